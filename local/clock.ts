@@ -1,0 +1,152 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+
+/** A timer on the clock; cancelling twice is harmless. */
+export interface Alarm {
+  cancel(): void
+}
+
+/**
+ * Time of one local AWS, in epoch milliseconds. It stands still until told, or flows with the real clock at an offset.
+ * Functions and tasks see the same time through `file` (see `local/preload.mjs`).
+ */
+export interface Clock {
+  readonly flowing: boolean
+  /** 24 bytes, three doubles: local time, real time at which it was that, rate (0 or 1). */
+  readonly file: string
+  now(): number
+  /**
+   * Runs `task` when the clock reaches `time` (at once, but not synchronously, when it is past).
+   * `task` is told where a jump ends, so that a repeating timer can skip what nobody would have seen.
+   */
+  at(time: number, task: (until: number) => Promise<void> | void): Alarm
+  after(milliseconds: number, task: (until: number) => Promise<void> | void): Alarm
+  /** Moves on by so many milliseconds, running what falls due in order and waiting for each. */
+  advance(milliseconds: number): Promise<void>
+  /** Resolves after so many milliseconds of this clock. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
+  close(): void
+}
+
+interface Entry {
+  readonly time: number
+  readonly order: number
+  readonly task: (until: number) => Promise<void> | void
+  cancelled: boolean
+}
+
+/** Builds a clock. `report` hears of a task that failed: a timer has no caller to throw to. */
+export function clock(options: {
+  readonly start: number
+  readonly flow: boolean
+  readonly file: string
+  readonly report: (error: unknown) => void
+}): Clock {
+  const { flow, file, report } = options
+  const descriptor = openSync(file, 'w', 0o600)
+  const entries: Entry[] = []
+  let order = 0
+  let base = options.start
+  let since = Date.now()
+  let wake: NodeJS.Timeout | undefined
+  let closed = false
+  let busy = 0
+
+  const now = () => (flow && busy === 0 ? base + (Date.now() - since) : base)
+  const settle = (time: number, moving: boolean) => {
+    base = time
+    since = Date.now()
+    const words = new Float64Array([base, since, moving ? 1 : 0])
+    if (!closed) writeSync(descriptor, new Uint8Array(words.buffer), 0, 24, 0)
+  }
+  const due = (limit: number): Entry | undefined => {
+    const first = entries[0]
+    if (first === undefined || first.time > limit) return undefined
+    entries.shift()
+    return first
+  }
+  const run = async (entry: Entry, until: number) => {
+    if (entry.cancelled || closed) return
+    try {
+      await entry.task(until)
+    } catch (error) {
+      report(error)
+    }
+  }
+  const arm = () => {
+    clearTimeout(wake)
+    wake = undefined
+    const first = entries[0]
+    if (!flow || closed || busy > 0 || first === undefined) return
+    const delay = Math.min(Math.max(0, first.time - now()), 2 ** 31 - 1)
+    wake = setTimeout(() => {
+      for (let entry = due(now()); entry !== undefined; entry = due(now())) void run(entry, now())
+      arm()
+    }, delay)
+  }
+  const at = (time: number, task: Entry['task']): Alarm => {
+    const entry: Entry = { time, order: order++, task, cancelled: false }
+    let low = 0
+    let high = entries.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const other = entries[middle]
+      if (other !== undefined && other.time <= time) low = middle + 1
+      else high = middle
+    }
+    entries.splice(low, 0, entry)
+    if (low === 0) arm()
+    return {
+      cancel() {
+        entry.cancelled = true
+        const index = entries.indexOf(entry)
+        if (index >= 0) entries.splice(index, 1)
+      },
+    }
+  }
+  const advance = async (milliseconds: number) => {
+    const until = now() + milliseconds
+    busy++
+    clearTimeout(wake)
+    try {
+      for (let entry = due(until); entry !== undefined; entry = due(until)) {
+        if (entry.time > base) settle(entry.time, false)
+        await run(entry, until)
+      }
+      if (until > base) settle(until, false)
+    } finally {
+      busy--
+      if (busy === 0) settle(base, flow)
+      arm()
+    }
+  }
+  const sleep = (milliseconds: number, signal?: AbortSignal) =>
+    new Promise<void>((resolve, reject) => {
+      const stop = () => {
+        alarm.cancel()
+        reject(signal?.reason)
+      }
+      const alarm = at(now() + milliseconds, () => {
+        signal?.removeEventListener('abort', stop)
+        resolve()
+      })
+      if (signal?.aborted) stop()
+      else signal?.addEventListener('abort', stop, { once: true })
+    })
+  settle(base, flow)
+  return {
+    flowing: flow,
+    file,
+    now,
+    at,
+    after: (milliseconds, task) => at(now() + milliseconds, task),
+    advance,
+    sleep,
+    close() {
+      if (closed) return
+      closed = true
+      clearTimeout(wake)
+      entries.length = 0
+      closeSync(descriptor)
+    },
+  }
+}

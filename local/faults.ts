@@ -1,0 +1,77 @@
+import type { Random } from './random.ts'
+
+/** What may be made to go wrong. Times are real milliseconds: a network does not know the local clock. */
+export type Mishap =
+  | { readonly kind: 'latency'; readonly ms: number }
+  /** Never answers; the connection stays open until the client leaves. */
+  | { readonly kind: 'hang' }
+  /** The connection ends before a byte is answered, and nothing was done. */
+  | { readonly kind: 'refuse' }
+  /** The connection is reset in the middle of the answer's headers, and nothing was done. */
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'error'; readonly status?: number; readonly code?: string }
+  | { readonly kind: 'throttle' }
+  /** The operation is carried out, and the connection ends before its answer. */
+  | { readonly kind: 'lost' }
+  /** Answers what the same request was answered the time before. */
+  | { readonly kind: 'stale' }
+  /** Events only: never delivered. */
+  | { readonly kind: 'drop' }
+  /** Events only: delivered twice. */
+  | { readonly kind: 'duplicate' }
+
+/** Where a mishap strikes: absent members match everything. */
+export interface Where {
+  /** SigV4 service name; `events:deliver` for events on their way to a target. */
+  readonly service?: string
+  /** Operation name; for events the detail-type. */
+  readonly operation?: string
+  readonly region?: string
+  /** Strikes so many times, then is used up. */
+  readonly times?: number
+  /** Strikes this share of what matches, by the seeded dice. */
+  readonly share?: number
+}
+
+/** Mishaps on demand, the same under the same seed. */
+export interface Faults {
+  /** Returns a function that takes the fault away again. */
+  add(where: Where, mishap: Mishap): () => void
+  /** A whole region goes out: every request to it hangs, is refused or answers 503. */
+  outage(region: string, kind: 'hang' | 'refuse' | 'error'): () => void
+  clear(): void
+  /** The mishap for one request or event, if any; counts down `times`. */
+  strike(service: string, operation: string, region: string): Mishap | undefined
+}
+
+export function faults(random: Random): Faults {
+  const list = new Set<{ where: Where; mishap: Mishap; left: number }>()
+  const add = (where: Where, mishap: Mishap) => {
+    const fault = { where, mishap, left: where.times ?? Number.POSITIVE_INFINITY }
+    list.add(fault)
+    return () => void list.delete(fault)
+  }
+  return {
+    add,
+    outage: (region, kind) =>
+      add(
+        { region },
+        kind === 'error' ? { kind, status: 503, code: 'ServiceUnavailable' } : { kind },
+      ),
+    clear: () => list.clear(),
+    strike(service, operation, region) {
+      for (const fault of list) {
+        const { where } = fault
+        if (where.service !== undefined && where.service !== service) continue
+        if (where.operation !== undefined && where.operation !== operation) continue
+        if (where.region !== undefined && where.region !== region) continue
+        if (service === 'events:deliver' && where.service === undefined) continue
+        if (where.share !== undefined && random.next() >= where.share) continue
+        fault.left--
+        if (fault.left <= 0) list.delete(fault)
+        return fault.mishap
+      }
+      return undefined
+    },
+  }
+}
