@@ -1,0 +1,195 @@
+import { X509Certificate } from 'node:crypto'
+import { RelayError } from './error.ts'
+import { pemBlocks } from './pem.ts'
+import { parseSealed, type Sealed } from './sealed.ts'
+import { Secret } from './secret.ts'
+import { plainSerial } from './version.ts'
+
+/** Facts about the leaf that a reader wants without parsing it. Public material only. */
+export interface Facts {
+  /** ARN of the ACM certificate (or of the authority that issued it). */
+  readonly source: string
+  /** Lower-case hex without separators. */
+  readonly serial: string
+  /** ISO 8601, UTC. */
+  readonly notBefore: string
+  /** ISO 8601, UTC. */
+  readonly notAfter: string
+  /** SHA-256 of the DER, lower-case hex without separators. */
+  readonly fingerprint256: string
+  /** `RSA_2048`, `EC_prime256v1` … as ACM names it. */
+  readonly keyAlgorithm: string
+  /** Subject alternative names, `DNS:…`, `URI:…`. */
+  readonly names: readonly string[]
+}
+
+/** The content of one secret version, format 1 (docs/bundle.md). */
+export interface Bundle {
+  readonly format: 1
+  /** Leaf, PEM. */
+  readonly certificate: string
+  /** Intermediates below the root, leaf's issuer first, PEM; may be empty. */
+  readonly chain: string
+  /** Configured roots of this certificate's own hierarchy, PEM. */
+  readonly anchors: string
+  /** Encrypted PKCS#8 as the authority exported it, PEM. */
+  readonly privateKey: string
+  /** Present when no KMS keys are configured: then who reads the secret can open the key. */
+  readonly passphrase?: Secret
+  /** Present when KMS keys are configured. */
+  readonly sealedPassphrase?: Sealed
+  readonly facts: Facts
+}
+
+/** The content of a trust-bundle secret: what peers trust, and nothing private. */
+export interface Trust {
+  readonly format: 1
+  /** Roots, PEM, concatenated. */
+  readonly anchors: string
+}
+
+/** The facts of a PEM leaf. @throws RelayError BUNDLE_INVALID when it is not one certificate. */
+export function facts(source: string, certificate: string): Facts {
+  const leaf = only(certificate, 'certificate')
+  return {
+    source,
+    serial: plainSerial(leaf.serialNumber),
+    notBefore: leaf.validFromDate.toISOString(),
+    notAfter: leaf.validToDate.toISOString(),
+    fingerprint256: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
+    keyAlgorithm: keyAlgorithm(leaf),
+    names: (leaf.subjectAltName ?? '').split(', ').filter(Boolean),
+  }
+}
+
+/** ACM's name of the key's algorithm; `unknown` when ACM has none. */
+export function keyAlgorithm(certificate: X509Certificate): string {
+  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey
+  if (asymmetricKeyType === 'rsa') return `RSA_${asymmetricKeyDetails?.modulusLength}`
+  return asymmetricKeyType === 'ec' ? `EC_${asymmetricKeyDetails?.namedCurve}` : 'unknown'
+}
+
+/** Certificates of a PEM text, in order. @throws RelayError BUNDLE_INVALID naming `what`. */
+export function certificates(text: string, what: string): X509Certificate[] {
+  const blocks = pemBlocks(text)
+  if (blocks === undefined || blocks.some(({ label }) => label !== 'CERTIFICATE')) {
+    throw new RelayError('BUNDLE_INVALID', `${what} is not a list of PEM certificates`)
+  }
+  return blocks.map(({ der }) => parse(der, what))
+}
+
+/** Reads format 1, strictly. @throws RelayError BUNDLE_INVALID naming the member, never its value. */
+export function parseBundle(text: string): Bundle {
+  const raw = members(text, 'bundle')
+  const { format, passphrase, sealedPassphrase } = raw
+  if (format !== 1) throw invalid('bundle', 'format is not 1: a newer certrelay wrote it')
+  const unknown = Object.keys(raw).find((name) => !MEMBERS.has(name))
+  if (unknown !== undefined) throw invalid('bundle', 'it has a member that format 1 does not know')
+  if ((passphrase === undefined) === (sealedPassphrase === undefined)) {
+    throw invalid('bundle', 'it needs exactly one of passphrase and sealedPassphrase')
+  }
+  const bundle = {
+    format: 1 as const,
+    certificate: string(raw, 'certificate'),
+    chain: string(raw, 'chain'),
+    anchors: string(raw, 'anchors'),
+    privateKey: string(raw, 'privateKey'),
+    facts: parseFacts(raw['facts']),
+  }
+  if (sealedPassphrase !== undefined)
+    return { ...bundle, sealedPassphrase: parseSealed(sealedPassphrase) }
+  return { ...bundle, passphrase: Secret.from(string(raw, 'passphrase')) }
+}
+
+/** The text of a secret version, as one `Secret`: it may hold the passphrase. */
+export function encodeBundle(bundle: Bundle): Secret {
+  const { passphrase, ...rest } = bundle
+  if (passphrase === undefined) return Secret.from(JSON.stringify(rest))
+  return Secret.from(
+    JSON.stringify({ ...rest, passphrase: Buffer.from(passphrase.reveal()).toString('utf8') }),
+  )
+}
+
+/** The text of a trust bundle. */
+export function encodeTrust(trust: Trust): string {
+  return JSON.stringify(trust)
+}
+
+/** Reads a trust bundle. @throws RelayError BUNDLE_INVALID. */
+export function parseTrust(text: string): Trust {
+  const raw = members(text, 'trust bundle')
+  if (raw['format'] !== 1) throw invalid('trust bundle', 'format is not 1')
+  const anchors = string(raw, 'anchors')
+  if (certificates(anchors, 'anchors').length === 0)
+    throw invalid('trust bundle', 'it has no anchors')
+  return { format: 1, anchors }
+}
+
+const MEMBERS = new Set([
+  'format',
+  'certificate',
+  'chain',
+  'anchors',
+  'privateKey',
+  'passphrase',
+  'sealedPassphrase',
+  'facts',
+])
+
+function parseFacts(value: unknown): Facts {
+  if (!isRecord(value)) throw invalid('bundle', 'facts is missing')
+  const names = value['names']
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
+    throw invalid('bundle', 'facts.names is not a list of names')
+  }
+  return {
+    source: string(value, 'source'),
+    serial: string(value, 'serial'),
+    notBefore: string(value, 'notBefore'),
+    notAfter: string(value, 'notAfter'),
+    fingerprint256: string(value, 'fingerprint256'),
+    keyAlgorithm: string(value, 'keyAlgorithm'),
+    names,
+  }
+}
+
+function only(text: string, what: string): X509Certificate {
+  const [leaf, ...more] = certificates(text, what)
+  if (leaf === undefined || more.length > 0)
+    throw invalid(what, 'it must be exactly one certificate')
+  return leaf
+}
+
+function parse(der: Buffer, what: string): X509Certificate {
+  try {
+    return new X509Certificate(der)
+  } catch (cause) {
+    throw new RelayError('BUNDLE_INVALID', `${what} holds something that is not a certificate`, {
+      cause,
+    })
+  }
+}
+
+function members(text: string, what: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (isRecord(value)) return value
+  } catch {
+    // the parser's message would quote the secret
+  }
+  throw invalid(what, 'it is not a JSON object')
+}
+
+function string(record: Readonly<Record<string, unknown>>, name: string): string {
+  const value = record[name]
+  if (typeof value !== 'string') throw invalid('bundle', `${name} is missing`)
+  return value
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(what: string, why: string): RelayError {
+  return new RelayError('BUNDLE_INVALID', `${what} cannot be read: ${why}`)
+}

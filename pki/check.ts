@@ -1,0 +1,190 @@
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto'
+import { certificates } from './bundle.ts'
+import { RelayError } from './error.ts'
+import { pemBlocks } from './pem.ts'
+import type { Secret } from './secret.ts'
+
+/** Why a bundle must not be published: data for logs and people; no material in it. */
+export interface Finding {
+  readonly code:
+    | 'PEM_INVALID'
+    | 'KEY_UNREADABLE'
+    | 'KEY_MISMATCH'
+    | 'ANCHOR_MISSING'
+    | 'CHAIN_BROKEN'
+    | 'ISSUER_NOT_CA'
+    | 'NOT_YET_VALID'
+    | 'EXPIRED'
+    | 'USAGE_MISSING'
+    | 'NAMES_DIFFER'
+    | 'NOT_NEWER'
+  /** Which certificate: `leaf`, `chain[0]` …, `anchors`, or `key`. */
+  readonly certificate: string
+  /** The rule it breaks, with its source. */
+  readonly rule: string
+}
+
+/** What is to be published, and what it is measured against. */
+export interface Candidate {
+  readonly certificate: string
+  readonly chain: string
+  /** Encrypted PKCS#8, PEM. */
+  readonly privateKey: string
+  readonly passphrase: Secret
+  /** Configured anchors: never a root that came along with the certificate. PEM. */
+  readonly anchors: string
+  /** Names the certificate must have, exactly (any order, without case); absent: not compared. */
+  readonly names?: readonly string[]
+  /** Extended key usages it must have. */
+  readonly usages: readonly Usage[]
+  /** `notAfter` of what it replaces, epoch ms: the new one must end later. */
+  readonly after?: number
+}
+
+export type Usage = 'serverAuth' | 'clientAuth'
+
+const OIDS = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const
+const ANY_USAGE = '2.5.29.37.0'
+
+/**
+ * The check before promote: key opens and matches, a linear chain up to a configured anchor, validity at `now` (epoch ms),
+ * usages, names. Returns every finding; none means that it may be published. Never throws on hostile material.
+ */
+export function check(candidate: Candidate, now: number): Finding[] {
+  const leafs = list(candidate.certificate)
+  const chain = list(candidate.chain)
+  const anchors = list(candidate.anchors)
+  const [leaf] = leafs ?? []
+  if (leaf === undefined || leafs?.length !== 1)
+    return [finding('PEM_INVALID', 'leaf', 'exactly one PEM certificate (RFC 7468)')]
+  if (chain === undefined)
+    return [finding('PEM_INVALID', 'chain', 'PEM certificates and nothing else (RFC 7468)')]
+  if (anchors === undefined || anchors.length === 0) {
+    return [finding('ANCHOR_MISSING', 'anchors', 'at least one configured anchor')]
+  }
+  return [
+    ...checkKey(leaf, candidate),
+    ...checkPath([leaf, ...chain], anchors, now),
+    ...checkUsages(leaf, candidate.usages),
+    ...checkNames(leaf, candidate),
+  ]
+}
+
+function checkKey(leaf: X509Certificate, { privateKey, passphrase }: Candidate): Finding[] {
+  const key = openKey(privateKey, passphrase)
+  if (key === undefined)
+    return [
+      finding(
+        'KEY_UNREADABLE',
+        'key',
+        'an encrypted PKCS#8 that opens with its passphrase (RFC 5958)',
+      ),
+    ]
+  return leaf.checkPrivateKey(key)
+    ? []
+    : [finding('KEY_MISMATCH', 'key', "the private key belongs to the leaf's public key")]
+}
+
+function openKey(pem: string, passphrase: Secret): KeyObject | undefined {
+  if (
+    pemBlocks(pem)
+      ?.map(({ label }) => label)
+      .join() !== 'ENCRYPTED PRIVATE KEY'
+  )
+    return undefined
+  try {
+    return createPrivateKey({ key: pem, passphrase: Buffer.from(passphrase.reveal()) })
+  } catch {
+    return undefined // that it failed is all we say: not why
+  }
+}
+
+/** Each certificate signed by the next, the last by an anchor (RFC 5280 section 6.1, for a chain that is already in order). */
+function checkPath(
+  chain: readonly X509Certificate[],
+  anchors: readonly X509Certificate[],
+  now: number,
+): Finding[] {
+  const findings = chain.flatMap((certificate, index) => {
+    const issuer = chain[index + 1]
+    const issuers = issuer === undefined ? anchors : [issuer]
+    const signer = issuers.find(
+      (one) => certificate.checkIssued(one) && certificate.verify(one.publicKey),
+    )
+    const name = label(index)
+    const validity = checkValidity(certificate, name, now)
+    if (signer === undefined)
+      return [
+        ...validity,
+        finding(
+          'CHAIN_BROKEN',
+          name,
+          'signed by the next certificate, the last one by a configured anchor (RFC 5280 6.1.3)',
+        ),
+      ]
+    return signer.ca
+      ? validity
+      : [
+          ...validity,
+          finding(
+            'ISSUER_NOT_CA',
+            issuer === undefined ? 'anchors' : label(index + 1),
+            'basicConstraints CA:TRUE (RFC 5280 6.1.4 k)',
+          ),
+        ]
+  })
+  const last = chain.at(-1)
+  const anchor = anchors.find((one) => last?.checkIssued(one))
+  return anchor === undefined ? findings : [...findings, ...checkValidity(anchor, 'anchors', now)]
+}
+
+function checkValidity(certificate: X509Certificate, name: string, now: number): Finding[] {
+  const second = Math.floor(now / 1000) * 1000
+  if (certificate.validFromDate.getTime() > second)
+    return [finding('NOT_YET_VALID', name, 'notBefore is not in the future (RFC 5280 6.1.3 a 2)')]
+  return certificate.validToDate.getTime() < second
+    ? [finding('EXPIRED', name, 'notAfter is not in the past (RFC 5280 6.1.3 a 2)')]
+    : []
+}
+
+function checkUsages(leaf: X509Certificate, usages: readonly Usage[]): Finding[] {
+  // node types say string[], and the value is undefined when the extension is absent
+  const present: readonly string[] | undefined = leaf.keyUsage
+  const missing = usages.filter(
+    (usage) => !present?.includes(OIDS[usage]) && !present?.includes(ANY_USAGE),
+  )
+  return missing.map((usage) =>
+    finding('USAGE_MISSING', 'leaf', `extended key usage ${usage} (RFC 5280 4.2.1.12)`),
+  )
+}
+
+function checkNames(leaf: X509Certificate, { names, after }: Candidate): Finding[] {
+  const findings: Finding[] = []
+  const has = (leaf.subjectAltName ?? '').split(', ').filter(Boolean)
+  const norm = (list: readonly string[]) =>
+    [...new Set(list.map((name) => name.toLowerCase()))].sort().join(' ')
+  if (names !== undefined && norm(names) !== norm(has)) {
+    findings.push(finding('NAMES_DIFFER', 'leaf', 'subject alternative names equal the request'))
+  }
+  if (after !== undefined && leaf.validToDate.getTime() < after) {
+    findings.push(finding('NOT_NEWER', 'leaf', 'ends later than the certificate it replaces'))
+  }
+  return findings
+}
+
+function list(text: string): X509Certificate[] | undefined {
+  try {
+    return certificates(text, '')
+  } catch (error) {
+    if (error instanceof RelayError) return undefined
+    throw error
+  }
+}
+
+function label(index: number): string {
+  return index === 0 ? 'leaf' : `chain[${index - 1}]`
+}
+
+function finding(code: Finding['code'], certificate: string, rule: string): Finding {
+  return { code, certificate, rule }
+}

@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * The version id of one certificate in one secret: a UUID made from the source's ARN and the certificate's serial (hex, any
+ * separators and case), so that storing the same certificate twice is the same request to Secrets Manager.
+ */
+export function versionId(source: string, serial: string): string {
+  const hash = createHash('sha256').update(`certrelay version 1\n${source}\n${plainSerial(serial)}`)
+  return uuid(hash.digest('hex'))
+}
+
+/** The version id of a trust bundle: a UUID made from what it holds. */
+export function contentId(content: string): string {
+  return uuid(createHash('sha256').update(`certrelay content 1\n${content}`).digest('hex'))
+}
+
+/** A serial as lower-case hex without separators or leading zeros: ACM, X.509 libraries and people write it differently. */
+export function plainSerial(serial: string): string {
+  return serial
+    .toLowerCase()
+    .replace(/[^0-9a-f]/g, '')
+    .replace(/^0+(?=.)/, '')
+}
+
+function uuid(hex: string): string {
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `a${hex.slice(17, 20)}`,
+  ]
+  return [...parts, hex.slice(20, 32)].join('-')
+}

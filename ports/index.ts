@@ -1,0 +1,32 @@
+import type { Secret } from '../pki/secret.ts'
+import type { Authority } from './authority.ts'
+import type { Clock } from './clock.ts'
+import type { Fleet } from './fleet.ts'
+import type { Keyhole, Keys } from './keys.ts'
+import type { Log } from './log.ts'
+import type { Queue } from './queue.ts'
+import type { Keeper, Vault } from './vault.ts'
+
+/** Everything a workflow may ask for; each names the few it touches with `Pick`. */
+export interface Ports {
+  readonly authority: Authority
+  readonly vault: Vault
+  readonly keeper: Keeper
+  readonly fleet: Fleet
+  readonly queue: Queue
+  readonly clock: Clock
+  readonly log: Log
+  /** A fresh random passphrase; the caller wipes it. */
+  readonly passphrase: () => Secret
+  /** Absent when no KMS keys are configured: passphrases are then stored as they are. */
+  readonly keys: Keys | undefined
+  /** The organisation in every encryption context. */
+  readonly org: string
+}
+
+/** What the composition root provides; the middleware turns keyholes into `keys`. */
+export interface Wired extends Omit<Ports, 'keys'> {
+  readonly keyholes: readonly Keyhole[]
+  /** Invokes this function again, asynchronously, with an event. */
+  readonly again: (event: string) => Promise<void>
+}

@@ -1,0 +1,13 @@
+/** Only these go into a log line: objects do not compile, so that nothing leaks by being printed. */
+export type Fields = Readonly<Record<string, string | number | boolean | undefined>>
+
+/** One line each; `event` is a stable word for queries and alarms. */
+export interface Log {
+  info(event: string, fields?: Fields): void
+  warn(event: string, fields?: Fields): void
+  error(event: string, fields?: Fields): void
+  /** One line per use of a key, apart from other lines. */
+  audit(fields: Fields): void
+  /** A CloudWatch metric (EMF). */
+  count(metric: string, value: number, fields?: Readonly<Record<string, string>>): void
+}
