@@ -24,8 +24,17 @@ export interface Clock {
   advance(milliseconds: number): Promise<void>
   /** Resolves after so many milliseconds of this clock. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
+  /**
+   * Work that was set off at this instant (a delivery, an asynchronous invocation): `advance` lets it end before
+   * time moves on and before it returns, so that `advance(0)` means "when everything has settled". Work that takes
+   * longer than three real seconds is no longer waited for: it may itself be waiting for something that only time brings.
+   */
+  hold(work: Promise<unknown>): void
   close(): void
 }
+
+/** How long `advance` waits for held work, in real milliseconds. */
+const PATIENCE = 3_000
 
 interface Entry {
   readonly time: number
@@ -103,14 +112,37 @@ export function clock(options: {
       },
     }
   }
+  const held = new Set<Promise<unknown>>()
+  const hold = (work: Promise<unknown>) => {
+    let tired: NodeJS.Timeout | undefined
+    const patience = new Promise<void>((resolve) => {
+      tired = setTimeout(resolve, PATIENCE)
+    })
+    const ended = work.catch(report)
+    const watched = Promise.race([ended, patience]).finally(() => {
+      clearTimeout(tired)
+      held.delete(watched)
+    })
+    held.add(watched)
+  }
+  const settled = async () => {
+    // One turn of the event loop lets what was just set off begin, and be held, before it is looked at.
+    for (;;) {
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      if (held.size === 0) return
+      await Promise.all(held)
+    }
+  }
   const advance = async (milliseconds: number) => {
     const until = now() + milliseconds
     busy++
     clearTimeout(wake)
     try {
+      await settled()
       for (let entry = due(until); entry !== undefined; entry = due(until)) {
         if (entry.time > base) settle(entry.time, false)
         await run(entry, until)
+        await settled()
       }
       if (until > base) settle(until, false)
     } finally {
@@ -141,6 +173,7 @@ export function clock(options: {
     after: (milliseconds, task) => at(now() + milliseconds, task),
     advance,
     sleep,
+    hold,
     close() {
       if (closed) return
       closed = true
