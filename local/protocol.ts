@@ -26,10 +26,14 @@ interface Decoded {
 /** Chooses by the request: awsJson has a target header, awsQuery a form, restJson1 neither. */
 export function encoder(headers: Readonly<Record<string, string>>, url: string): Protocol {
   const target = headers['x-amz-target']
-  if (target !== undefined)
-    return json(target, headers['content-type'] ?? 'application/x-amz-json-1.1')
+  if (target !== undefined) {
+    const type = headers['content-type'] ?? 'application/x-amz-json-1.1'
+    return json(target, type, headers['x-amzn-query-mode'] === 'true')
+  }
   if (headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return query
-  return url.startsWith('/2015-03-31/') ? lambda : json('', 'application/x-amz-json-1.1')
+  return url.startsWith('/2015-03-31/')
+    ? lambda(headers)
+    : json('', 'application/x-amz-json-1.1', false)
 }
 
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
@@ -39,7 +43,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
 }
 
 /** awsJson1_0 and awsJson1_1: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html */
-function json(target: string, contentType: string): Protocol {
+function json(target: string, contentType: string, compatible: boolean): Protocol {
   const headers = { 'content-type': contentType }
   const operation = target.slice(target.lastIndexOf('.') + 1)
   return {
@@ -50,7 +54,11 @@ function json(target: string, contentType: string): Protocol {
     success: (output) => ({ status: 200, headers, body: JSON.stringify(output) }),
     failure: ({ code, message, status }) => ({
       status,
-      headers: { ...headers, 'x-amzn-errortype': code },
+      headers: {
+        ...headers,
+        'x-amzn-errortype': code,
+        ...(compatible && queryError(code, status)),
+      },
       body: JSON.stringify({ __type: code, message, Message: message }),
     }),
     unknown: () => new AwsError('UnknownOperationException', '', 400),
@@ -81,38 +89,77 @@ const query: Protocol = {
     new AwsError('InvalidAction', `Could not find operation ${operation ?? ''}`, 400),
 }
 
-/** restJson1 as far as Lambda's Invoke needs it. */
-const lambda: Protocol = {
-  request(method, url, body) {
-    const match = /^\/2015-03-31\/functions\/([^/?]+)\/invocations(?:\?(.*))?$/.exec(url)
-    if (method !== 'POST' || match === null) return undefined
-    const Qualifier = new URLSearchParams(match[2] ?? '').get('Qualifier') ?? undefined
-    const FunctionName = decodeURIComponent(match[1] ?? '')
-    return {
-      operation: 'Invoke',
-      input: { FunctionName, Qualifier, Payload: body.toString('base64') },
-    }
-  },
-  success(output) {
-    const { StatusCode = 200, FunctionError, Payload = '', ExecutedVersion = '$LATEST' } = output
-    const failed =
-      typeof FunctionError === 'string' ? { 'x-amz-function-error': FunctionError } : {}
-    return {
-      status: Number(StatusCode),
-      headers: {
-        'content-type': 'application/json',
-        'x-amz-executed-version': String(ExecutedVersion),
-        ...failed,
-      },
-      body: Buffer.from(String(Payload), 'base64').toString('utf8'),
-    }
-  },
-  failure: ({ code, message, status }) => ({
-    status,
-    headers: { 'content-type': 'application/json', 'x-amzn-errortype': code },
-    body: JSON.stringify({ Type: status < 500 ? 'User' : 'Service', Message: message }),
-  }),
-  unknown: () => new AwsError('UnknownOperationException', '', 404),
+/**
+ * The code that the query protocol had for an error, for clients that grew up with it (SQS):
+ * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html, "awsQueryCompatible".
+ */
+function queryError(code: string, status: number): Record<string, string> {
+  const old = QUERY_CODES[code] ?? code
+  return { 'x-amzn-query-error': `${old};${status < 500 ? 'Sender' : 'Receiver'}` }
+}
+
+/** `awsQueryError` in the model of SQS, where it differs from the exception's name. */
+const QUERY_CODES: Readonly<Record<string, string>> = {
+  QueueDoesNotExist: 'AWS.SimpleQueueService.NonExistentQueue',
+  QueueNameExists: 'QueueAlreadyExists',
+  BatchEntryIdsNotDistinct: 'AWS.SimpleQueueService.BatchEntryIdsNotDistinct',
+  BatchRequestTooLong: 'AWS.SimpleQueueService.BatchRequestTooLong',
+  EmptyBatchRequest: 'AWS.SimpleQueueService.EmptyBatchRequest',
+  InvalidBatchEntryId: 'AWS.SimpleQueueService.InvalidBatchEntryId',
+  TooManyEntriesInBatchRequest: 'AWS.SimpleQueueService.TooManyEntriesInBatchRequest',
+  UnsupportedOperation: 'AWS.SimpleQueueService.UnsupportedOperation',
+}
+
+/** restJson1 as far as a person uses Lambda over the wire: Invoke, GetFunction, ListFunctions. */
+function lambda(headers: Readonly<Record<string, string>>): Protocol {
+  return {
+    request(method, url, body) {
+      const match = /^\/2015-03-31\/functions(?:\/([^/?]*)(\/invocations)?)?\/?(?:\?(.*))?$/.exec(
+        url,
+      )
+      if (match === null) return undefined
+      const [, name = '', invocations, query = ''] = match
+      const FunctionName = decodeURIComponent(name)
+      const parameters = Object.fromEntries(new URLSearchParams(query))
+      if (method === 'POST' && invocations !== undefined) {
+        const InvocationType = headers['x-amz-invocation-type']
+        const LogType = headers['x-amz-log-type']
+        const Payload = body.toString('base64')
+        const input = { ...parameters, FunctionName, InvocationType, LogType, Payload }
+        return { operation: 'Invoke', input }
+      }
+      if (method !== 'GET' || invocations !== undefined) return undefined
+      return name === ''
+        ? { operation: 'ListFunctions', input: parameters }
+        : { operation: 'GetFunction', input: { ...parameters, FunctionName } }
+    },
+    success: (output, _requestId, operation) =>
+      operation === 'Invoke'
+        ? invoked(output)
+        : { status: 200, headers: JSON_TYPE, body: JSON.stringify(output) },
+    failure: ({ code, message, status }) => ({
+      status,
+      headers: { ...JSON_TYPE, 'x-amzn-errortype': code },
+      body: JSON.stringify({ Type: status < 500 ? 'User' : 'Service', Message: message, message }),
+    }),
+    unknown: () => new AwsError('UnknownOperationException', '', 404),
+  }
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+function invoked(output: Readonly<Record<string, unknown>>): Answer {
+  const { StatusCode = 200, FunctionError, LogResult, Payload = '', ExecutedVersion } = output
+  return {
+    status: Number(StatusCode),
+    headers: {
+      ...JSON_TYPE,
+      ...(typeof ExecutedVersion === 'string' && { 'x-amz-executed-version': ExecutedVersion }),
+      ...(typeof FunctionError === 'string' && { 'x-amz-function-error': FunctionError }),
+      ...(typeof LogResult === 'string' && { 'x-amz-log-result': LogResult }),
+    },
+    body: Buffer.from(String(Payload), 'base64').toString('utf8'),
+  }
 }
 
 function object(text: string): Record<string, unknown> | undefined {
