@@ -10,6 +10,8 @@ export interface Caller {
   readonly accessKeyId: string
   /** True for AWS calling AWS (CloudFormation, ACM …): policies are not evaluated. */
   readonly internal: boolean
+  /** The service that calls on this caller's behalf, for `kms:ViaService`: `secretsmanager.us-east-1.amazonaws.com`. */
+  readonly via?: string
 }
 
 /** One request, as an operation sees it. */

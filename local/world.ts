@@ -98,7 +98,17 @@ export async function open(
   function authorise(service: Service, call: Call, input: Readonly<Record<string, unknown>>) {
     if (call.caller.internal) return
     const action = `${PREFIXES[call.service] ?? call.service}:${ACTIONS[call.operation] ?? call.operation}`
-    const subject = service.subject?.(call.operation, input, call) ?? { arn: '*' }
+    const named = service.subject?.(call.operation, input, call) ?? { arn: '*' }
+    const subject = {
+      ...named,
+      conditions: {
+        'aws:RequestedRegion': call.region,
+        'aws:PrincipalArn': call.caller.arn.replace(SESSION, ':iam:$1:role/$2'),
+        'aws:PrincipalAccount': account,
+        'aws:ResourceAccount': account,
+        ...named.conditions,
+      },
+    }
     if (iam.allows(call.caller, action, subject)) return
     throw new AwsError(
       'AccessDeniedException',
@@ -160,6 +170,7 @@ export async function open(
   return world
 }
 
+const SESSION = /:sts:(.*):assumed-role\/([^/]+)\/.*$/
 /** SigV4 names that differ from the prefix of IAM actions. */
 const PREFIXES: Readonly<Record<string, string>> = { tagging: 'tag' }
 const ACTIONS: Readonly<Record<string, string>> = {
