@@ -1,0 +1,27 @@
+import { KMSClient } from '@aws-sdk/client-kms'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { keyRegion } from '../pki/sealed.ts'
+import type { Keyhole } from '../ports/keys.ts'
+import type { Vault } from '../ports/vault.ts'
+import { keyhole } from './kms.ts'
+import { vault } from './secrets.ts'
+
+/** Quick to give up, because there is another region. Milliseconds. */
+const haste = { connectionTimeout: 500, requestTimeout: 1_500, throwOnRequestTimeout: true }
+
+/** The sidecar's composition root: two of the clients, so that its bundle holds no others. Each tries once. */
+export function shelves(regions: readonly string[]): { region: string; vault: Vault }[] {
+  return regions.map((region) => {
+    const settings = { region, maxAttempts: 1, requestHandler: haste }
+    return { region, vault: vault(new SecretsManagerClient(settings)) }
+  })
+}
+
+/** KMS keys by ARN, each with a client of its own region. */
+export function locks(keys: readonly string[]): Keyhole[] {
+  return keys.map((key) => {
+    const region = keyRegion(key)
+    const settings = { region, maxAttempts: 1, requestHandler: haste }
+    return keyhole(new KMSClient(settings), region, key)
+  })
+}

@@ -1,0 +1,87 @@
+import { request } from 'node:http'
+import { plainSerial } from '../pki/version.ts'
+
+/** What Envoy says of one certificate that it uses. */
+export interface Loaded {
+  /** Lower-case hex without leading zeros. */
+  readonly serial: string
+  readonly expires: string
+}
+
+/** Envoy's admin interface. */
+export interface Admin {
+  /** `LIVE`, `INITIALIZING` …; `undefined` when nobody answers. */
+  state(): Promise<string | undefined>
+  /** Counters and gauges whose name matches. */
+  stats(filter: RegExp): Promise<ReadonlyMap<string, number>>
+  /** Leaf of every TLS context that is ready. */
+  certificates(): Promise<readonly Loaded[]>
+  /** Stops taking connections after the drain time; answers say `connection: close`, GOAWAY at once. */
+  drain(): Promise<void>
+}
+
+/** One request may take this long: Envoy answers from its main thread, in milliseconds. */
+const PATIENCE = 2_000
+
+/**
+ * The admin interface behind a Unix socket.
+ * Source: https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/admin
+ */
+export function admin(socketPath: string): Admin {
+  const ask = (method: 'GET' | 'POST', path: string) =>
+    new Promise<{ status: number; body: string }>((resolve, reject) => {
+      const signal = AbortSignal.timeout(PATIENCE)
+      const asked = request({ socketPath, method, path, signal, agent: false }, (answer) => {
+        const parts: Buffer[] = []
+        answer.on('data', (part: Buffer) => parts.push(part))
+        answer.on('error', reject)
+        answer.on('end', () => {
+          resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') })
+        })
+      })
+      asked.on('error', reject)
+      asked.end()
+    })
+  return {
+    async state() {
+      try {
+        return (await ask('GET', '/ready')).body.trim()
+      } catch {
+        return undefined // not there yet, or no more: both mean that it is not live
+      }
+    },
+    async stats(filter) {
+      const path = `/stats?format=json&filter=${encodeURIComponent(filter.source)}`
+      const { body } = await ask('GET', path)
+      const pairs = list(JSON.parse(body), 'stats').flatMap((entry): [string, number][] => {
+        const { name, value } = fields(entry)
+        return typeof name === 'string' && typeof value === 'number' ? [[name, value]] : []
+      })
+      return new Map(pairs)
+    },
+    async certificates() {
+      const { body } = await ask('GET', '/certs')
+      return list(JSON.parse(body), 'certificates').flatMap((context) => {
+        const [leaf] = list(context, 'cert_chain')
+        const { serial_number: serial, expiration_time: expires } = fields(leaf)
+        return typeof serial === 'string' && typeof expires === 'string'
+          ? [{ serial: plainSerial(serial), expires }]
+          : []
+      })
+    },
+    async drain() {
+      await ask('POST', '/drain_listeners?graceful')
+    },
+  }
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+    ? Object.fromEntries(Object.entries(value))
+    : {}
+}
+
+function list(value: unknown, name: string): readonly unknown[] {
+  const found = fields(value)[name]
+  return Array.isArray(found) ? found : []
+}

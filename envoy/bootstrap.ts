@@ -1,0 +1,268 @@
+import type {
+  Address,
+  Bootstrap,
+  Cluster,
+  CommonTls,
+  ConnectionOptions,
+  HttpManager,
+  Listener,
+  Route,
+  SanMatcher,
+  SdsConfig,
+  SecretName,
+} from './api.ts'
+
+/** A host (name or IP address) and a TCP port. */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** A name that a peer's certificate must carry; any one of several is enough. */
+export interface PeerName {
+  readonly type: 'DNS' | 'URI'
+  readonly name: string
+}
+
+/** What one Envoy shall do. Nothing in it is secret. */
+export interface Plan {
+  /** Names the service in `node`, in the `server` header and in the example answer. */
+  readonly name: string
+  /** IP address that the listeners bind to. */
+  readonly address: string
+  /** Path of the admin Unix socket. */
+  readonly admin: string
+  /** Folder of the SDS files. */
+  readonly sds: string
+  /** Names accepted from the peer; empty: every certificate under the anchors. */
+  readonly peers: readonly PeerName[]
+  /** Takes mutual TLS in on `port`, and hands requests to `app` (without it: answers with its name). */
+  readonly inbound?: { readonly port: number; readonly app?: Endpoint }
+  /** Takes plain HTTP on `port` and carries it to `upstream` over mutual TLS. */
+  readonly outbound?: { readonly port: number; readonly upstream: Endpoint; readonly sni?: string }
+}
+
+const TYPE = 'type.googleapis.com/envoy.'
+const TLS = `${TYPE}extensions.transport_sockets.tls.v3.`
+
+/** An established connection outlives its certificate, so none lives longer than this. */
+const CONNECTION: ConnectionOptions = { idle_timeout: '300s', max_connection_duration: '3600s' }
+
+/**
+ * The whole bootstrap of one Envoy. Statistics keep these names: `listener.in`, `http.in`, `cluster.app` for
+ * what comes in; `listener.out`, `http.out`, `cluster.upstream` for what goes out; `sds.<secret>` for the material.
+ */
+export function bootstrap(plan: Plan): Bootstrap {
+  const { inbound, outbound } = plan
+  return {
+    node: { id: `${plan.name}@${plan.address}`, cluster: plan.name },
+    admin: { address: { pipe: { path: plan.admin, mode: 0o600 } } },
+    overload_manager: {
+      resource_monitors: [
+        {
+          name: 'envoy.resource_monitors.global_downstream_max_connections',
+          typed_config: {
+            '@type': `${TYPE}extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
+            max_active_downstream_connections: '50000',
+          },
+        },
+      ],
+    },
+    static_resources: {
+      listeners: [
+        ...(inbound ? [tlsListener(plan, inbound)] : []),
+        ...(outbound ? [plainListener(plan, outbound.port)] : []),
+      ],
+      clusters: [
+        ...(inbound?.app ? [appCluster(inbound.app)] : []),
+        ...(outbound ? [upstreamCluster(plan, outbound)] : []),
+      ],
+    },
+  }
+}
+
+/** The SDS secrets that a plan refers to, each of which must exist before Envoy starts. */
+export function secrets(plan: Pick<Plan, 'inbound' | 'outbound'>): SecretName[] {
+  const own = [plan.inbound && 'server_cert', plan.outbound && 'client_cert', 'peer_ca'] as const
+  return own.filter((name) => name !== undefined)
+}
+
+function tlsListener(plan: Plan, inbound: NonNullable<Plan['inbound']>): Listener {
+  const answer: Route = {
+    match: { prefix: '/' },
+    direct_response: { status: 200, body: { inline_string: `${plan.name}\n` } },
+  }
+  return {
+    name: 'in',
+    stat_prefix: 'in',
+    address: address({ host: plan.address, port: inbound.port }),
+    per_connection_buffer_limit_bytes: 32_768,
+    filter_chains: [
+      {
+        transport_socket_connect_timeout: '10s',
+        transport_socket: {
+          name: 'envoy.transport_sockets.tls',
+          typed_config: {
+            '@type': `${TLS}DownstreamTlsContext`,
+            require_client_certificate: true,
+            common_tls_context: tls(plan, 'server_cert'),
+          },
+        },
+        filters: [http('in', plan, [inbound.app ? route('app') : answer])],
+      },
+    ],
+  }
+}
+
+function plainListener(plan: Plan, port: number): Listener {
+  return {
+    name: 'out',
+    stat_prefix: 'out',
+    address: address({ host: plan.address, port }),
+    per_connection_buffer_limit_bytes: 32_768,
+    filter_chains: [{ filters: [http('out', plan, retried('upstream'))] }],
+  }
+}
+
+/** `in` tells the application who called (x-forwarded-client-cert); `out` never forwards such a claim. */
+function http(side: 'in' | 'out', plan: Plan, routes: readonly Route[]) {
+  const manager: HttpManager = {
+    '@type': `${TYPE}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: side,
+    server_name: plan.name,
+    use_remote_address: true,
+    normalize_path: true,
+    merge_slashes: true,
+    request_headers_timeout: '10s',
+    forward_client_cert_details: side === 'in' ? 'SANITIZE_SET' : 'SANITIZE',
+    ...(side === 'in' && { set_current_client_cert_details: { uri: true, dns: true } }),
+    common_http_protocol_options: CONNECTION,
+    route_config: {
+      name: side,
+      virtual_hosts: [{ name: side, domains: ['*'], routes }],
+    },
+    http_filters: [
+      {
+        name: 'envoy.filters.http.router',
+        typed_config: { '@type': `${TYPE}extensions.filters.http.router.v3.Router` },
+      },
+    ],
+  }
+  return { name: 'envoy.filters.network.http_connection_manager', typed_config: manager }
+}
+
+function route(cluster: string, retryOn?: string): Route {
+  const again = {
+    retry_on: retryOn ?? '',
+    num_retries: 3,
+    retry_host_predicate: [
+      {
+        name: 'envoy.retry_host_predicates.previous_hosts',
+        typed_config: {
+          '@type': `${TYPE}extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate`,
+        },
+      },
+    ],
+    host_selection_retry_max_attempts: '3',
+  }
+  return {
+    match: { prefix: '/' },
+    route: { cluster, timeout: '60s', ...(retryOn && { retry_policy: again }) },
+  }
+}
+
+/**
+ * A peer that drains closes connections under way. What it surely has not begun is sent again; safe methods
+ * (RFC 9110 section 9.2.1) are sent again also when the connection broke before any answer.
+ */
+function retried(cluster: string): Route[] {
+  const unbegun = 'connect-failure,refused-stream,reset-before-request'
+  const safe = route(cluster, `${unbegun},reset`)
+  const method = {
+    name: ':method',
+    string_match: { safe_regex: { regex: 'GET|HEAD|OPTIONS' } },
+  }
+  return [{ ...safe, match: { prefix: '/', headers: [method] } }, route(cluster, unbegun)]
+}
+
+function appCluster(app: Endpoint): Cluster {
+  return cluster('app', app, { explicit_http_config: { http_protocol_options: {} } })
+}
+
+function upstreamCluster(plan: Plan, outbound: NonNullable<Plan['outbound']>): Cluster {
+  return {
+    ...cluster('upstream', outbound.upstream, { auto_config: {} }),
+    transport_socket: {
+      name: 'envoy.transport_sockets.tls',
+      typed_config: {
+        '@type': `${TLS}UpstreamTlsContext`,
+        ...(outbound.sni && { sni: outbound.sni }),
+        common_tls_context: tls(plan, 'client_cert'),
+      },
+    },
+  }
+}
+
+function cluster(
+  name: string,
+  endpoint: Endpoint,
+  protocol: Pick<
+    Cluster['typed_extension_protocol_options']['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'],
+    'auto_config' | 'explicit_http_config'
+  >,
+): Cluster {
+  return {
+    name,
+    type: 'STRICT_DNS',
+    dns_lookup_family: 'V4_PREFERRED',
+    dns_refresh_rate: '5s',
+    connect_timeout: '2s',
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: address(endpoint) } }] }],
+    },
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+        '@type': `${TYPE}extensions.upstreams.http.v3.HttpProtocolOptions`,
+        common_http_protocol_options: CONNECTION,
+        ...protocol,
+      },
+    },
+  }
+}
+
+/** Envoy's upstream side stops at TLS 1.2 unless told; both sides get the same bounds. */
+function tls(plan: Plan, own: 'server_cert' | 'client_cert'): CommonTls {
+  const names: SanMatcher[] = plan.peers.map(({ type, name }) => ({
+    san_type: type,
+    matcher: { exact: name },
+  }))
+  return {
+    alpn_protocols: ['h2', 'http/1.1'],
+    tls_params: {
+      tls_minimum_protocol_version: 'TLSv1_2',
+      tls_maximum_protocol_version: 'TLSv1_3',
+    },
+    tls_certificate_sds_secret_configs: [sds(plan, own)],
+    combined_validation_context: {
+      default_validation_context: {
+        ...(names.length > 0 && { match_typed_subject_alt_names: names }),
+      },
+      validation_context_sds_secret_config: sds(plan, 'peer_ca'),
+    },
+  }
+}
+
+function sds(plan: Plan, name: SecretName): SdsConfig {
+  return {
+    name,
+    sds_config: {
+      path_config_source: { path: `${plan.sds}/${name}.json` },
+      resource_api_version: 'V3',
+    },
+  }
+}
+
+function address({ host, port }: Endpoint): Address {
+  return { socket_address: { address: host, port_value: port } }
+}

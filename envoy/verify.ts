@@ -1,0 +1,116 @@
+import { X509Certificate } from 'node:crypto'
+import { certificates } from '../pki/bundle.ts'
+import { check, type Finding, type Usage } from '../pki/check.ts'
+import { type Code, RelayError } from '../pki/error.ts'
+import { unreadable } from './cipher.ts'
+import type { Settings } from './settings.ts'
+import type { Material } from './source.ts'
+
+/** What pki finds, and what only matters to Envoy. */
+export type Fault =
+  | Finding
+  | {
+      readonly code: 'KEY_UNSUPPORTED' | 'NAMES_MISSING' | 'PASSPHRASE_UNUSABLE' | 'PEERS_UNKNOWN'
+      readonly certificate: string
+      readonly rule: string
+    }
+
+const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
+const USAGES: Record<Settings['role'], readonly Usage[]> = {
+  server: ['serverAuth'],
+  client: ['clientAuth'],
+  both: ['serverAuth', 'clientAuth'],
+}
+
+/**
+ * Why Envoy must not get this material, at `now` (epoch ms); empty when it may. Envoy itself serves expired or
+ * misused certificates without a word and resets every connection on a wrong key, so nothing else stands in the way.
+ */
+export function faults(
+  { bundle, passphrase, trust }: Material,
+  role: Settings['role'],
+  now: number,
+): Fault[] {
+  const { certificate, chain, privateKey, anchors } = bundle
+  const usages = USAGES[role]
+  const found = check({ certificate, chain, privateKey, passphrase, anchors, usages }, now)
+  if (found.some(({ code }) => code === 'PEM_INVALID')) return found
+  return [
+    ...found,
+    ...keyFaults(certificate, privateKey),
+    ...passphraseFaults(passphrase.reveal()),
+    ...peerFaults(trust.anchors, now),
+  ]
+}
+
+/** @throws RelayError BUNDLE_MISMATCH, CHAIN_BROKEN or BUNDLE_INVALID with every fault in one line. */
+export function verify(
+  material: Material,
+  { role, secret }: Pick<Settings, 'role' | 'secret'>,
+  now: number,
+): void {
+  const found = faults(material, role, now)
+  if (found.length === 0) return
+  const code =
+    found.map((one) => CODES[one.code]).find((one) => one !== undefined) ?? 'BUNDLE_INVALID'
+  const list = found.map((one) => `${one.code} ${one.certificate}: ${one.rule}`).join('; ')
+  throw new RelayError(
+    code,
+    `secret ${secret} version ${material.version} must not be served, Envoy was not started: ${list}`,
+  )
+}
+
+const CODES: Partial<Record<Fault['code'], Code>> = {
+  KEY_MISMATCH: 'BUNDLE_MISMATCH',
+  CHAIN_BROKEN: 'CHAIN_BROKEN',
+}
+
+function keyFaults(certificate: string, privateKey: string): Fault[] {
+  const found: Fault[] = []
+  const why = unreadable(privateKey)
+  if (why !== undefined) {
+    found.push({ code: 'KEY_UNSUPPORTED', certificate: 'key', rule: `Envoy must open it: ${why}` })
+  }
+  const leaf = new X509Certificate(certificate)
+  if (!knownKey(leaf)) {
+    const rule = 'RSA of 2,048 bits or more, P-256, P-384, P-521 or Ed25519'
+    found.push({ code: 'KEY_UNSUPPORTED', certificate: 'leaf', rule })
+  }
+  if (!leaf.subjectAltName) {
+    const rule = 'peers match subject alternative names (RFC 9525 section 6.3)'
+    found.push({ code: 'NAMES_MISSING', certificate: 'leaf', rule })
+  }
+  return found
+}
+
+function knownKey({ publicKey }: X509Certificate): boolean {
+  const { asymmetricKeyType, asymmetricKeyDetails } = publicKey
+  if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048
+  if (asymmetricKeyType === 'ec') return CURVES.has(asymmetricKeyDetails?.namedCurve ?? '')
+  return asymmetricKeyType === 'ed25519'
+}
+
+/** Envoy reads the password file as a C string. */
+function passphraseFaults(bytes: Uint8Array): Fault[] {
+  if (bytes.length > 0 && !bytes.includes(0)) return []
+  return [{ code: 'PASSPHRASE_UNUSABLE', certificate: 'key', rule: 'not empty, no NUL byte' }]
+}
+
+function peerFaults(text: string, now: number): Fault[] {
+  const alive = peers(text).some(
+    ({ ca, validFromDate, validToDate }) =>
+      ca && validFromDate.getTime() <= now && now <= validToDate.getTime(),
+  )
+  if (alive) return []
+  const rule = 'at least one CA certificate that is valid now'
+  return [{ code: 'PEERS_UNKNOWN', certificate: "peers' anchors", rule }]
+}
+
+function peers(text: string): X509Certificate[] {
+  try {
+    return certificates(text, 'anchors')
+  } catch (error) {
+    if (error instanceof RelayError) return []
+    throw error
+  }
+}

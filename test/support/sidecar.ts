@@ -1,0 +1,178 @@
+import { createPrivateKey, randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Admin, admin } from '../../envoy/admin.ts'
+import { places } from '../../envoy/folder.ts'
+import { program } from '../../envoy/program.ts'
+import type { Material } from '../../envoy/source.ts'
+import { type Authority, authority, leaf } from '../../local/x509.ts'
+import { facts } from '../../pki/bundle.ts'
+import { Secret } from '../../pki/secret.ts'
+import { envoyBinary } from './envoy.ts'
+
+const DAY = 86_400_000
+
+/** A root CA that is valid from yesterday for a year. */
+export function root(name = 'Test Root'): Promise<Authority> {
+  const now = Date.now()
+  return authority({ name, notBefore: now - DAY, notAfter: now + 365 * DAY })
+}
+
+/** What differs from good material. */
+export interface Wish {
+  readonly names?: readonly string[]
+  readonly purposes?: readonly ('serverAuth' | 'clientAuth')[]
+  readonly passphrase?: string
+  /** Default: what the parent's chain ends with. */
+  readonly trust?: string
+  readonly version?: string
+  readonly notBefore?: number
+  readonly notAfter?: number
+}
+
+/** Material under a CA, good unless wished otherwise. */
+export async function material(parent: Authority, wish: Wish = {}): Promise<Material> {
+  const now = Date.now()
+  const made = await leaf({
+    parent,
+    names: wish.names ?? ['color.local'],
+    ...(wish.purposes && { purposes: wish.purposes }),
+    notBefore: wish.notBefore ?? now - 3_600_000,
+    notAfter: wish.notAfter ?? now + 30 * DAY,
+  })
+  const passphrase = wish.passphrase ?? randomBytes(24).toString('base64url')
+  const anchor = parent.chain.at(-1) ?? parent.certificate
+  const version = wish.version ?? crypto.randomUUID()
+  return {
+    version,
+    bundle: {
+      format: 1,
+      certificate: made.certificate,
+      chain: made.chain.slice(0, -1).join('\n'),
+      anchors: anchor,
+      privateKey: encrypted(made.privateKeyPem, passphrase),
+      passphrase: Secret.from(passphrase),
+      facts: facts('arn:aws:acm:us-east-1:111122223333:certificate/test', made.certificate),
+    },
+    passphrase: Secret.from(passphrase),
+    trust: { version: 'trust-1', anchors: wish.trust ?? anchor },
+  }
+}
+
+/** A PKCS#8 key as ACM exports it: PBES2 and AES-256-CBC. */
+export function encrypted(privateKeyPem: string, passphrase: string): string {
+  const options = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase } as const
+  return createPrivateKey(privateKeyPem).export(options).toString()
+}
+
+/** A port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new TypeError('no port')
+  return address.port
+}
+
+/** One run of the program in this process, with a folder of its own; Envoy is a real child. */
+export interface Sidecar {
+  readonly dir: string
+  readonly admin: Admin
+  /** What was said on stderr so far. */
+  readonly lines: readonly string[]
+  /** Resolves with the exit status. */
+  readonly ended: Promise<number>
+  /** What was printed on stdout so far. */
+  printed(): string
+  signal(name: 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGUSR1'): void
+  /** Resolves when Envoy is live. @throws Error when the program ended before. */
+  live(): Promise<void>
+  /** Everything that Envoy printed. */
+  envoyLog(): Promise<string>
+}
+
+const folders: string[] = []
+const running = new Set<Sidecar>()
+
+/** Starts one command with CERTRELAY_* variables given without their prefix. */
+export async function start(
+  argv: readonly string[],
+  variables: Readonly<Record<string, string | number>>,
+  fetch: () => Promise<Material>,
+  dir?: string,
+): Promise<Sidecar> {
+  const folder = dir ?? (await mkdtemp(join(tmpdir(), 'certrelay-sidecar-')))
+  folders.push(folder)
+  const prefixed = Object.entries({
+    SECRET: 'color',
+    PEER_NAMES: 'gateway.local',
+    ALLOW_DISK: 1,
+    DIR: join(folder, 'relay'),
+    ENVOY: envoyBinary(),
+    DRAIN: 5,
+    ...variables,
+  }).map(([name, value]) => [`CERTRELAY_${name}`, String(value)])
+  const environment = { PATH: process.env['PATH'], ...Object.fromEntries(prefixed) }
+  const log = join(folder, 'envoy.log')
+  const stream = createWriteStream(log, { flags: 'a' })
+  await once(stream, 'open')
+  const signals = new EventEmitter()
+  const lines: string[] = []
+  let printed = ''
+  const ended = program(argv, {
+    environment: { ...environment, ECS_CONTAINER_METADATA_URI_V4: metadata(variables) },
+    source: () => ({ fetch }),
+    fileSystem: () => Promise.resolve(0),
+    signals,
+    print: (text) => {
+      printed += text
+    },
+    say: (line) => void lines.push(line),
+    stdio: ['ignore', stream, stream],
+  })
+  const socket = admin(places(join(folder, 'relay')).admin)
+  const sidecar: Sidecar = {
+    dir: join(folder, 'relay'),
+    admin: socket,
+    lines,
+    ended,
+    printed: () => printed,
+    signal: (name) => void signals.emit(name),
+    async live() {
+      const gone = ended.then((status) => {
+        throw new Error(`ended with ${status}: ${lines.join('\n')}`)
+      })
+      const answers = async () => {
+        while ((await socket.state()) !== 'LIVE') await new Promise(setImmediate)
+      }
+      await Promise.race([answers(), gone])
+    },
+    envoyLog: () => readFile(log, 'utf8'),
+  }
+  running.add(sidecar)
+  void ended.then(() => {
+    running.delete(sidecar)
+    stream.end()
+  })
+  return sidecar
+}
+
+function metadata({ METADATA }: Readonly<Record<string, string | number>>): string | undefined {
+  return METADATA === undefined ? undefined : String(METADATA)
+}
+
+/** Ends what runs, at once, and removes the folders: for `afterEach`. */
+export async function stopAll(): Promise<void> {
+  for (const sidecar of running) {
+    sidecar.signal('SIGTERM')
+    sidecar.signal('SIGTERM')
+    await sidecar.ended
+  }
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true })
+}
