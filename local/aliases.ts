@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import { browse } from './cursor.ts'
 import type { Keys } from './keys.ts'
-import { page } from './pages.ts'
 import { AwsError, type Operation, operation, seconds, type World } from './service.ts'
 import { text, whole } from './wire.ts'
 
@@ -52,7 +52,7 @@ export function aliases(
       ({ KeyId, Limit, Marker }, { region }) => {
         const key = KeyId === undefined ? undefined : keys.find(region, KeyId).id
         const all = [...keys.aliases(region).values()]
-        const { items, next } = page(
+        const { items, next } = browse(
           all.filter((alias) => key === undefined || alias.key === key),
           ({ name }) => name,
           { size: Limit, token: Marker },

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import * as v from 'valibot'
+import { browse } from './cursor.ts'
 import { generate, type Key, type Keys } from './keys.ts'
-import { page } from './pages.ts'
 import { parsePolicy } from './policy.ts'
 import { AwsError, type Call, type Operation, operation, seconds, type World } from './service.ts'
 import { SPEC_NAMES, SPECS } from './specs.ts'
@@ -77,7 +77,7 @@ export function lifecycle(
       KeyMetadata: describe(world.account, find(call, KeyId)),
     })),
     ListKeys: operation(v.object(paging), ({ Limit = 100, Marker }, call) => {
-      const { items, next } = page(
+      const { items, next } = browse(
         keys.all(call.region),
         ({ id }) => id,
         { size: Limit, token: Marker },
