@@ -107,7 +107,6 @@ export interface Cluster {
   readonly name: string
   readonly type: 'STRICT_DNS'
   readonly dns_lookup_family: 'V4_PREFERRED'
-  readonly dns_refresh_rate: string
   readonly connect_timeout: string
   readonly load_assignment: {
     readonly cluster_name: string

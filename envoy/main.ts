@@ -6,7 +6,7 @@ import { regions } from './regions.ts'
 import { stored } from './stored.ts'
 
 process.umask(0o077)
-const exit = await program(process.argv.slice(2), {
+void program(process.argv.slice(2), {
   environment: process.env,
   source: (settings) =>
     stored({ shelves: shelves(regions(settings, process.env)), keys: undefined }, settings),
@@ -15,5 +15,4 @@ const exit = await program(process.argv.slice(2), {
   print: (text) => void process.stdout.write(text),
   say: (line) => void process.stderr.write(`certrelay-sidecar: ${line}\n`),
   stdio: 'inherit',
-})
-process.exit(exit)
+}).then((status) => process.exit(status))

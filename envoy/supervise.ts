@@ -13,6 +13,8 @@ export interface Job {
   readonly admin: Admin
   /** Milliseconds that requests under way get. */
   readonly drain: number
+  /** Milliseconds between SIGTERM and SIGKILL (default 4,000). */
+  readonly grace?: number
   /** Emits the names of signals; in production: the process. */
   readonly signals: Pick<EventEmitter, 'on' | 'off'>
   readonly stdio: StdioOptions
@@ -21,14 +23,13 @@ export interface Job {
 
 /** What Envoy may see of our environment: no credentials, and nothing that names secrets. */
 const ALLOWED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|LD_LIBRARY_PATH|LD_PRELOAD|CLOCK_OFFSET_FILE)$/
-/** Between SIGTERM and SIGKILL; milliseconds. */
 const GRACE = 4_000
 const STOP = ['SIGTERM', 'SIGINT'] as const
 const PASS = ['SIGHUP', 'SIGUSR1'] as const
 
 /**
  * Runs Envoy as a child until it ends; returns its exit code (128 + number for a signal). SIGTERM or SIGINT drains, then
- * stops it; a second one does not wait for the drain; if it does not obey within 4 s, it is killed.
+ * stops it; a second one does not wait for the drain; if it does not obey in time, it is killed.
  *
  * @throws RelayError CONFIG_INVALID when it cannot be started.
  */
@@ -76,6 +77,6 @@ async function halt(job: Job, child: ChildProcess, hurry: AbortSignal): Promise<
   const timer = setTimeout(() => {
     job.say('Envoy did not stop: killing it')
     child.kill('SIGKILL')
-  }, GRACE)
+  }, job.grace ?? GRACE)
   child.once('exit', () => clearTimeout(timer))
 }

@@ -1,9 +1,11 @@
+import { once } from 'node:events'
+import { connect } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
-import { freePort, material, root, type Sidecar, start, stopAll } from '../support/sidecar.ts'
+import { freePort, material, pair, root, type Sidecar, start, stopAll } from '../support/sidecar.ts'
 
 afterEach(stopAll)
 
-test('two sidecars speak mutual TLS, and the counters prove it', async () => {
+test('two sidecars speak mutual TLS 1.3, and the counters prove it', async () => {
   const ca = await root()
   const { server, url } = await pair(
     () => material(ca, { names: ['color.local'] }),
@@ -13,24 +15,112 @@ test('two sidecars speak mutual TLS, and the counters prove it', async () => {
   const answer = await fetch(url)
 
   expect(await answer.text()).toBe('color\n')
-  expect(await counters(server)).toMatchObject({ handshake: 1, no_certificate: 0 })
+  expect(await tls(server)).toMatchObject({
+    handshake: 1,
+    no_certificate: 0,
+    'versions.TLSv1.3': 1,
+  })
 })
 
-async function pair(server: Parameters<typeof start>[2], client: Parameters<typeof start>[2]) {
-  const [listen, plain] = [await freePort(), await freePort()]
-  const one = await start(['run'], { LISTEN: listen }, server)
-  const upstream = { ROLE: 'client', UPSTREAM: `127.0.0.1:${listen}`, PLAIN_LISTEN: plain }
-  const other = await start(
-    ['run'],
-    { ...upstream, PEER_NAMES: 'color.local', SECRET: 'gateway' },
-    client,
+test('a client is known by a SPIFFE id as well as by a DNS name', async () => {
+  const ca = await root()
+  const { url } = await pair(
+    () => material(ca, { names: ['color.local'] }),
+    () => material(ca, { names: ['spiffe://example.org/gateway'] }),
+    { server: { PEER_NAMES: 'gateway.local spiffe://example.org/gateway' } },
   )
-  await Promise.all([one.live(), other.live()])
-  return { server: one, client: other, url: `http://127.0.0.1:${plain}/` }
+
+  const answer = await fetch(url)
+
+  expect(answer.status).toBe(200)
+})
+
+test('who brings no certificate is refused and counted', async () => {
+  const ca = await root()
+  const port = await freePort()
+  const server = await start(['run'], { LISTEN: port }, () => material(ca))
+  await server.live()
+
+  const code = await refusal(port)
+
+  expect(code).toBe('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')
+  expect(await tls(server)).toMatchObject({ fail_verify_no_cert: 1, handshake: 0 })
+})
+
+test('a client of a foreign CA is refused and counted', async () => {
+  const [ca, foreign] = [await root(), await root('Foreign Root')]
+  const { server, url } = await pair(
+    () => material(ca, { names: ['color.local'] }),
+    () => material(foreign, { names: ['gateway.local'], trust: ca.certificate }),
+  )
+
+  const answer = await fetch(url)
+
+  expect(answer.status).toBe(503)
+  expect(await tls(server)).toMatchObject({ handshake: 0, no_certificate: 0 })
+  expect((await tls(server))['fail_verify_error']).toBeGreaterThan(0)
+})
+
+test('a client of the right CA with another name is refused and counted', async () => {
+  const ca = await root()
+  const { server, url } = await pair(
+    () => material(ca, { names: ['color.local'] }),
+    () => material(ca, { names: ['intruder.local'] }),
+  )
+
+  const answer = await fetch(url)
+
+  expect(answer.status).toBe(503)
+  expect((await tls(server))['fail_verify_san']).toBeGreaterThan(0)
+  expect(await tls(server)).toMatchObject({ handshake: 0 })
+})
+
+test('a server of the right CA with another name is not talked to', async () => {
+  const ca = await root()
+  const { client, url } = await pair(
+    () => material(ca, { names: ['intruder.local'] }),
+    () => material(ca, { names: ['gateway.local'] }),
+  )
+
+  const answer = await fetch(url)
+
+  const counted = await client.admin.stats(/^cluster\.upstream\.ssl\.(fail_verify_san|handshake)$/)
+  expect(answer.status).toBe(503)
+  expect(counted.get('cluster.upstream.ssl.fail_verify_san')).toBeGreaterThan(0)
+  expect(counted.get('cluster.upstream.ssl.handshake')).toBe(0)
+})
+
+test('TLS 1.1 is refused', async () => {
+  const ca = await root()
+  const port = await freePort()
+  const server = await start(['run'], { LISTEN: port }, () => material(ca))
+  await server.live()
+
+  const code = await refusal(port, 'TLSv1.1')
+
+  expect(code).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
+})
+
+/** The error that a client without a certificate gets, at its first read. */
+async function refusal(port: number, version: 'TLSv1.1' | 'TLSv1.3' = 'TLSv1.3'): Promise<unknown> {
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    minVersion: version,
+    maxVersion: version,
+    ...(version === 'TLSv1.1' && { ciphers: 'DEFAULT@SECLEVEL=0' }),
+  })
+  socket.resume()
+  const [error] = await once(socket, 'error', { signal: AbortSignal.timeout(5_000) }).catch(
+    (failure: unknown) => [failure],
+  )
+  socket.destroy()
+  return error instanceof Error && 'code' in error ? error.code : error
 }
 
-async function counters({ admin }: Sidecar) {
+async function tls({ admin }: Sidecar): Promise<Record<string, number>> {
   const prefix = 'listener.in.ssl.'
-  const found = await admin.stats(/^listener\.in\.ssl\.[a-z_]+$/)
+  const found = await admin.stats(/^listener\.in\.ssl\.([a-z_]+|versions\..*)$/)
   return Object.fromEntries([...found].map(([name, value]) => [name.slice(prefix.length), value]))
 }

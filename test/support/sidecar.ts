@@ -176,3 +176,30 @@ export async function stopAll(): Promise<void> {
   }
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true })
 }
+
+/** A server, and a client in front of it that answers on `url`. */
+export async function pair(
+  server: () => Promise<Material>,
+  client: () => Promise<Material>,
+  variables: {
+    readonly server?: Readonly<Record<string, string | number>>
+    readonly client?: Readonly<Record<string, string | number>>
+  } = {},
+): Promise<{ server: Sidecar; client: Sidecar; url: string }> {
+  const [listen, plain] = [await freePort(), await freePort()]
+  const one = await start(['run'], { LISTEN: listen, ...variables.server }, server)
+  const other = await start(
+    ['run'],
+    {
+      SECRET: 'gateway',
+      ROLE: 'client',
+      UPSTREAM: `127.0.0.1:${listen}`,
+      PLAIN_LISTEN: plain,
+      PEER_NAMES: 'color.local',
+      ...variables.client,
+    },
+    client,
+  )
+  await Promise.all([one.live(), other.live()])
+  return { server: one, client: other, url: `http://127.0.0.1:${plain}/` }
+}
