@@ -59,6 +59,8 @@ export interface Authority {
   request(order: Order): Promise<string>
   /** @throws CERTIFICATE_MISSING, ACCESS_REFUSED, SERVICE_UNAVAILABLE */
   describe(arn: string): Promise<Certificate>
+  /** The leaf alone, PEM. @throws CERTIFICATE_PENDING, CERTIFICATE_MISSING */
+  leaf(arn: string): Promise<string>
   /** @throws CERTIFICATE_PENDING until it is issued; CERTIFICATE_REFUSED when it cannot be exported. */
   export(arn: string, passphrase: Secret): Promise<Exported>
   /** Asks for a renewal, which happens later: look for another serial. @throws CERTIFICATE_REFUSED */

@@ -1,0 +1,56 @@
+import * as v from 'valibot'
+import { RelayError } from '../pki/error.ts'
+
+const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/
+const list = v.pipe(
+  v.optional(v.string(), ''),
+  v.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
+  v.array(v.pipe(v.string(), v.regex(KEY_ARN))),
+)
+const url = v.pipe(v.string(), v.url())
+
+const schema = v.object({
+  AWS_REGION: v.pipe(v.string(), v.minLength(1)),
+  CERTRELAY_ORG: v.pipe(v.string(), v.regex(/^[A-Za-z0-9 ._-]{1,64}$/)),
+  CERTRELAY_KEYS: list,
+  CERTRELAY_QUEUE: url,
+  CERTRELAY_DEAD_LETTERS: url,
+})
+
+/** Everything a function reads from its environment, parsed once. */
+export interface Config {
+  readonly region: string
+  readonly org: string
+  /** ARNs of the KMS keys that seal passphrases, in order of preference; may be empty. */
+  readonly keys: readonly string[]
+  readonly queue: string
+  readonly deadLetters: string
+  /** Name of the function that runs. */
+  readonly self: string
+}
+
+/** @throws RelayError CONFIG_INVALID naming every bad variable at once, and no value. */
+export function config(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Config {
+  const parsed = v.safeParse(schema, environment)
+  if (!parsed.success) {
+    const names = [
+      ...new Set(parsed.issues.map((issue) => String(issue.path?.[0]?.key ?? ''))),
+    ].sort()
+    throw new RelayError(
+      'CONFIG_INVALID',
+      `set ${names.join(', ')}: missing or not of the form that docs/operate.md gives`,
+    )
+  }
+  const { AWS_REGION, CERTRELAY_ORG, CERTRELAY_KEYS, CERTRELAY_QUEUE, CERTRELAY_DEAD_LETTERS } =
+    parsed.output
+  return Object.freeze({
+    region: AWS_REGION,
+    org: CERTRELAY_ORG,
+    keys: CERTRELAY_KEYS,
+    queue: CERTRELAY_QUEUE,
+    deadLetters: CERTRELAY_DEAD_LETTERS,
+    self: environment['AWS_LAMBDA_FUNCTION_NAME'] ?? '',
+  })
+}

@@ -1,0 +1,96 @@
+import { type Code, RelayError } from '../pki/error.ts'
+
+/** AWS's error names and what they mean to us, whatever the service. Names win over status: throttling says `client`. */
+const NAMES: Readonly<Record<string, Code>> = {
+  ThrottlingException: 'SERVICE_UNAVAILABLE',
+  Throttling: 'SERVICE_UNAVAILABLE',
+  ThrottledException: 'SERVICE_UNAVAILABLE',
+  RequestLimitExceeded: 'SERVICE_UNAVAILABLE',
+  TooManyRequestsException: 'SERVICE_UNAVAILABLE',
+  LimitExceededException: 'SERVICE_UNAVAILABLE',
+  InternalServiceError: 'SERVICE_UNAVAILABLE',
+  ConcurrentModificationException: 'SERVICE_UNAVAILABLE',
+  TimeoutError: 'SERVICE_UNAVAILABLE',
+  AccessDeniedException: 'ACCESS_REFUSED',
+  UnrecognizedClientException: 'ACCESS_REFUSED',
+  InvalidSignatureException: 'ACCESS_REFUSED',
+  ExpiredTokenException: 'ACCESS_REFUSED',
+  CredentialsProviderError: 'ACCESS_REFUSED',
+  DecryptionFailure: 'KEY_DISABLED',
+  EncryptionFailure: 'KEY_DISABLED',
+}
+
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+
+/** What an SDK error says of itself, read without `instanceof`: several copies of the SDK are installed. */
+export interface Told {
+  readonly name: string
+  readonly code: string
+  readonly status: number
+  readonly requestId: string
+}
+
+export function told(error: unknown): Told {
+  const { name, code, $metadata } = record(error)
+  const { httpStatusCode, requestId } = record($metadata)
+  return {
+    name: typeof name === 'string' ? name : 'Error',
+    code: typeof code === 'string' ? code : '',
+    status: typeof httpStatusCode === 'number' ? httpStatusCode : 0,
+    requestId: typeof requestId === 'string' ? requestId : '',
+  }
+}
+
+/**
+ * Runs one call and translates what it throws: first by `special`, then by the table, then server faults and networks.
+ * Anything else passes through. AWS's own message stays in `cause`: it may quote the input.
+ *
+ * @param what an action and its object, as in "describe certificate ARN"
+ */
+export async function ask<T>(
+  what: string,
+  call: () => Promise<T>,
+  special: Readonly<Record<string, Code>> = {},
+): Promise<T> {
+  try {
+    return await call()
+  } catch (cause) {
+    const { name, code, status, requestId } = told(cause)
+    const unavailable = status >= 500 || status === 429 || NETWORK.has(code) || NETWORK.has(name)
+    const meaning =
+      special[name] ?? NAMES[name] ?? (unavailable ? 'SERVICE_UNAVAILABLE' : undefined)
+    if (meaning === undefined) throw cause
+    const reference = requestId === '' ? '' : `, request ${requestId}`
+    throw new RelayError(meaning, `cannot ${what}: ${name}${reference}${NEXT[meaning] ?? ''}`, {
+      cause,
+    })
+  }
+}
+
+const NEXT: Partial<Record<Code, string>> = {
+  ACCESS_REFUSED: "; allow it in the function's role and in the resource's policy",
+  KEY_DISABLED: "; look at the state of the secret's KMS key",
+  SERVICE_UNAVAILABLE: '; it is tried again',
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value, ...named(value) } : {}
+}
+
+/** `name` and `code` of an error may live on its prototype, where spreading does not see them. */
+function named(value: object): Record<string, unknown> {
+  return {
+    ...('name' in value ? { name: value.name } : {}),
+    ...('code' in value ? { code: value.code } : {}),
+    ...('$metadata' in value ? { $metadata: value.$metadata } : {}),
+  }
+}

@@ -1,0 +1,112 @@
+import * as v from 'valibot'
+import { RelayError } from '../pki/error.ts'
+import {
+  arn,
+  commonName,
+  days,
+  dns,
+  keyId,
+  type Place,
+  parseProperties,
+  region,
+  secretName,
+  service,
+  tags,
+  text,
+} from './property.ts'
+
+const KNOWN = [
+  'Name',
+  'AlternativeNames',
+  'Authority',
+  'Certificate',
+  'KeyAlgorithm',
+  'Secret',
+  'SecretKey',
+  'ReplicaRegions',
+  'Services',
+  'RenewBefore',
+  'Tags',
+] as const
+
+const LONGEST = 394 // ACM's private certificates live 395 days
+const MOST_NAMES = 9 // ACM's quota is ten names a certificate
+
+const schema = (place: Place) =>
+  v.strictObject({
+    ServiceToken: v.optional(v.unknown()),
+    ServiceTimeout: v.optional(v.unknown()),
+    Name: v.optional(commonName),
+    AlternativeNames: v.optional(
+      v.pipe(
+        v.array(dns, 'not a list of DNS names'),
+        v.maxLength(MOST_NAMES, `more than ${MOST_NAMES} names; use a second certificate`),
+      ),
+      [],
+    ),
+    Authority: v.optional(arn(place, 'acm-pca', 'certificate-authority/', 'an AWS Private CA')),
+    Certificate: v.optional(arn(place, 'acm', 'certificate/', 'an ACM certificate')),
+    KeyAlgorithm: v.optional(
+      v.picklist(
+        ['RSA_2048', 'EC_prime256v1', 'EC_secp384r1'],
+        'not an algorithm that ACM issues; use RSA_2048, EC_prime256v1 or EC_secp384r1',
+      ),
+    ),
+    Secret: secretName,
+    SecretKey: v.optional(keyId),
+    ReplicaRegions: v.optional(v.array(region, 'not a list of regions'), []),
+    Services: v.optional(v.array(service, 'not a list of cluster/service names'), []),
+    RenewBefore: v.optional(days(LONGEST)),
+    Tags: v.optional(tags, []),
+  })
+
+/** Properties of `Custom::ClientCertificate` as the workflow wants them. @throws RelayError PROPERTY_INVALID */
+export function clientCertificate(properties: unknown, place: Place) {
+  const raw = parseProperties(schema(place), KNOWN, properties)
+  const { Name, AlternativeNames, Authority, Certificate, KeyAlgorithm, SecretKey, RenewBefore } =
+    raw
+  const only = (names: Readonly<Record<string, unknown>>) =>
+    Object.entries(names).find(
+      ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+    )?.[0]
+  if ((Authority === undefined) === (Certificate === undefined)) {
+    throw refuse(
+      'Authority',
+      'give either Authority (a CA, for a new certificate) or Certificate (an ACM certificate to adopt), not both and not none',
+    )
+  }
+  if (Certificate !== undefined) {
+    const extra = only({ Name, AlternativeNames, KeyAlgorithm })
+    if (extra !== undefined)
+      throw refuse(extra, 'an adopted Certificate has its own; leave this property out')
+  } else if (Name === undefined) {
+    throw refuse('Name', 'missing; give the DNS name of the certificate, like color.mesh.internal')
+  }
+  if (raw.ReplicaRegions.includes(place.region))
+    throw refuse('ReplicaRegions', `${place.region} is where the secret itself is; leave it out`)
+  const origin =
+    Certificate !== undefined
+      ? { certificate: Certificate }
+      : { authority: v.parse(text, Authority) }
+  return {
+    origin,
+    names: [
+      ...new Set(
+        [...(Name === undefined ? [] : [Name]), ...AlternativeNames].map((name) =>
+          name.toLowerCase(),
+        ),
+      ),
+    ],
+    secret: raw.Secret,
+    replicas: [...new Set(raw.ReplicaRegions)],
+    services: [...new Set(raw.Services)],
+    tags: Object.fromEntries(raw.Tags.map(({ Key, Value }) => [Key, Value])),
+    ...(KeyAlgorithm !== undefined && { keyAlgorithm: KeyAlgorithm }),
+    ...(SecretKey !== undefined && { secretKey: SecretKey }),
+    ...(RenewBefore !== undefined && { renewBefore: RenewBefore }),
+  }
+}
+
+function refuse(property: string, why: string): RelayError {
+  return new RelayError('PROPERTY_INVALID', `${property}: ${why}`)
+}

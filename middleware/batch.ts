@@ -1,0 +1,67 @@
+import type { RelayError } from '../pki/error.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Edge } from './edge.ts'
+import { ours } from './report.ts'
+
+/** A message as `events/batch.ts` reads it. */
+interface Message {
+  readonly id: string
+  readonly body: string
+  readonly tries: number
+  readonly region: string
+  readonly account: string
+}
+
+/** Lambda's answer for a batch: these messages come again. */
+export interface Failures {
+  readonly batchItemFailures: readonly { readonly itemIdentifier: string }[]
+}
+
+/** As the queue's maxReceiveCount in serverless.yml: on the last try the reason goes along into the dead-letter queue. */
+const MOST_TRIES = 5
+
+/**
+ * Messages of a queue, one after the other. One that nobody can process goes into the dead-letter queue with its reason;
+ * one that may succeed later comes again, alone.
+ */
+export function batch<N>(
+  parseBatch: (event: unknown) => readonly Message[],
+  parseNotice: (body: string, place: { region: string; account: string }) => N,
+  workflow: (ports: Ports, notice: N, remaining: () => number) => Promise<unknown>,
+): Edge<readonly Message[], Failures> {
+  return {
+    parse: parseBatch,
+    async run(messages, { ports, remaining }) {
+      const failed: { itemIdentifier: string }[] = []
+      for (const message of messages) {
+        try {
+          await workflow(ports, parseNotice(message.body, message), remaining)
+        } catch (thrown) {
+          if (!(await settled(ports, message, ours(thrown))))
+            failed.push({ itemIdentifier: message.id })
+        }
+      }
+      return { batchItemFailures: failed }
+    },
+  }
+}
+
+/** True when the message need not come again. */
+async function settled(
+  { queue, log }: Ports,
+  { id, body, tries }: Message,
+  error: RelayError,
+): Promise<boolean> {
+  const { code, remedy, message: reason } = error
+  const over = tries >= MOST_TRIES || (remedy !== 'retry' && remedy !== 'wait')
+  log.error(over ? 'buried' : 'comes-again', { message: id, code, remedy, reason, tries })
+  log.count(over ? 'Buried' : 'Retried', 1, { code })
+  if (!over) return false
+  try {
+    await queue.bury(body, error)
+    return true
+  } catch (thrown) {
+    log.error('not-buried', { message: id, reason: ours(thrown).message })
+    return false
+  }
+}

@@ -1,0 +1,34 @@
+import type { RelayError } from '../pki/error.ts'
+import type { Ports, Wired } from '../ports/index.ts'
+import type { Log } from '../ports/log.ts'
+
+/** What the composition root gives a function: a log at once, everything else on the first event. */
+export interface Root {
+  readonly log: Log
+  /** @throws CONFIG_INVALID */
+  readonly connect: () => Wired
+}
+
+/** One invocation. */
+export interface Visit {
+  readonly ports: Ports & Pick<Wired, 'again'>
+  /** Real milliseconds until Lambda ends the invocation. */
+  readonly remaining: () => number
+}
+
+/** One way in: how its event is read, what is done, and how a failure is told to whoever waits. */
+export interface Edge<E, R> {
+  /** @throws EVENT_INVALID */
+  readonly parse: (event: unknown) => E
+  readonly run: (event: E, visit: Visit) => Promise<R>
+  /** Answers in spite of a failure; without it the failure is thrown, and Lambda's retries decide. */
+  readonly fail?: (event: unknown, error: RelayError, log: Log) => Promise<R>
+}
+
+/** The part of a middy request that our middlewares touch. */
+export interface Passing {
+  event: unknown
+  readonly context: object
+  response?: unknown
+  readonly error?: unknown
+}

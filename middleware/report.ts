@@ -1,0 +1,44 @@
+import { RelayError } from '../pki/error.ts'
+import type { Log } from '../ports/log.ts'
+import type { Edge, Passing } from './edge.ts'
+
+/**
+ * The outermost middleware: one line for every failure, and an answer to whoever waits for one.
+ * What leaves the handler is a copy without `cause`, because the runtime prints it.
+ */
+export function report<E, R>({ fail }: Edge<E, R>, log: Log) {
+  const raw = new WeakMap<object, unknown>() // by request: parsing replaces its event
+  function reportBefore(request: Passing): void {
+    raw.set(request, request.event)
+  }
+  async function reportOnError(request: Passing): Promise<void> {
+    const error = ours(request.error)
+    log.error('failed', { code: error.code, remedy: error.remedy, reason: error.message })
+    log.count('Failed', 1, { code: error.code })
+    if (fail === undefined) throw error
+    request.response = await fail(raw.get(request), error, log)
+  }
+  return { before: reportBefore, onError: reportOnError }
+}
+
+/** Any error as ours, without its cause. An error we do not know is named by its class only: its message may hold anything. */
+export function ours(error: unknown): RelayError {
+  if (error instanceof RelayError) return new RelayError(error.code, error.message)
+  const name = error instanceof Error ? error.name : 'Error'
+  if (name === 'TimeoutError')
+    return new RelayError(
+      'SERVICE_UNAVAILABLE',
+      'the time of this invocation is up; it is tried again',
+    )
+  return new RelayError(
+    'SERVICE_UNAVAILABLE',
+    `an unexpected ${name}${place(error)}; it is tried again, and if it stays, report it`,
+  )
+}
+
+/** Where in our code it happened: file and line, which hold no data. */
+function place(error: unknown): string {
+  const line =
+    error instanceof Error ? /\(?([\w./-]+:\d+:\d+)\)?$/m.exec(error.stack ?? '')?.[1] : undefined
+  return line === undefined ? '' : ` at ${line.replace(/^.*\//, '')}`
+}

@@ -1,0 +1,41 @@
+import middy from '@middy/core'
+import type { Context as LambdaContext } from 'aws-lambda'
+import { RelayError } from '../pki/error.ts'
+import type { Keys } from '../ports/keys.ts'
+import type { Log } from '../ports/log.ts'
+import type { Edge, Root } from './edge.ts'
+import { keys } from './keys.ts'
+import { parse } from './parse.ts'
+import { report } from './report.ts'
+import { trace } from './trace.ts'
+
+/** Before Lambda ends the invocation, so that there is time to say so. Milliseconds. */
+const FAREWELL = 1_500
+
+/** What the runtime and the middlewares put into the context. */
+interface Context extends LambdaContext {
+  readonly log: Log
+  readonly keys: (log: Log) => Keys | undefined
+}
+
+/** A Lambda handler. The order of the middlewares is written here and nowhere else. */
+export function serve<E, R>(edge: Edge<E, R>, { log, connect }: Root) {
+  return middy<E, R, Error, Context>({
+    timeoutEarlyInMillis: FAREWELL,
+    timeoutEarlyResponse: () => {
+      throw new RelayError(
+        'SERVICE_UNAVAILABLE',
+        'the time of this invocation is up; it is tried again',
+      )
+    },
+  })
+    .use(report(edge, log))
+    .use(trace(log, () => process.env['_X_AMZN_TRACE_ID']))
+    .use(parse(edge.parse))
+    .use(keys(connect))
+    .handler((event, context) => {
+      const { again, keyholes: _, ...wired } = connect()
+      const ports = { ...wired, again, log: context.log, keys: context.keys(context.log) }
+      return edge.run(event, { ports, remaining: () => context.getRemainingTimeInMillis() })
+    })
+}

@@ -1,0 +1,178 @@
+import { arrange } from '../pki/arrange.ts'
+import { type Bundle, encodeBundle, facts, parseBundle } from '../pki/bundle.ts'
+import { check, type Finding } from '../pki/check.ts'
+import { RelayError } from '../pki/error.ts'
+import type { Context } from '../pki/sealed.ts'
+import type { Secret } from '../pki/secret.ts'
+import { versionId } from '../pki/version.ts'
+import type { Certificate } from '../ports/authority.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+
+type Needs = Pick<Ports, 'authority' | 'vault' | 'keys' | 'org' | 'passphrase' | 'clock' | 'log'>
+
+/** Id of the version that holds (or would hold) this certificate. @throws CERTIFICATE_PENDING until it has a serial. */
+export function versionOf({ arn, serial }: Certificate): string {
+  if (serial === undefined)
+    throw new RelayError(
+      'CERTIFICATE_PENDING',
+      `certificate ${arn} has no serial yet; look again later`,
+    )
+  return versionId(arn, serial)
+}
+
+/**
+ * Exports a certificate under a fresh passphrase and stores it as AWSPENDING, unchecked. The first version of a secret becomes
+ * AWSCURRENT by itself (Secrets Manager, PutSecretValue), so that one is checked before it is stored.
+ *
+ * @returns the version's id, made from what was really exported.
+ * @throws CHAIN_BROKEN when a first version fails the check: then nothing was stored.
+ */
+export async function stage(ports: Needs, held: Held, certificate: Certificate): Promise<string> {
+  const { authority, log } = ports
+  const passphrase = ports.passphrase()
+  try {
+    const anchors = await anchorsOf(ports, certificate)
+    const exported = await authority.export(certificate.arn, passphrase)
+    const about = facts(certificate.arn, exported.certificate)
+    const version = versionId(certificate.arn, about.serial)
+    log.audit({
+      action: 'export',
+      source: certificate.arn,
+      serial: about.serial,
+      secret: held.arn,
+      version,
+      outcome: 'ok',
+    })
+    const material = { ...exported, chain: arrange(exported.chain), anchors }
+    if (held.versions.size === 0)
+      refuse(check(candidate(material, passphrase, certificate), ports.clock.now()), certificate)
+    const sealed = await ports.keys?.seal(passphrase, context(ports.org, held.arn, version))
+    const bundle: Bundle = {
+      format: 1,
+      ...material,
+      facts: about,
+      ...(sealed === undefined ? { passphrase } : { sealedPassphrase: sealed }),
+    }
+    await store(ports, held.arn, version, encodeBundle(bundle))
+    return version
+  } finally {
+    passphrase.wipe()
+  }
+}
+
+/** The same certificate stored by somebody else a moment ago is as good: it was exported under another passphrase. */
+async function store(
+  { vault, log }: Needs,
+  secret: string,
+  version: string,
+  content: Secret,
+): Promise<void> {
+  try {
+    await vault.put(secret, version, content, 'AWSPENDING')
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.code !== 'VERSION_CONFLICT') throw error
+    log.info('already-stored', { secret, version })
+  } finally {
+    content.wipe()
+  }
+}
+
+/** Checks exactly the bytes of a stored version. `after`: notAfter of what it would replace, epoch milliseconds. */
+export async function verify(
+  ports: Needs,
+  secret: string,
+  version: string,
+  certificate: Certificate,
+  after?: number,
+): Promise<readonly Finding[]> {
+  const { content } = await ports.vault.read(secret, version)
+  const bundle = read(content)
+  if (bundle === undefined)
+    return [{ code: 'PEM_INVALID', certificate: 'leaf', rule: 'a bundle of format 1' }]
+  const passphrase = await open(ports, bundle, context(ports.org, secret, version))
+  try {
+    const anchors = await anchorsOf(ports, certificate)
+    const wanted = candidate({ ...bundle, anchors }, passphrase, certificate)
+    return check({ ...wanted, ...(after !== undefined && { after }) }, ports.clock.now())
+  } finally {
+    passphrase.wipe()
+  }
+}
+
+/** The encryption context of a bundle's passphrase. */
+export function context(org: string, secret: string, version: string): Context {
+  return { org, purpose: 'passphrase', secret, version }
+}
+
+function read(content: Secret): Bundle | undefined {
+  try {
+    return parseBundle(Buffer.from(content.reveal()).toString('utf8'))
+  } catch (error) {
+    if (error instanceof RelayError && error.remedy === 'stop') return undefined
+    throw error
+  } finally {
+    content.wipe()
+  }
+}
+
+async function open(
+  { keys }: Needs,
+  { passphrase, sealedPassphrase }: Bundle,
+  about: Context,
+): Promise<Secret> {
+  if (passphrase !== undefined) return passphrase
+  if (sealedPassphrase === undefined) throw new TypeError('a parsed bundle has one of both')
+  if (keys === undefined)
+    throw new RelayError(
+      'CONFIG_INVALID',
+      `the passphrase of ${about.secret} is sealed: set CERTRELAY_KEYS`,
+    )
+  return keys.open(sealedPassphrase, about)
+}
+
+function candidate(
+  material: { certificate: string; chain: string; privateKey: string; anchors: string },
+  passphrase: Secret,
+  { names }: Certificate,
+) {
+  const { certificate, chain, privateKey, anchors } = material
+  return {
+    certificate,
+    chain,
+    privateKey,
+    anchors,
+    passphrase,
+    names: names.map((name) => `DNS:${name}`),
+    usages: ['clientAuth', 'serverAuth'] as const,
+  }
+}
+
+/** The configured anchor of a certificate: the root of the CA that was configured for it, asked of the CA itself. */
+async function anchorsOf(
+  { authority }: Needs,
+  { arn, authority: ca }: Certificate,
+): Promise<string> {
+  if (ca === undefined) {
+    throw new RelayError(
+      'CERTIFICATE_REFUSED',
+      `certificate ${arn} has no private CA: give one that a private CA issued`,
+    )
+  }
+  const { root, status } = await authority.issuer(ca)
+  if (root === undefined)
+    throw new RelayError(
+      'AUTHORITY_REFUSED',
+      `certificate authority ${ca} is ${status}: activate it first`,
+    )
+  return root
+}
+
+function refuse(findings: readonly Finding[], { arn }: Certificate): void {
+  if (findings.length === 0) return
+  const list = findings.map(({ code, certificate }) => `${code} (${certificate})`).join(', ')
+  throw new RelayError(
+    'CHAIN_BROKEN',
+    `certificate ${arn} fails the check before its first use: ${list}; nothing was stored`,
+  )
+}

@@ -1,0 +1,237 @@
+import type { Finding } from '../pki/check.ts'
+import { type Decision, decide, type Observed } from '../pki/decide.ts'
+import { RelayError } from '../pki/error.ts'
+import { type Registration, readTags, writeTags } from '../pki/tags.ts'
+import { versionId } from '../pki/version.ts'
+import type { Certificate } from '../ports/authority.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+import { stage, verify } from './publish.ts'
+
+type Needs = Pick<
+  Ports,
+  | 'authority'
+  | 'vault'
+  | 'keeper'
+  | 'fleet'
+  | 'queue'
+  | 'keys'
+  | 'org'
+  | 'passphrase'
+  | 'clock'
+  | 'log'
+>
+
+/** What woke us: a secret to look at, or a certificate whose secrets are to be looked at. */
+export type Notice = { readonly secret: string } | { readonly source: string; readonly why: string }
+
+/** How a look ended. References only. */
+export interface Look {
+  readonly secret: string
+  readonly step: Decision['step'] | 'unmanaged'
+  readonly reason: string
+}
+
+/** Steps in one run: more means that something moves under our feet, and the queue gives it time. */
+const MOST_STEPS = 12
+/** Real milliseconds that one step may need; with less left the rest is left to the queue. */
+const STEP_TIME = 10_000
+const MOST_DELAY = 900
+
+/**
+ * Looks at the secrets that a notice is about and brings each one step by step to where it should be.
+ * Every step starts from what AWS says now, so that a crash, a duplicate or a late event does no harm.
+ *
+ * @param remaining real milliseconds that are left for it
+ * @throws RelayError of the step that failed; nothing is half done that the next look would not finish.
+ */
+export async function reconcile(
+  ports: Needs,
+  notice: Notice,
+  remaining: () => number,
+): Promise<readonly Look[]> {
+  if ('secret' in notice) return [await look(ports, notice.secret, remaining)]
+  const secrets: string[] = []
+  for await (const page of ports.keeper.managed(notice.source)) secrets.push(...page)
+  const [only, ...others] = secrets
+  if (only === undefined) {
+    ports.log.info('not-managed', { source: notice.source, why: notice.why })
+    return []
+  }
+  for (const secret of others) await ports.queue.look(secret, 0)
+  return [await look(ports, only, remaining)]
+}
+
+async function look(ports: Needs, secret: string, remaining: () => number): Promise<Look> {
+  let checked: Observed['checked']
+  for (let count = 0; count < MOST_STEPS && remaining() > STEP_TIME; count++) {
+    const seen = await observe(ports, secret, checked)
+    if (seen === undefined) {
+      ports.log.warn('not-managed', { secret })
+      return { secret, step: 'unmanaged', reason: 'no such secret, or without our tag' }
+    }
+    const decision = decide(seen.observed, ports.clock.now())
+    ports.log.info(decision.step, { secret, reason: decision.reason })
+    const findings = await act(ports, seen, decision)
+    if (findings !== undefined) checked = findings
+    if (isEnd(decision)) return { secret, step: decision.step, reason: decision.reason }
+  }
+  await ports.queue.look(secret, 1)
+  return { secret, step: 'wait', reason: 'more steps than one run takes: the queue goes on' }
+}
+
+/** After `renew` there is nothing to see until the authority is done. */
+function isEnd({ step }: Decision): boolean {
+  return step === 'done' || step === 'wait' || step === 'alarm' || step === 'renew'
+}
+
+interface Seen {
+  readonly observed: Observed
+  readonly held: Held
+  readonly registration: Registration
+  readonly certificate: Certificate | undefined
+}
+
+async function observe(
+  ports: Needs,
+  secret: string,
+  checked: Observed['checked'],
+): Promise<Seen | undefined> {
+  const held = await ports.vault.find(secret)
+  const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
+  if (held === undefined || registration === undefined || registration.source === 'trust')
+    return undefined
+  const certificate = await describe(ports, registration.source)
+  const services = await ports.fleet.look(registration.services)
+  for (const { name, state } of services) {
+    if (state !== 'active')
+      ports.log.warn('service-skipped', { secret: held.arn, service: name, state })
+  }
+  const observed = {
+    source: registration.source,
+    certificate: summary(certificate),
+    versions: held.versions,
+    services,
+    ...(checked !== undefined && { checked }),
+    ...(registration.renewBefore !== undefined && { renewBefore: registration.renewBefore }),
+    ...(registration.promoted !== undefined && { promoted: registration.promoted }),
+  }
+  return { observed, held, registration, certificate }
+}
+
+async function describe({ authority }: Needs, arn: string): Promise<Certificate | undefined> {
+  try {
+    return await authority.describe(arn)
+  } catch (error) {
+    if (error instanceof RelayError && error.code === 'CERTIFICATE_MISSING') return undefined
+    throw error
+  }
+}
+
+function summary(certificate: Certificate | undefined): Observed['certificate'] {
+  if (certificate === undefined) return { status: 'missing' }
+  const { status, arn, serial, notBefore, notAfter, renewing } = certificate
+  if (status !== 'issued') return { status }
+  if (serial === undefined || notBefore === undefined || notAfter === undefined)
+    return { status: 'pending' }
+  return { status, notBefore, notAfter, renewing, version: versionId(arn, serial) }
+}
+
+/** Carries one step out. A step that lost a race changes nothing: the loop looks again. */
+async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observed['checked']> {
+  const { held, certificate, registration, observed } = seen
+  const { vault, fleet, queue, clock, log } = ports
+  const version = observed.certificate.status === 'issued' ? observed.certificate.version : ''
+  const secret = held.arn
+  switch (decision.step) {
+    case 'renew':
+      await renew(ports, registration.source)
+      await queue.look(secret, 60)
+      return undefined
+    case 'export':
+      await stage(ports, held, required(certificate))
+      return undefined
+    case 'check': {
+      const current = holder(held, 'AWSCURRENT')
+      const after = current === undefined ? undefined : registration.notAfter
+      return {
+        version,
+        findings: await verify(ports, secret, version, required(certificate), after),
+      }
+    }
+    case 'promote':
+      await vault.move(secret, 'AWSCURRENT', holder(held, 'AWSCURRENT'), version)
+      await record(ports, secret, version, required(certificate))
+      log.info('promoted', { secret, version, serial: certificate?.serial })
+      log.count('Promoted', 1)
+      return undefined
+    case 'reject':
+      await reject(ports, held, version, observed.checked?.findings ?? [])
+      return undefined
+    case 'mark':
+      await record(ports, secret, version, required(certificate))
+      return undefined
+    case 'roll':
+      for (const service of decision.services) {
+        const deployment = await fleet.roll(service)
+        log.info('rollout-started', { secret, version, service, deployment })
+      }
+      return undefined
+    case 'wait':
+      await queue.look(secret, Math.min(MOST_DELAY, (decision.at - clock.now()) / 1000))
+      return undefined
+    case 'alarm':
+      log.error('attention', { secret, source: registration.source, reason: decision.reason })
+      log.count('Attention', 1)
+      return undefined
+    default:
+      return undefined
+  }
+}
+
+async function renew({ authority, log }: Needs, source: string): Promise<void> {
+  try {
+    await authority.renew(source)
+    log.info('renewal-asked', { source })
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.code !== 'CERTIFICATE_PENDING') throw error
+  }
+}
+
+/** Writes down when the version was promoted: deployments that began before may have read the one before it. */
+async function record(
+  { keeper, clock }: Needs,
+  secret: string,
+  version: string,
+  certificate: Certificate,
+): Promise<void> {
+  const { notAfter } = certificate
+  const promoted = { version, at: clock.now() }
+  await keeper.tag(secret, writeTags({ promoted, ...(notAfter !== undefined && { notAfter }) }))
+}
+
+async function reject(
+  { vault, log }: Needs,
+  held: Held,
+  version: string,
+  findings: readonly Finding[],
+): Promise<void> {
+  const secret = held.arn
+  await vault.move(secret, 'REJECTED', holder(held, 'REJECTED'), version)
+  await vault.move(secret, 'AWSPENDING', version, undefined)
+  for (const { code, certificate, rule } of findings) {
+    log.error('rejected', { secret, version, code, certificate, rule })
+  }
+  log.count('Rejected', 1)
+}
+
+function holder({ versions }: Held, label: string): string | undefined {
+  for (const [version, labels] of versions) if (labels.includes(label)) return version
+  return undefined
+}
+
+function required(certificate: Certificate | undefined): Certificate {
+  if (certificate === undefined)
+    throw new TypeError('this step is only decided for a certificate that exists')
+  return certificate
+}

@@ -1,0 +1,131 @@
+import { certificates, encodeTrust } from '../pki/bundle.ts'
+import { RelayError } from '../pki/error.ts'
+import { pem } from '../pki/pem.ts'
+import { Secret } from '../pki/secret.ts'
+import { readTags, writeTags } from '../pki/tags.ts'
+import { contentId } from '../pki/version.ts'
+import type { Ports } from '../ports/index.ts'
+import { claim, inspect } from './claim.ts'
+import type { Asked, Gone, Made, Resource } from './resource.ts'
+
+type Needs = Pick<Ports, 'authority' | 'vault' | 'keeper' | 'clock' | 'log'>
+
+/** What a user asks for with `Custom::TrustBundle`. */
+export interface Trusted {
+  /** ARNs of CAs, whose roots are published. */
+  readonly authorities: readonly string[]
+  /** Further roots, PEM. */
+  readonly certificates: readonly string[]
+  readonly secret: string
+  readonly secretKey?: string
+  readonly replicas: readonly string[]
+  readonly tags: Readonly<Record<string, string>>
+}
+
+/** `Custom::TrustBundle`: the anchors that peers trust, apart from any private key. */
+export const trust: Resource<Needs, Trusted> = { make, remove }
+
+async function make(ports: Needs, { properties: wanted, owner }: Asked<Trusted>): Promise<Made> {
+  await inspect(ports, wanted.secret, owner)
+  const anchors = await gather(ports, wanted)
+  const content = encodeTrust({ format: 1, anchors: anchors.join('') })
+  const held = await claim(ports, {
+    name: wanted.secret,
+    owner,
+    keeping: {
+      replicas: wanted.replicas,
+      ...(wanted.secretKey !== undefined && { key: wanted.secretKey }),
+    },
+    tags: { ...wanted.tags, ...writeTags({ source: 'trust', owner }) },
+  })
+  const version = contentId(content)
+  await store(ports, held.arn, version, content)
+  return {
+    physicalId: held.arn,
+    data: { SecretArn: held.arn, VersionId: version, Anchors: String(anchors.length) },
+  }
+}
+
+/** Storing a version that exists changes nothing, not even labels: the same content may have been current once before. */
+async function store(
+  { vault }: Needs,
+  secret: string,
+  version: string,
+  content: string,
+): Promise<void> {
+  const label = 'AWSCURRENT'
+  await vault.put(secret, version, Secret.from(content), label)
+  const versions = [...((await vault.find(secret))?.versions ?? [])]
+  const current = versions.find(([, labels]) => labels.includes(label))?.[0]
+  if (current !== version) await vault.move(secret, label, current, version)
+}
+
+/** Roots as PEM, each once, in the order asked. @throws PROPERTY_INVALID, AUTHORITY_MISSING, AUTHORITY_REFUSED naming the property. */
+async function gather({ authority, clock, log }: Needs, wanted: Trusted): Promise<string[]> {
+  const texts: { readonly from: string; readonly text: string }[] = []
+  for (const [index, arn] of wanted.authorities.entries()) {
+    const from = `Authorities[${index}]`
+    texts.push({ from, text: await rootOf(authority, arn, from) })
+  }
+  for (const [index, text] of wanted.certificates.entries())
+    texts.push({ from: `Certificates[${index}]`, text })
+  const anchors = new Map<string, string>()
+  for (const { from, text } of texts) {
+    for (const certificate of parse(text, from)) {
+      if (!certificate.ca)
+        throw new RelayError(
+          'PROPERTY_INVALID',
+          `${from}: it is not the certificate of a CA; give a root`,
+        )
+      if (certificate.validToDate.getTime() < clock.now()) {
+        throw new RelayError(
+          'PROPERTY_INVALID',
+          `${from}: it ended on ${certificate.validToDate.toISOString()}; leave it out`,
+        )
+      }
+      anchors.set(certificate.fingerprint256, pem('CERTIFICATE', certificate.raw))
+      log.info('anchor', {
+        from,
+        fingerprint256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+      })
+    }
+  }
+  return [...anchors.values()]
+}
+
+function parse(text: string, from: string) {
+  try {
+    const found = certificates(text, from)
+    if (found.length > 0) return found
+  } catch (cause) {
+    if (!(cause instanceof RelayError)) throw cause
+  }
+  throw new RelayError(
+    'PROPERTY_INVALID',
+    `${from}: it is not a PEM certificate; give the text with its BEGIN and END lines`,
+  )
+}
+
+async function rootOf(authority: Needs['authority'], arn: string, from: string): Promise<string> {
+  const { root, status } = await authority.issuer(arn).catch((error: unknown) => {
+    if (!(error instanceof RelayError) || error.code !== 'AUTHORITY_MISSING') throw error
+    throw new RelayError(
+      'AUTHORITY_MISSING',
+      `${from}: there is no CA ${arn} in this account and region; give the ARN of one`,
+      { cause: error },
+    )
+  })
+  if (root !== undefined) return root
+  throw new RelayError('AUTHORITY_REFUSED', `${from}: ${arn} is ${status}; activate it first`)
+}
+
+async function remove({ vault, keeper, log }: Needs, { owner, physicalId }: Gone): Promise<void> {
+  if (!physicalId.startsWith('arn:')) return
+  const held = await vault.find(physicalId)
+  if (held === undefined || held.deleted || readTags(held.tags)?.owner !== owner) {
+    log.info('nothing-to-remove', { secret: physicalId })
+    return
+  }
+  await keeper.remove(held.arn)
+  log.info('removed', { secret: held.arn })
+}
