@@ -24,7 +24,13 @@ const RANGES: Readonly<Record<string, readonly [number, number]>> = {
   ReceiveMessageWaitTimeSeconds: [0, 20],
   KmsDataKeyReusePeriodSeconds: [60, 86_400],
 }
-const TEXTS = ['KmsMasterKeyId', 'SqsManagedSseEnabled', 'Policy', 'RedrivePolicy']
+const TEXTS = [
+  'KmsMasterKeyId',
+  'SqsManagedSseEnabled',
+  'Policy',
+  'RedrivePolicy',
+  'RedriveAllowPolicy',
+]
 const KNOWN: readonly string[] = [...Object.keys(RANGES), ...TEXTS]
 const READ_ONLY: readonly string[] = [
   'All',
@@ -77,7 +83,7 @@ function check(name: string, value: string) {
   }
   if (name === 'SqsManagedSseEnabled' && !['true', 'false'].includes(value)) throw refused(name)
   if (name === 'RedrivePolicy' && value !== '') parseRedrive(value)
-  if (name === 'Policy' && value !== '') json(value, name)
+  if (name.endsWith('Policy') && value !== '') json(value, name)
 }
 
 function parseRedrive(text: string): Redrive {
