@@ -44,6 +44,9 @@ export interface Faults {
   strike(service: string, operation: string, region: string): Mishap | undefined
 }
 
+/** What can only happen to events. */
+const EVENTS: readonly string[] = ['drop', 'duplicate']
+
 export function faults(random: Random): Faults {
   const list = new Set<{ where: Where; mishap: Mishap; left: number }>()
   const add = (where: Where, mishap: Mishap) => {
@@ -66,6 +69,7 @@ export function faults(random: Random): Faults {
         if (where.operation !== undefined && where.operation !== operation) continue
         if (where.region !== undefined && where.region !== region) continue
         if (service === 'events:deliver' && where.service === undefined) continue
+        if (service !== 'events:deliver' && EVENTS.includes(fault.mishap.kind)) continue
         if (where.share !== undefined && random.next() >= where.share) continue
         fault.left--
         if (fault.left <= 0) list.delete(fault)

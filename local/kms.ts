@@ -4,7 +4,7 @@ import { header } from './blob.ts'
 import { crypt, type Guard } from './crypt.ts'
 import { type Key, keys as makeKeys } from './keys.ts'
 import { lifecycle } from './lifecycle.ts'
-import { denies, parsePolicy } from './policy.ts'
+import { consult, parsePolicy } from './policy.ts'
 import { AwsError, type Call, type Service, type Subject, type World } from './service.ts'
 import { tagConditions } from './wire.ts'
 
@@ -52,7 +52,7 @@ export function kms(world: Pick<World, 'account' | 'clock' | 'regions'>): Servic
     if (call.caller.internal) return
     const action = `kms:${call.operation}`
     const subject = about(key, key.arn, input, call)
-    if (!denies(parsePolicy(key.policy), action, subject, call.caller.arn)) return
+    if (consult(parsePolicy(key.policy), action, subject, call.caller.arn) !== 'deny') return
     throw new AwsError(
       'AccessDeniedException',
       `User: ${call.caller.arn} is not authorized to perform: ${action} on resource: ${key.arn} with an explicit deny in a resource-based policy`,

@@ -64,19 +64,17 @@ export function evaluate(
   return effects.includes('Allow') ? 'allow' : 'implicit'
 }
 
-/** True when a resource's own policy denies the action to `principal` (an ARN) in so many words. */
-export function denies(
+/** The verdict of a resource's own policy for `principal`, a caller's ARN; its `Resource` is the resource itself. */
+export function consult(
   policy: Policy,
   action: string,
   subject: Subject,
   principal: string,
-): boolean {
-  return statements(policy).some(
-    (item) =>
-      item.Effect === 'Deny' &&
-      names(item.Principal, principal) &&
-      applies({ ...item, Resource: '*', NotResource: undefined }, action, subject),
-  )
+): 'allow' | 'deny' | 'implicit' {
+  const own = statements(policy)
+    .filter(({ Principal }) => names(Principal, principal))
+    .map((item) => ({ ...item, Resource: '*', NotResource: undefined }))
+  return evaluate([{ Statement: own }], action, subject)
 }
 
 function statements({ Statement }: Policy): readonly Statement[] {

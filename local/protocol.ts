@@ -83,10 +83,20 @@ const query: Protocol = {
   failure: ({ code, message, status }, requestId) => ({
     status,
     headers: { 'content-type': 'text/xml' },
-    body: `<ErrorResponse><Error><Type>${status < 500 ? 'Sender' : 'Receiver'}</Type><Code>${quote(code)}</Code><Message>${quote(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
+    body: `<ErrorResponse><Error><Type>${status < 500 ? 'Sender' : 'Receiver'}</Type><Code>${quote(OLD_NAMES[code] ?? code)}</Code><Message>${quote(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
   }),
   unknown: (operation) =>
     new AwsError('InvalidAction', `Could not find operation ${operation ?? ''}`, 400),
+}
+
+/** Errors of the endpoint itself that query services name otherwise. */
+const OLD_NAMES: Readonly<Record<string, string>> = {
+  AccessDeniedException: 'AccessDenied',
+  InvalidSignatureException: 'SignatureDoesNotMatch',
+  MissingAuthenticationTokenException: 'MissingAuthenticationToken',
+  ThrottlingException: 'Throttling',
+  UnrecognizedClientException: 'InvalidClientTokenId',
+  ValidationException: 'ValidationError',
 }
 
 /**

@@ -86,7 +86,7 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
     if (
       service === undefined ||
       decoded === undefined ||
-      service.operations[decoded.operation] === undefined
+      !Object.hasOwn(service.operations, decoded.operation)
     ) {
       wiring.note(
         `local: no operation ${name}:${decoded?.operation ?? `${request.method} ${url}`}; see local/README.md, LIMITATIONS`,
@@ -105,7 +105,8 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
     const mishap = wiring.faults.strike(name, decoded.operation, region)
     if (mishap !== undefined && (await misbehave(mishap, request, response, refuse))) return
     const identity = wiring.iam.identify(signed.accessKeyId)
-    if (identity === undefined) {
+    const token = headers['x-amz-security-token'] ?? identity?.credentials.sessionToken
+    if (identity === undefined || identity.credentials.sessionToken !== token) {
       return refuse(
         new AwsError(
           'UnrecognizedClientException',

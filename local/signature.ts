@@ -26,6 +26,7 @@ export function scope(authorization: string | undefined): Scope | undefined {
 
 /**
  * Verifies the signature of a request (AWS General Reference, "Signature Version 4 signing process").
+ * Host, date and target must be among what is signed, and the body is hashed here, whatever its hash header says.
  * The time is not compared with a clock here.
  */
 export function verify(
@@ -39,31 +40,35 @@ export function verify(
   scope: Scope,
   secretAccessKey: string,
 ): boolean {
+  const { headers } = request
+  const needed = ['host', ...MUST.filter((name) => headers[name] !== undefined)]
+  if (!needed.every((name) => scope.signedHeaders.includes(name))) return false
+  const payload = hash(request.body)
+  if ((headers['x-amz-content-sha256'] ?? payload) !== payload) return false
+  if (headers['x-amz-date']?.slice(0, 8) !== scope.date) return false
   const [path = '/', query = ''] = request.url.split('?', 2)
   const canonical = [
     request.method,
     path.split('/').map(encodeAgain).join('/'),
     query.split('&').filter(Boolean).map(normalise).sort().join('&'),
     ...scope.signedHeaders.map(
-      (name) => `${name}:${(request.headers[name] ?? '').trim().replace(/ +/g, ' ')}`,
+      (name) => `${name}:${(headers[name] ?? '').trim().replace(/ +/g, ' ')}`,
     ),
     '',
     scope.signedHeaders.join(';'),
-    request.headers['x-amz-content-sha256'] ?? hash(request.body),
+    payload,
   ].join('\n')
   const credential = `${scope.date}/${scope.region}/${scope.service}/aws4_request`
-  const text = [
-    'AWS4-HMAC-SHA256',
-    request.headers['x-amz-date'] ?? '',
-    credential,
-    hash(canonical),
-  ].join('\n')
+  const text = ['AWS4-HMAC-SHA256', headers['x-amz-date'], credential, hash(canonical)].join('\n')
   const key = ['aws4_request', scope.service, scope.region, scope.date].reduceRight<Buffer>(
     (parent, part) => hmac(parent, part),
     Buffer.from(`AWS4${secretAccessKey}`),
   )
   return timingSafeEqual(hmac(key, text), Buffer.from(scope.signature, 'hex'))
 }
+
+/** Headers that change what a request means: when they are there, they must be signed. */
+const MUST = ['x-amz-date', 'x-amz-target', 'x-amz-security-token']
 
 const hash = (data: string | Buffer) => createHash('sha256').update(data).digest('hex')
 const hmac = (key: Buffer, data: string) => createHmac('sha256', key).update(data).digest()

@@ -96,7 +96,7 @@ export async function open(
     }
   }
   function authorise(service: Service, call: Call, input: Readonly<Record<string, unknown>>) {
-    if (call.caller.internal) return
+    if (call.caller.internal || FREE.has(`${call.service}:${call.operation}`)) return
     const action = `${PREFIXES[call.service] ?? call.service}:${ACTIONS[call.operation] ?? call.operation}`
     const named = service.subject?.(call.operation, input, call) ?? { arn: '*' }
     const subject = {
@@ -170,6 +170,9 @@ export async function open(
   return world
 }
 
+/** What anybody with credentials may do. */
+const FREE = new Set(['sts:GetCallerIdentity'])
+/** An assumed role's session, from which its role is told. */
 const SESSION = /:sts:(.*):assumed-role\/([^/]+)\/.*$/
 /** SigV4 names that differ from the prefix of IAM actions. */
 const PREFIXES: Readonly<Record<string, string>> = { tagging: 'tag' }
