@@ -1,6 +1,6 @@
 import { mark, reasonOf } from './journal.ts'
 import { type Json, record } from './json.ts'
-import { type Context, isGone, type Made, type Provider } from './provider.ts'
+import { type Context, isGone, type Made, type Provider, Untouched } from './provider.ts'
 import { resolve } from './resolve.ts'
 import { scopeOf } from './scope.ts'
 import type { World } from './service.ts'
@@ -122,6 +122,13 @@ export function change({ world, stacks, providers, closing }: Means): Change {
         closing.throwIfAborted()
       }
     } catch (error) {
+      if (error instanceof Untouched) {
+        stack.resources.set(before.logicalId, before)
+        run.journal.splice(
+          run.journal.findIndex((entry) => entry.after === after),
+          1,
+        )
+      }
       return fail(run, after, 'update', error)
     }
     mark(stack, after, { status: 'UPDATE_COMPLETE' }, world)

@@ -112,9 +112,10 @@ export function life(means: Means): Life {
   async function applyAll(run: Run, stack: Stack): Promise<string | undefined> {
     const declared = active(stack)
     const graph = dependencies(declared, (name) => scope(stack).condition(name))
+    const nodes = [...declared]
     const done = await walk(
-      [...declared],
-      ([id]) => [...declared].filter(([other]) => graph.get(id)?.includes(other)),
+      nodes,
+      ([id]) => nodes.filter(([other]) => graph.get(id)?.includes(other)),
       ([id, declaration]) => one.apply(run, id, declaration, graph.get(id) ?? []),
     )
     if (done) return undefined

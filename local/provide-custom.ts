@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
 import { isRecord, type Json, need, record } from './json.ts'
-import { Cancelled, type Context, type Made, type Provider, Refused } from './provider.ts'
+import {
+  Cancelled,
+  type Context,
+  type Made,
+  type Provider,
+  Refused,
+  Untouched,
+} from './provider.ts'
 import type { Asked, Reply, World } from './service.ts'
 
 interface Pending {
@@ -92,7 +99,7 @@ export function provideCustom(world: World): Provider {
     },
     async update(properties, made, old, context) {
       if (properties['ServiceToken'] !== old['ServiceToken']) {
-        throw new Refused('Modifying service token is not allowed.')
+        throw new Untouched('Modifying service token is not allowed.')
       }
       const more = { PhysicalResourceId: made.id, OldResourceProperties: strings(old) }
       return madeOf(await exchange('Update', properties, more, context))

@@ -38,6 +38,9 @@ export interface Provider {
 /** A failure whose message is the resource's status reason as it stands. */
 export class Refused extends Error {}
 
+/** A refusal of an update before anything was changed: there is nothing to take back. */
+export class Untouched extends Refused {}
+
 /** Thrown by waits that were cancelled because a sibling failed. */
 export class Cancelled extends Error {}
 
