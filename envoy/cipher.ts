@@ -39,7 +39,7 @@ function badDerivation(node: Node | undefined): string | undefined {
   const [, count, ...rest] = parameters ? children(parameters.body) : []
   const iterations = count?.tag === 0x02 ? Number(`0x${count.body.toString('hex') || '0'}`) : 0
   if (iterations < 1 || iterations > MOST_ITERATIONS) {
-    return `PBKDF2 takes more than ${MOST_ITERATIONS} iterations`
+    return `PBKDF2 takes not 1 to ${MOST_ITERATIONS} iterations`
   }
   const hash = rest.find(({ tag }) => tag === 0x30)
   if (hash === undefined) return undefined // absent means HMAC-SHA1

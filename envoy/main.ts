@@ -1,18 +1,31 @@
 #!/usr/bin/env node
-import { shelves } from '../aws/sidecar.ts'
+import { locks, shelves } from '../aws/sidecar.ts'
+import { failover } from '../middleware/failover.ts'
 import { fileSystem } from './folder.ts'
 import { program } from './program.ts'
 import { regions } from './regions.ts'
+import type { Settings } from './settings.ts'
+import type { Source } from './source.ts'
 import { stored } from './stored.ts'
+
+const { env, stdout, stderr } = process
+
+function source(settings: Settings): Source {
+  const keys = failover(locks(settings.keys), {
+    audit: (fields) => void stdout.write(`${JSON.stringify({ audit: true, ...fields })}\n`),
+    elapsed: () => performance.now(),
+  })
+  const opener = settings.keys.length > 0 ? keys : undefined
+  return stored({ shelves: shelves(regions(settings, env)), keys: opener }, settings)
+}
 
 process.umask(0o077)
 void program(process.argv.slice(2), {
-  environment: process.env,
-  source: (settings) =>
-    stored({ shelves: shelves(regions(settings, process.env)), keys: undefined }, settings),
+  environment: env,
+  source,
   fileSystem,
   signals: process,
-  print: (text) => void process.stdout.write(text),
-  say: (line) => void process.stderr.write(`certrelay-sidecar: ${line}\n`),
+  print: (text) => void stdout.write(text),
+  say: (line) => void stderr.write(`certrelay-sidecar: ${line}\n`),
   stdio: 'inherit',
 }).then((status) => process.exit(status))

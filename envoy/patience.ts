@@ -3,6 +3,8 @@ import { EXIT, Exit } from './exit.ts'
 
 const FIRST = 200
 const LONGEST = 5_000
+/** The last attempt gets so long at least. */
+const LAST = 100
 
 /** What goes wrong for a moment: AWS comes back, and a renewal may be about to create the secret. */
 const PASSING = new Set(['SERVICE_UNAVAILABLE', 'SECRET_MISSING', 'VERSION_CONFLICT'])
@@ -27,8 +29,9 @@ export async function patiently<T>(
       if (last?.message !== error.message) say(`${error.code}: ${error.message}`)
       last = error
     }
-    const pause = gap * (0.5 + Math.random() / 2)
-    if (Date.now() + pause >= end) throw late(what, deadline, last)
+    const room = end - Date.now() - LAST
+    if (room <= 0) throw late(what, deadline, last)
+    const pause = Math.min(gap * (0.5 + Math.random() / 2), room)
     await new Promise((resolve) => setTimeout(resolve, pause))
   }
 }

@@ -35,7 +35,10 @@ export interface Wish {
 }
 
 /** Material under a CA, good unless wished otherwise. */
-export async function material(parent: Authority, wish: Wish = {}): Promise<Material> {
+export async function material(
+  parent: Authority,
+  wish: Wish = {},
+): Promise<Material & { readonly plainKey: string }> {
   const now = Date.now()
   const made = await leaf({
     parent,
@@ -49,6 +52,7 @@ export async function material(parent: Authority, wish: Wish = {}): Promise<Mate
   const version = wish.version ?? crypto.randomUUID()
   return {
     version,
+    plainKey: made.privateKeyPem,
     bundle: {
       format: 1,
       certificate: made.certificate,
@@ -118,7 +122,11 @@ export async function start(
     DRAIN: 5,
     ...variables,
   }).map(([name, value]) => [`CERTRELAY_${name}`, String(value)])
-  const environment = { PATH: process.env['PATH'], ...Object.fromEntries(prefixed) }
+  const environment = {
+    PATH: process.env['PATH'],
+    AWS_SECRET_ACCESS_KEY: 'CANARY-credential',
+    ...Object.fromEntries(prefixed),
+  }
   const log = join(folder, 'envoy.log')
   const stream = createWriteStream(log, { flags: 'a' })
   await once(stream, 'open')

@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest'
+import { regions } from '../../envoy/regions.ts'
+import { settings } from '../../envoy/settings.ts'
+
+const server = { CERTRELAY_SECRET: 'color', CERTRELAY_PEER_NAMES: 'gateway.local' }
+
+test('a server needs a secret and peer names, the rest has defaults', () => {
+  expect(settings(server)).toEqual({
+    secret: 'color',
+    trust: undefined,
+    role: 'server',
+    listen: 8443,
+    plainListen: 8080,
+    upstream: undefined,
+    peers: [{ type: 'DNS', name: 'gateway.local' }],
+    app: undefined,
+    dir: '/run/certrelay',
+    org: undefined,
+    keys: [],
+    deadline: 30_000,
+    drain: 20_000,
+    envoy: 'envoy',
+    disk: false,
+  })
+})
+
+test('every bad variable is named at once, and no value is shown', () => {
+  const canary = 'CANARY value'
+  const environment = Object.fromEntries(
+    [
+      'SECRET',
+      'TRUST',
+      'ROLE',
+      'LISTEN',
+      'UPSTREAM',
+      'PEER_NAMES',
+      'APP',
+      'DIR',
+      'KEYS',
+      'DRAIN',
+    ].map((name) => [`CERTRELAY_${name}`, name === 'PEER_NAMES' ? 'bad_ name!' : canary]),
+  )
+
+  const message = failure(environment)
+
+  for (const name of Object.keys(environment)) expect(message).toContain(name)
+  expect(message).not.toContain('CANARY')
+  expect(message).not.toContain('name!')
+})
+
+test('who may connect is never left open by forgetting it', () => {
+  expect(failure({ CERTRELAY_SECRET: 'color' })).toContain('CERTRELAY_PEER_NAMES')
+  expect(settings({ ...server, CERTRELAY_PEER_NAMES: '*' }).peers).toEqual([])
+})
+
+test('a client expects the name of its upstream unless told otherwise', () => {
+  const client = {
+    CERTRELAY_SECRET: 'gateway',
+    CERTRELAY_ROLE: 'client',
+    CERTRELAY_UPSTREAM: 'color.local:8443',
+  }
+
+  expect(settings(client).peers).toEqual([{ type: 'DNS', name: 'color.local' }])
+  expect(failure({ ...client, CERTRELAY_UPSTREAM: '10.0.0.7:8443' })).toContain('PEER_NAMES')
+  expect(failure({ ...client, CERTRELAY_UPSTREAM: '' })).toContain('CERTRELAY_UPSTREAM')
+})
+
+test('names and SPIFFE ids are told apart', () => {
+  const peers = settings({ ...server, CERTRELAY_PEER_NAMES: ' a.local  spiffe://b.org/c ' }).peers
+
+  expect(peers).toEqual([
+    { type: 'DNS', name: 'a.local' },
+    { type: 'URI', name: 'spiffe://b.org/c' },
+  ])
+})
+
+test.each([
+  ['color.local:443', { host: 'color.local', port: 443 }],
+  ['[fd00::7]:8443', { host: 'fd00::7', port: 8443 }],
+  ['10.0.0.7:1', { host: '10.0.0.7', port: 1 }],
+])('an endpoint may be written %s', (text, endpoint) => {
+  expect(settings({ ...server, CERTRELAY_APP: text }).app).toEqual(endpoint)
+})
+
+test.each(['color', 'color:0', 'color:65536', ':80', 'fd00::7:80', 'a b:80', 'http://a:80'])(
+  'an endpoint may not be written %s',
+  (text) => {
+    expect(failure({ ...server, CERTRELAY_APP: text })).toContain('CERTRELAY_APP')
+  },
+)
+
+test('two listeners cannot share a port', () => {
+  const both = { ...server, CERTRELAY_ROLE: 'both', CERTRELAY_UPSTREAM: 'a:1' }
+
+  expect(failure({ ...both, CERTRELAY_PLAIN_LISTEN: '8443' })).toContain('PLAIN_LISTEN')
+})
+
+test('a folder too long for a Unix socket is refused', () => {
+  expect(failure({ ...server, CERTRELAY_DIR: `/${'d'.repeat(96)}` })).toContain('CERTRELAY_DIR')
+})
+
+test('sealed passphrases need an organisation', () => {
+  const CERTRELAY_KEYS = 'arn:aws:kms:us-east-1:111122223333:key/1234'
+
+  expect(failure({ ...server, CERTRELAY_KEYS })).toContain('CERTRELAY_ORG')
+})
+
+test('secrets are read in their own region first, then in ours and in those of the keys', () => {
+  const secret = 'arn:aws:secretsmanager:us-east-1:111122223333:secret:color-AbCdEf'
+  const keys = ['us-east-1', 'eu-west-1'].map(
+    (region) => `arn:aws:kms:${region}:111122223333:key/1`,
+  )
+
+  const order = regions({ secret, keys }, { AWS_REGION: 'us-west-2' })
+
+  expect(order).toEqual(['us-east-1', 'us-west-2', 'eu-west-1'])
+  expect(() => regions({ secret: 'color', keys: [] }, {})).toThrow('AWS_REGION')
+})
+
+function failure(environment: Record<string, string>): string {
+  try {
+    settings(environment)
+  } catch (error) {
+    if (error instanceof Error) return error.message
+  }
+  throw new Error('nothing was refused')
+}
