@@ -134,9 +134,11 @@ export function clock(options: {
     }
   }
   const advance = async (milliseconds: number) => {
-    const until = now() + milliseconds
+    const from = now()
+    const until = from + milliseconds
     busy++
     clearTimeout(wake)
+    settle(from, false)
     try {
       await settled()
       for (let entry = due(until); entry !== undefined; entry = due(until)) {

@@ -3,7 +3,7 @@
 import { openSync, readSync } from 'node:fs'
 
 const file = process.env.CERTRELAY_LOCAL_CLOCK
-if (file !== undefined) {
+if (file) {
   const descriptor = openSync(file, 'r')
   const words = new Float64Array(3)
   const bytes = new Uint8Array(words.buffer)
