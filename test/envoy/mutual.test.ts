@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { freePort, material, pair, root, type Sidecar, start, stopAll } from '../support/sidecar.ts'
@@ -101,11 +102,47 @@ test('TLS 1.1 is refused', async () => {
   expect(code).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
 })
 
+test('two tasks on one machine listen on the same port, each on its own address', async () => {
+  const ca = await root()
+  const LISTEN = await freePort()
+  const task = (SECRET: string, address: string) =>
+    metadata(address).then((METADATA) =>
+      start(['run'], { SECRET, LISTEN, METADATA }, () => material(ca)),
+    )
+  const one = await task('one', '127.0.0.2')
+  const other = await task('other', '127.0.0.3')
+
+  await Promise.all([one.live(), other.live()])
+  await refusal(LISTEN, 'TLSv1.3', '127.0.0.2')
+
+  expect(await tls(one)).toMatchObject({ fail_verify_no_cert: 1 })
+  expect((await tls(other))['fail_verify_no_cert'] ?? 0).toBe(0)
+  expect(await refusal(LISTEN)).toBe('ECONNREFUSED')
+})
+
+/** The ECS metadata endpoint of a container with this address; it answers once. */
+async function metadata(address: string): Promise<string> {
+  const server = createServer((_, answer) => {
+    const networks = [{ NetworkMode: 'awsvpc', IPv4Addresses: [address] }]
+    answer.setHeader('connection', 'close').end(JSON.stringify({ Networks: networks }))
+    server.close()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new TypeError('no port')
+  return `http://127.0.0.1:${bound.port}/v4/task`
+}
+
 /** The error that a client without a certificate gets, at its first read. */
-async function refusal(port: number, version: 'TLSv1.1' | 'TLSv1.3' = 'TLSv1.3'): Promise<unknown> {
+async function refusal(
+  port: number,
+  version: 'TLSv1.1' | 'TLSv1.3' = 'TLSv1.3',
+  host = '127.0.0.1',
+): Promise<unknown> {
   const socket = connect({
     port,
-    host: '127.0.0.1',
+    host,
     rejectUnauthorized: false,
     minVersion: version,
     maxVersion: version,

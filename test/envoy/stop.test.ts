@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent, createServer, request, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,6 +75,22 @@ test('a signal before Envoy runs ends the program at once', async () => {
   server.signal('SIGTERM')
 
   expect(await server.ended).toBe(143)
+})
+
+test('a sidecar starts again where an earlier one left its socket', async () => {
+  const ca = await root()
+  const first = await start(['run'], { LISTEN: await freePort() }, () => material(ca))
+  await first.live()
+  first.signal('SIGTERM')
+  await first.ended
+  await access(join(first.dir, 'admin.sock'))
+
+  const again = { DIR: first.dir, LISTEN: await freePort() }
+  const second = await start(['run'], again, () => material(ca), join(first.dir, '..'))
+  await second.live()
+  second.signal('SIGTERM')
+
+  expect(await second.ended).toBe(0)
 })
 
 test('the exit status is that of Envoy', async () => {
