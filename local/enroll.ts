@@ -1,10 +1,10 @@
 import * as v from 'valibot'
 import { SIGNING_ALGORITHMS } from './algorithms.ts'
-import { type Ca, type Issued, permit } from './authorities.ts'
+import { type Ca, type Issued, permit, type Roster } from './authorities.ts'
 import { bytes } from './fields.ts'
 import { issue } from './issuance.ts'
 import { apiPassthrough } from './passthrough.ts'
-import type { Roster } from './roster.ts'
+
 import { AwsError, type Operation, operation, type World } from './service.ts'
 import { DEFAULT_TEMPLATE, template } from './templates.ts'
 import { tokens } from './tokens.ts'

@@ -1,10 +1,11 @@
 import * as v from 'valibot'
 import { family, KEY_ALGORITHMS, SIGNING_ALGORITHMS } from './algorithms.ts'
-import { type Ca, createCa, inspect, status } from './authorities.ts'
+import { type Ca, createCa, type Roster, status } from './authorities.ts'
 import { addTags, bytes, colons, tagList } from './fields.ts'
+import { inspect } from './installation.ts'
 import { asn1Subject, distinguishedName } from './names.ts'
 import { page } from './pages.ts'
-import type { Roster } from './roster.ts'
+
 import { AwsError, type Operation, operation, seconds, type World } from './service.ts'
 import { tokens } from './tokens.ts'
 

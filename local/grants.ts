@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { permit } from './authorities.ts'
+import { permit, type Roster } from './authorities.ts'
 import { addTags, listTags, tagList } from './fields.ts'
 import { page } from './pages.ts'
-import type { Roster } from './roster.ts'
+
 import { AwsError, type Operation, operation, seconds, type World } from './service.ts'
 
 const arn = v.pipe(v.string(), v.minLength(5), v.maxLength(200))

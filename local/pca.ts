@@ -1,8 +1,8 @@
+import { roster } from './authorities.ts'
 import { enroll } from './enroll.ts'
 import { establish } from './establish.ts'
 import { requestTags } from './fields.ts'
 import { grants } from './grants.ts'
-import { roster } from './roster.ts'
 import type { Service, World } from './service.ts'
 import { DEFAULT_TEMPLATE } from './templates.ts'
 

@@ -89,11 +89,9 @@ export function spki(key: KeyObject): Buffer {
 }
 
 /** Text of 64 characters a line between the labels, without a line feed at its end. */
-export function pem(der: ArrayBuffer, label: string): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
+export function pem(der: ArrayBuffer | Uint8Array, label: string): string {
+  const bytes = der instanceof Uint8Array ? Buffer.from(der) : Buffer.from(der)
+  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? []
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join('\n')
 }
 
