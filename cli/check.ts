@@ -17,7 +17,13 @@ await step('tsc', [join(BIN, 'tsc')])
 await ensureEnvoy(say)
 await packaged()
 const vitest = [process.execPath, join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'), 'run']
-const status = await run([...vitest, '--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`, ...filters])
+const status = await run([
+  ...vitest,
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${REPORT}`,
+  ...filters,
+])
 await count()
 process.exit(status)
 
@@ -38,10 +44,16 @@ function run([program = '', ...parameters]: readonly string[]): Promise<number> 
 
 /** The closing line that machines read. */
 async function count(): Promise<void> {
-  const schema = v.object({ numPassedTests: v.number(), numFailedTests: v.number(), numPendingTests: v.number() })
+  const schema = v.object({
+    numPassedTests: v.number(),
+    numFailedTests: v.number(),
+    numPendingTests: v.number(),
+  })
   const totals = v.parse(schema, JSON.parse(await readFile(REPORT, 'utf8')))
   const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = totals
-  process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`)
+  process.stdout.write(
+    `\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`,
+  )
 }
 
 function say(line: string): void {

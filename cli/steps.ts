@@ -1,0 +1,360 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  DescribeCertificateCommand,
+  ExportCertificateCommand,
+  RequestCertificateCommand,
+} from '@aws-sdk/client-acm'
+import {
+  DescribeServicesCommand,
+  DescribeTasksCommand,
+  ListTasksCommand,
+} from '@aws-sdk/client-ecs'
+import { CreateKeyCommand } from '@aws-sdk/client-kms'
+import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { authority, leaf } from '../local/x509.ts'
+import { parseBundle } from '../pki/bundle.ts'
+import { passphrase } from '../pki/passphrase.ts'
+
+import type { Facts } from './print.ts'
+import { REGIONS, type Scene } from './scene.ts'
+import { get, knock, type Load, load, servedSerial } from './traffic.ts'
+import { weigh } from './weigh.ts'
+
+/** A false fact: the message says which one. */
+export class False extends Error {}
+
+/** What the steps pass on to each other. */
+export interface Plot {
+  readonly scene: Scene
+  outputs: Readonly<Record<string, string>>
+  load?: Load
+}
+
+/** What a step found: facts for machines and a line for people. */
+export interface Found {
+  readonly facts: Facts
+  readonly line: string
+}
+
+export type Step = (plot: Plot) => Promise<Found>
+
+const DAY = 86_400_000
+/** The story begins so long ago that its first certificates, which live 395 days, have 60 days left today. */
+export const BEFORE = 335 * DAY
+const SERVICES = ['gateway', 'color'] as const
+type Service = (typeof SERVICES)[number]
+const CLUSTER = 'mesh'
+const EXAMPLE = join(import.meta.dirname, '..', 'examples', 'two-services.yml')
+
+/** The steps in their order, by the names that `--json` prints. */
+export const STEPS: Readonly<Record<string, Step>> = {
+  deploy,
+  issue,
+  serve,
+  refuse,
+  renew,
+  rollout,
+}
+
+async function deploy(plot: Plot): Promise<Found> {
+  const { aws, artifacts, kms } = plot.scene
+  const keys = await Promise.all(
+    REGIONS.map(async (region) => {
+      const { KeyMetadata } = await kms(region).send(
+        new CreateKeyCommand({ Description: 'seals passphrases' }),
+      )
+      return KeyMetadata?.Arn ?? ''
+    }),
+  )
+  const template = await readFile(
+    join(artifacts, 'cloudformation-template-update-stack.json'),
+    'utf8',
+  )
+  const Keys = keys.join(',')
+  await aws.deploy({ name: 'certrelay', template, parameters: { Org: 'acme', Keys } })
+  plot.outputs = await aws.deploy({
+    name: 'two-services',
+    template: await readFile(EXAMPLE, 'utf8'),
+    parameters: { ...EXAMPLE_PARAMETERS, Org: 'acme', Keys },
+  })
+  const { Resources } = JSON.parse(template)
+  const count = (type: string) =>
+    Object.values(Resources).filter((one) => typeOf(one) === type).length
+  const functions = count('AWS::Lambda::Function')
+  const rules = count('AWS::Events::Rule')
+  const bundleBytes = Math.max(...Object.values(await weigh(artifacts)))
+  claim(
+    bundleBytes < 1_000_000,
+    `the largest bundle has ${bundleBytes} bytes, not less than 1,000,000`,
+  )
+  return {
+    facts: { functions, rules, bundleBytes },
+    line: `${functions} functions, ${rules} rules, largest bundle ${Math.round(bundleBytes / 1000)} kB; two CA hierarchies, two services`,
+  }
+}
+
+const EXAMPLE_PARAMETERS = {
+  VpcId: 'vpc-0a1b2c3d4e5f60718',
+  SubnetIds: 'subnet-0a1b2c3d4e5f60718,subnet-1a1b2c3d4e5f60718',
+}
+
+async function issue({ scene, outputs }: Plot): Promise<Found> {
+  const facts = await each(async (service) => {
+    const { serial, notAfter, keyAlgorithm } = (await current(scene, outputs, service)).facts
+    return { serial, notAfter, keyAlgorithm }
+  })
+  const line = SERVICES.map(
+    (service) => `${service} ${facts[service].keyAlgorithm} until ${day(facts[service].notAfter)}`,
+  )
+  return { facts, line: line.join(', ') }
+}
+
+async function serve({ scene, outputs }: Plot): Promise<Found> {
+  const { status, body, error } = await get(url(outputs))
+  claim(status === 200, `a request through gateway to color answered ${error ?? status}, not 200`)
+  const stats = await scene.counters('color', /^listener\.in\.ssl\.(handshake|no_certificate)$/)
+  const handshake = stats.get('listener.in.ssl.handshake') ?? 0
+  const noCertificate = stats.get('listener.in.ssl.no_certificate') ?? 0
+  claim(handshake >= 1, `color's Envoy counted ${handshake} handshakes, not 1 or more`)
+  claim(
+    noCertificate === 0,
+    `color's Envoy counted ${noCertificate} clients without certificate, not 0`,
+  )
+  await unharmed(scene)
+  return {
+    facts: { status, body: body.trim(), handshake, noCertificate },
+    line: `gateway → color by mutual TLS: ${status}, ${handshake} handshake${handshake === 1 ? '' : 's'}, all with a client certificate`,
+  }
+}
+
+async function refuse(plot: Plot): Promise<Found> {
+  const { scene, outputs } = plot
+  const foreign = await stranger()
+  const clients = {
+    without: { identity: {}, counter: 'fail_verify_no_cert' },
+    foreign: { identity: foreign, counter: 'fail_verify_error' },
+    wrongName: { identity: await namesake(plot), counter: 'fail_verify_san' },
+  }
+  const facts: Record<string, { counter: string; moved: number }> = {}
+  for (const [name, { identity, counter }] of Object.entries(clients)) {
+    const full = `listener.in.ssl.${counter}`
+    const read = async () =>
+      (await scene.counters('color', /^listener\.in\.ssl\.fail_/)).get(full) ?? 0
+    const before = await read()
+    const answered = await knock(host(outputs, 'color'), MUTUAL, identity)
+    claim(!answered, `color answered a client that is ${name}`)
+    const moved = await until(
+      `${full} moves for the client ${name}`,
+      async () => (await read()) - before || undefined,
+    )
+    facts[name] = { counter, moved }
+  }
+  return {
+    facts,
+    line: 'refused: no certificate, a foreign CA, a wrong name (fail_verify_no_cert, _error, _san)',
+  }
+}
+
+async function renew(plot: Plot): Promise<Found> {
+  const { scene, outputs } = plot
+  const before = await each((service) => current(scene, outputs, service))
+  plot.load = load(url(outputs))
+  await scene.aws.clock.advance(BEFORE)
+  const after = await each((service) =>
+    until(`a new version of ${service}'s secret is AWSCURRENT`, async () => {
+      const now = await current(scene, outputs, service)
+      return now.version === before[service].version ? undefined : now
+    }),
+  )
+  const facts = await each(async (service) => {
+    const label = 'AWSCURRENT'
+    const serialBefore = before[service].facts.serial
+    const serialAfter = after[service].facts.serial
+    const acm = await scene.acm.send(
+      new DescribeCertificateCommand({ CertificateArn: after[service].facts.source }),
+    )
+    claim(serialAfter !== serialBefore, `${service}: the serial has not changed`)
+    claim(
+      plain(acm.Certificate?.Serial) === serialAfter,
+      `${service}: the secret holds another serial than ACM`,
+    )
+    claim(
+      after[service].labels.includes(label),
+      `${service}: version ${after[service].version} is not ${label}`,
+    )
+    return {
+      serialBefore,
+      serialAfter,
+      versionBefore: before[service].version,
+      versionAfter: after[service].version,
+      label,
+    }
+  })
+  return {
+    facts,
+    line: `${BEFORE / DAY} days later ACM renewed both; checked, promoted: ${SERVICES.map((one) => `${one} ${facts[one].serialAfter.slice(0, 8)}…`).join(', ')}`,
+  }
+}
+
+async function rollout({ scene, outputs, load: traffic }: Plot): Promise<Found> {
+  if (traffic === undefined) throw new TypeError('renew starts the traffic')
+  const began = await Promise.all(
+    SERVICES.map((service) => until(`${service} is rolled out`, () => rolledOut(scene, service))),
+  )
+  const deployments = began.reduce((sum, count) => sum + count, 0)
+  const { requests, failed, failures } = await traffic.stop()
+  const serialAfter = (await current(scene, outputs, 'color')).facts.serial
+  const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
+  claim(
+    deployments === SERVICES.length,
+    `there were ${deployments} deployments, not one for each service`,
+  )
+  claim(requests > 0, 'no request was made during the rollout')
+  claim(
+    failed === 0,
+    `${failed} of ${requests} requests failed during the rollout: ${failures.join('; ')}`,
+  )
+  claim(shown === serialAfter, `color shows serial ${shown}, and its secret holds ${serialAfter}`)
+  await unharmed(scene)
+  return {
+    facts: { deployments, requests, failed, servedSerial: shown, serialAfter },
+    line: `one deployment for each service, ${requests} requests, ${failed} failed; color shows ${shown.slice(0, 8)}…`,
+  }
+}
+
+const MUTUAL = 8443
+
+/** Deployments after the first, once the newest is complete and the only one; `undefined` before. */
+async function rolledOut({ ecs }: Scene, service: Service): Promise<number | undefined> {
+  const { services } = await ecs.send(
+    new DescribeServicesCommand({ cluster: CLUSTER, services: [service] }),
+  )
+  const [found] = services ?? []
+  const [only, ...others] = found?.deployments ?? []
+  claim(
+    only?.rolloutState !== 'FAILED',
+    `the rollout of ${service} failed: ${only?.rolloutStateReason}`,
+  )
+  if (others.length > 0 || only?.rolloutState !== 'COMPLETED') return undefined
+  const started = (found?.events ?? []).filter(({ message }) =>
+    /has (begun|started) .*deployment|\(deployment .*\) deployment completed/.test(message ?? ''),
+  )
+  return started.length
+}
+
+/** Every task that stopped did so for a deployment: an Envoy that died shows here, even when it was replaced at once. */
+async function unharmed({ ecs }: Scene): Promise<void> {
+  for (const service of SERVICES) {
+    const list = new ListTasksCommand({
+      cluster: CLUSTER,
+      serviceName: service,
+      desiredStatus: 'STOPPED',
+    })
+    const { taskArns = [] } = await ecs.send(list)
+    if (taskArns.length === 0) continue
+    const { tasks = [] } = await ecs.send(
+      new DescribeTasksCommand({ cluster: CLUSTER, tasks: taskArns }),
+    )
+    const died = tasks.find(({ stopCode }) => stopCode !== 'ServiceSchedulerInitiated')
+    claim(died === undefined, `a task of ${service} stopped by itself: ${died?.stoppedReason}`)
+  }
+}
+
+/** What a service's secret holds now. */
+async function current({ secrets }: Scene, outputs: Plot['outputs'], service: Service) {
+  const SecretId = outputs[`${capital(service)}SecretArn`] ?? ''
+  const {
+    SecretString = '',
+    VersionId = '',
+    VersionStages = [],
+  } = await secrets.send(new GetSecretValueCommand({ SecretId }))
+  const { facts } = parseBundle(SecretString)
+  return { facts, version: VersionId, labels: VersionStages }
+}
+
+/** A client of a CA that color has never heard of. */
+async function stranger() {
+  const now = Date.now()
+  const ca = await authority({ name: 'Foreign Root', notBefore: now - DAY, notAfter: now + DAY })
+  const { certificate, chain, privateKeyPem } = await leaf({
+    parent: ca,
+    names: ['gateway.mesh.internal'],
+    notBefore: now - DAY,
+    notAfter: now + DAY,
+  })
+  return { cert: [certificate, ...chain].join(''), key: privateKeyPem }
+}
+
+/** A client of the right CA with a wrong name. */
+async function namesake({ scene, outputs }: Plot) {
+  const source = (await current(scene, outputs, 'gateway')).facts.source
+  const { Certificate } = await scene.acm.send(
+    new DescribeCertificateCommand({ CertificateArn: source }),
+  )
+  const request = new RequestCertificateCommand({
+    DomainName: 'somebody.else.internal',
+    CertificateAuthorityArn: Certificate?.CertificateAuthorityArn,
+    ...(Certificate?.KeyAlgorithm?.startsWith('EC') && { KeyAlgorithm: 'EC_prime256v1' as const }),
+  })
+  const { CertificateArn } = await scene.acm.send(request)
+  const secret = passphrase(randomBytes(32))
+  const exported = await until('the certificate with the wrong name is issued', async () => {
+    const command = new ExportCertificateCommand({ CertificateArn, Passphrase: secret.reveal() })
+    return scene.acm.send(command).catch(() => undefined)
+  })
+  return {
+    cert: `${exported.Certificate}${exported.CertificateChain}`,
+    key: exported.PrivateKey ?? '',
+    passphrase: Buffer.from(secret.reveal()).toString('utf8'),
+  }
+}
+
+const PATIENCE = 40_000 // real milliseconds
+
+/** Looks again until there is something. @throws False when there is nothing for too long. */
+async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const end = Date.now() + PATIENCE
+  while (Date.now() < end) {
+    const found = await look()
+    if (found !== undefined) return found
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new False(`not within ${PATIENCE / 1000} s: ${what}`)
+}
+
+async function each<T>(work: (service: Service) => Promise<T>): Promise<Record<Service, T>> {
+  const [gateway, color] = await Promise.all([work('gateway'), work('color')])
+  return { gateway, color }
+}
+
+function claim(fact: boolean, otherwise: string): void {
+  if (!fact) throw new False(otherwise)
+}
+
+function url(outputs: Plot['outputs']): string {
+  return outputs['GatewayUrl'] ?? ''
+}
+
+function host(outputs: Plot['outputs'], service: Service): string {
+  return outputs[`${capital(service)}Host`] ?? ''
+}
+
+function capital(service: Service): 'Gateway' | 'Color' {
+  return service === 'gateway' ? 'Gateway' : 'Color'
+}
+
+function plain(serial = ''): string {
+  return serial.replaceAll(':', '').toLowerCase().replace(/^0+/, '')
+}
+
+function day(iso: string): string {
+  return iso.slice(0, 10)
+}
+
+function typeOf(resource: unknown): unknown {
+  return typeof resource === 'object' && resource !== null && 'Type' in resource
+    ? resource.Type
+    : undefined
+}
