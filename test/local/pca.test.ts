@@ -26,6 +26,7 @@ import { type KeyAlgorithm, makeKey } from '../../local/algorithms.ts'
 import type { Credentials } from '../../local/iam.ts'
 import { internal } from '../../local/iam.ts'
 import { pca } from '../../local/pca.ts'
+import { span } from '../../local/validity.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { alternatives, authority, commonName, leaf, request } from '../../local/x509.ts'
 import { allowAcm, certificateOf, found, root, subordinate } from '../support/ceremony.ts'
@@ -660,4 +661,20 @@ test('hierarchies can be made without a server, of any depth and with any name',
     new X509Certificate(made.certificate).checkPrivateKey(createPrivateKey(made.privateKeyPem)),
   ).toBe(true)
   expect(new X509Certificate(made.certificate).subjectAltName).toContain('URI:spiffe://a/b')
+})
+
+test('a month later than the last of January is the last of February', () => {
+  const now = Date.UTC(2027, 0, 31, 10)
+
+  const { notAfter } = span({ Type: 'MONTHS', Value: 1 }, undefined, now)
+
+  expect(new Date(notAfter).toISOString()).toBe('2027-02-28T10:00:00.000Z')
+})
+
+test('a root may be valid until the end of time as X.509 knows it', async () => {
+  const { notAfter } = span({ Type: 'ABSOLUTE', Value: 253_402_300_799 }, undefined, START)
+
+  const { certificate } = await authority({ name: 'Forever', notBefore: START, notAfter })
+
+  expect(new X509Certificate(certificate).validTo).toBe('Dec 31 23:59:59 9999 GMT')
 })
