@@ -1,9 +1,9 @@
 import { mark, reasonOf } from './journal.ts'
 import { type Json, record } from './json.ts'
-import { type Context, isGone, type Made, type Provider, Untouched } from './provider.ts'
+import { type Context, isGone, type Made, type Provider, Refused, Untouched } from './provider.ts'
 import { resolve } from './resolve.ts'
 import { scopeOf } from './scope.ts'
-import type { World } from './service.ts'
+import { AwsError, type World } from './service.ts'
 import { differs, type Resource, type Stack, type Stacks } from './stack.ts'
 import type { Declaration } from './template.ts'
 
@@ -51,7 +51,13 @@ export function change({ world, stacks, providers, closing }: Means): Change {
       name: (limit = 255) =>
         `${`${stack.name}-${logicalId}`.slice(0, limit - 13)}-${world.random.letters(12)}`,
       call(service, operation, input) {
-        const work = world.call(service, operation, defined(input), { region })
+        const work = world.call(service, operation, defined(input), { region }).catch((error) => {
+          if (!(error instanceof AwsError) || error.code !== 'UnknownOperationException')
+            throw error
+          throw new Refused(
+            `${service}:${operation} is not imitated; see local/README.md, LIMITATIONS`,
+          )
+        })
         const quiet = () => {}
         world.clock.hold(work.then(quiet, quiet))
         return work

@@ -13,6 +13,7 @@ import {
   texts,
 } from './json.ts'
 import type { Context, Made, Provider } from './provider.ts'
+import { differs } from './stack.ts'
 
 const SERVICE = 'elasticloadbalancing'
 const TAGS = each({ Key: text, Value: text })
@@ -63,18 +64,16 @@ const LISTENER: Readonly<Record<string, Coerce>> = {
 
 const first = (answer: Json, name: string) => record(list(answer[name])[0])
 
-/** Attributes are set by an operation of their own, in the order of the template. */
-async function configure(
-  kind: 'LoadBalancer' | 'TargetGroup',
-  made: Made,
-  properties: Json,
-  context: Context,
-) {
-  const Attributes = properties[`${kind}Attributes`]
-  if (Attributes === undefined) return
-  const pairs = list(Attributes).map((pair) => take(record(pair), { Key: text, Value: text }))
-  const input = { [`${kind}Arn`]: made.id, Attributes: pairs }
-  await context.call(SERVICE, `Modify${kind}Attributes`, input)
+/** Attributes of a target group are set by an operation of their own; those of a load balancer have no effect here. */
+async function configure(made: Made, properties: Json, context: Context) {
+  const { TargetGroupAttributes } = properties
+  if (TargetGroupAttributes === undefined) return
+  await context.call(SERVICE, 'ModifyTargetGroupAttributes', {
+    TargetGroupArn: made.id,
+    Attributes: list(TargetGroupAttributes).map((pair) =>
+      take(record(pair), { Key: text, Value: text }),
+    ),
+  })
 }
 
 const balancer: Provider = {
@@ -95,14 +94,9 @@ const balancer: Provider = {
         SecurityGroups: made['SecurityGroups'],
       },
     }
-    context.began(result)
-    await configure('LoadBalancer', result, properties, context)
     return result
   },
-  async update(properties, made, _, context) {
-    await configure('LoadBalancer', made, properties, context)
-    return made
-  },
+  update: async (_, made) => made,
   async delete({ id }, _, context) {
     await context.call(SERVICE, 'DeleteLoadBalancer', { LoadBalancerArn: id })
   },
@@ -133,13 +127,15 @@ const group: Provider = {
       },
     }
     context.began(result)
-    await configure('TargetGroup', result, properties, context)
+    await configure(result, properties, context)
     return result
   },
-  async update(properties, made, _, context) {
-    const input = { TargetGroupArn: made.id, ...take(properties, HEALTH) }
-    await context.call(SERVICE, 'ModifyTargetGroup', input)
-    await configure('TargetGroup', made, properties, context)
+  async update(properties, made, old, context) {
+    const checks = take(properties, HEALTH)
+    if (differs(checks, take(old, HEALTH))) {
+      await context.call(SERVICE, 'ModifyTargetGroup', { TargetGroupArn: made.id, ...checks })
+    }
+    await configure(made, properties, context)
     return made
   },
   async delete({ id }, _, context) {

@@ -17,11 +17,7 @@ const cluster: Provider = {
     const { clusterName: id, clusterArn: Arn } = record(answer['cluster'])
     return { id: text(id, 'clusterName'), attributes: { Arn } }
   },
-  async update(properties, made, _, context) {
-    const { settings, configuration } = api(properties)
-    await context.call('ecs', 'UpdateCluster', { cluster: made.id, settings, configuration })
-    return made
-  },
+  update: async (_, made) => made, // settings have no effect here
   async delete({ id }, _, context) {
     await context.call('ecs', 'DeleteCluster', { cluster: id })
   },
@@ -78,7 +74,10 @@ const service: Provider = {
   ],
   async create(properties, context) {
     const serviceName = properties['ServiceName'] ?? context.name()
-    const answer = await context.call('ecs', 'CreateService', { ...api(properties), serviceName })
+    const answer = await context.call('ecs', 'CreateService', {
+      ...api(properties, 'forceNewDeployment'),
+      serviceName,
+    })
     const made = madeOf(record(answer['service']))
     context.began(made)
     await stable(made, properties, record(answer['service']), context)
@@ -93,8 +92,14 @@ const service: Provider = {
       'schedulingStrategy',
       'deploymentController',
       'tags',
+      'forceNewDeployment',
     )
-    const answer = await context.call('ecs', 'UpdateService', { ...input, service: made.id })
+    const force = record(properties['ForceNewDeployment'])['EnableForceNewDeployment']
+    const answer = await context.call('ecs', 'UpdateService', {
+      ...input,
+      service: made.id,
+      forceNewDeployment: String(force) === 'true',
+    })
     await stable(made, properties, record(answer['service']), context)
     return made
   },

@@ -13,6 +13,7 @@ import {
   text,
 } from './json.ts'
 import type { Context, Made, Provider } from './provider.ts'
+import { differs } from './stack.ts'
 
 const KEY: Readonly<Record<string, Coerce>> = {
   BypassPolicyLockoutSafetyCheck: flag,
@@ -65,24 +66,12 @@ function policyOf(properties: Json): Json {
   return Policy === undefined ? {} : { Policy }
 }
 
+/** EnableKeyRotation is accepted and has no effect: keys here never rotate by themselves. */
 async function settleKey(properties: Json, old: Json, made: Made, context: Context) {
-  const read = (from: Json) => {
-    const { Enabled = true, EnableKeyRotation = false } = take(from, {
-      Enabled: flag,
-      EnableKeyRotation: flag,
-    })
-    return { Enabled, EnableKeyRotation }
-  }
-  const now = read(properties)
-  const before = read(old)
-  const KeyId = made.id
-  if (now.EnableKeyRotation !== before.EnableKeyRotation) {
-    const operation = now.EnableKeyRotation ? 'EnableKeyRotation' : 'DisableKeyRotation'
-    await context.call('kms', operation, { KeyId })
-  }
-  if (now.Enabled !== before.Enabled) {
-    await context.call('kms', now.Enabled ? 'EnableKey' : 'DisableKey', { KeyId })
-  }
+  const isOn = (from: Json) => take(from, { Enabled: flag })['Enabled'] ?? true
+  if (isOn(properties) === isOn(old)) return
+  const operation = isOn(properties) ? 'EnableKey' : 'DisableKey'
+  await context.call('kms', operation, { KeyId: made.id })
 }
 
 const alias: Provider = {
@@ -127,11 +116,14 @@ const secret: Provider = {
   },
   async update(properties, made, old, context) {
     const { SecretString, ...rest } = take(properties, SECRET)
-    const changed = SecretString !== undefined && SecretString !== old['SecretString']
+    const options = properties['GenerateSecretString']
+    const again =
+      options !== undefined && differs({ options }, { options: old['GenerateSecretString'] })
+    const value = again ? generate(record(options)) : SecretString
     await context.call('secretsmanager', 'UpdateSecret', {
       SecretId: made.id,
       ...rest,
-      ...(changed && { SecretString }),
+      ...(value !== undefined && value !== old['SecretString'] && { SecretString: value }),
     })
     const { Tags = [] } = take(properties, { Tags: each({ Key: text, Value: text }) })
     const left = list(old['Tags']).map((tag) => need(record(tag), 'Key'))
