@@ -186,8 +186,9 @@ const invocation: Provider = {
 
 const version: Provider = {
   async create(properties, context) {
-    const { FunctionName, Description } = properties
-    const answer = await context.call('lambda', 'PublishVersion', { FunctionName, Description })
+    const { FunctionName, CodeSha256, Description } = properties
+    const input = { FunctionName, CodeSha256, Description }
+    const answer = await context.call('lambda', 'PublishVersion', input)
     const Version = need(answer, 'Version')
     const arn = need(answer, 'FunctionArn')
     const FunctionArn = arn.endsWith(`:${Version}`) ? arn : `${arn}:${Version}`
