@@ -16,8 +16,10 @@ export interface Admin {
   stats(filter: RegExp): Promise<ReadonlyMap<string, number>>
   /** Leaf of every TLS context that is ready. */
   certificates(): Promise<readonly Loaded[]>
-  /** Stops taking connections after the drain time; answers say `connection: close`, GOAWAY at once. */
+  /** Answers say `connection: close` or GOAWAY from now on; ports stay open for the drain time. */
   drain(): Promise<void>
+  /** Closes the ports; connections that exist go on. */
+  close(): Promise<void>
 }
 
 /** One request may take this long: Envoy answers from its main thread, in milliseconds. */
@@ -71,6 +73,9 @@ export function admin(socketPath: string): Admin {
     },
     async drain() {
       await ask('POST', '/drain_listeners?graceful')
+    },
+    async close() {
+      await ask('POST', '/drain_listeners')
     },
   }
 }

@@ -108,6 +108,9 @@ export interface Cluster {
   readonly type: 'STRICT_DNS'
   readonly dns_lookup_family: 'V4_PREFERRED'
   readonly connect_timeout: string
+  readonly circuit_breakers: {
+    readonly thresholds: readonly { readonly priority: 'DEFAULT'; readonly max_retries: number }[]
+  }
   readonly load_assignment: {
     readonly cluster_name: string
     readonly endpoints: readonly {

@@ -223,6 +223,8 @@ function cluster(
     type: 'STRICT_DNS',
     dns_lookup_family: 'V4_PREFERRED',
     connect_timeout: '2s',
+    // the default of 3 fails requests when one connection that carries many breaks
+    circuit_breakers: { thresholds: [{ priority: 'DEFAULT', max_retries: 1024 }] },
     load_assignment: {
       cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: address(endpoint) } }] }],

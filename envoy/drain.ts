@@ -1,37 +1,52 @@
 import type { Admin } from './admin.ts'
 
 /** How often Envoy is asked; milliseconds. */
-const STEP = 50
-/** A connection that carried nothing for so long is not waited for. */
-const QUIET = 3_000
+const STEP = 25
+
+/** How long, in milliseconds, nobody must be connected, or connections carry nothing, until nothing more is expected. */
+interface Calm {
+  readonly empty: number
+  readonly quiet: number
+}
+
+/** While new connections still come: until clients have learnt from DNS to go elsewhere, they connect anew. */
+const OPEN: Calm = { empty: 250, quiet: 3_000 }
+/** Once the port is closed: only an idle pool of a client is left. */
+const CLOSED: Calm = { empty: 50, quiet: 250 }
 
 /**
- * Lets requests under way finish: stops listening gracefully, then waits until nobody is connected, until the connections
- * that are left have been quiet for 3 s (a client's idle pool), until Envoy is gone, or for `limit` milliseconds.
- * `hurry` ends it at once. Returns why it ended.
+ * Lets requests under way finish, for `limit` milliseconds at most. First Envoy tells whoever it answers to go away, and still
+ * takes connections; then it closes its ports, so that nothing new can begin, and what has begun is waited for.
+ * `hurry` ends it at once. Returns why it ended: `calm`, out of time, or Envoy is gone.
  */
 export async function drain(
   admin: Admin,
   limit: number,
   hurry: AbortSignal,
-): Promise<'empty' | 'quiet' | 'limit' | 'gone'> {
-  const end = Date.now() + limit
-  let last = -1
-  let since = Date.now()
+): Promise<'calm' | 'limit' | 'gone'> {
+  const begin = Date.now()
   try {
     await admin.drain()
-    while (Date.now() < end && !hurry.aborted) {
-      const { connections, active, total } = await traffic(admin)
-      if (connections === 0) return 'empty'
-      if (active > 0 || total !== last) since = Date.now()
-      last = total
-      if (Date.now() - since >= QUIET) return 'quiet'
-      await new Promise((resolve) => setTimeout(resolve, STEP))
-    }
-    return 'limit'
+    await calm(admin, begin + limit / 2, OPEN, hurry)
+    await admin.close()
+    return (await calm(admin, begin + limit, CLOSED, hurry)) ? 'calm' : 'limit'
   } catch {
     return 'gone' // the socket is closed: there is nobody to wait for
   }
+}
+
+/** Waits until it is calm; false when time is up before. */
+async function calm(admin: Admin, until: number, { empty, quiet }: Calm, hurry: AbortSignal) {
+  let [total, busy, connected] = [-1, Date.now(), Date.now()]
+  while (Date.now() < until && !hurry.aborted) {
+    const now = await traffic(admin)
+    if (now.connections > 0) connected = Date.now()
+    if (now.active > 0 || now.total !== total) busy = Date.now()
+    total = now.total
+    if (Date.now() - connected >= empty || Date.now() - busy >= quiet) return true
+    await new Promise((resolve) => setTimeout(resolve, STEP))
+  }
+  return false
 }
 
 async function traffic(admin: Admin) {

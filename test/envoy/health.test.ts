@@ -80,6 +80,7 @@ test('an expired certificate and contexts without material are unhealthy', async
       ]),
     certificates: async () => [],
     drain: async () => {},
+    close: async () => {},
   }
   const laidOut = {
     version: 'v1',
