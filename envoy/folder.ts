@@ -77,7 +77,6 @@ export async function text(path: string): Promise<string | undefined> {
 
 /** Removes a version folder; its passphrase is overwritten first. */
 export async function shred(folder: string): Promise<void> {
-  await absent(() => chmod(folder, 0o700))
   await absent(async () => {
     const path = join(folder, 'passphrase')
     const { size } = await stat(path)

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { facts } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
@@ -107,7 +107,6 @@ async function write(versions: string, material: Material, meta: Meta): Promise<
   for (const [name, content] of files) await create(join(temporary, name), content)
   const folder = await vacant(versions, meta.version)
   await rename(temporary, folder)
-  await chmod(folder, 0o500)
   return folder
 }
 

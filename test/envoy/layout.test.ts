@@ -35,7 +35,7 @@ test('only the owner can read what is laid out', async () => {
     ' 700',
     'v 700',
     'sds 700',
-    'v/v1 500',
+    'v/v1 700',
     'v/v1/key.pem 600',
     'v/v1/passphrase 600',
     'v/v1/ca.pem 600',
