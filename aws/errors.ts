@@ -77,7 +77,7 @@ export async function ask<T>(
 }
 
 const NEXT: Partial<Record<Code, string>> = {
-  ACCESS_REFUSED: "; allow it in the function's role and in the resource's policy",
+  ACCESS_REFUSED: "; allow it in the caller's role and in the resource's policy",
   KEY_DISABLED: "; look at the state of the secret's KMS key",
   SERVICE_UNAVAILABLE: '; it is tried again',
 }

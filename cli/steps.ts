@@ -284,7 +284,7 @@ async function stranger() {
     notBefore: now - DAY,
     notAfter: now + DAY,
   })
-  return { cert: [certificate, ...chain].join(''), key: privateKeyPem }
+  return { cert: [certificate, ...chain].join('\n'), key: privateKeyPem }
 }
 
 /** A client of the right CA with a wrong name. */
@@ -305,7 +305,7 @@ async function namesake({ scene, outputs }: Plot) {
     return scene.acm.send(command).catch(() => undefined)
   })
   return {
-    cert: `${exported.Certificate}${exported.CertificateChain}`,
+    cert: `${exported.Certificate}\n${exported.CertificateChain}`,
     key: exported.PrivateKey ?? '',
     passphrase: Buffer.from(secret.reveal()).toString('utf8'),
   }
