@@ -7,13 +7,15 @@ import type { Random } from './random.ts'
 import { AwsError, type Call, type Route, type Service } from './service.ts'
 import { scope, verify } from './signature.ts'
 
-/** One finished request: what CloudTrail and the tests see. Never input or output values. */
+/** One finished request: what CloudTrail and the tests are told. `input` is as it came: CloudTrail picks from it. */
 export interface Seen {
   readonly call: Call
   readonly status: number
   /** The exception's name when it failed. */
   readonly error?: string
   readonly message?: string
+  /** ARN of what it was about, where there is one. */
+  readonly resource?: string
   readonly input: Readonly<Record<string, unknown>>
 }
 

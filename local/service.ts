@@ -141,6 +141,8 @@ export interface World {
   readonly url: string
   /** A private folder that is removed on close. */
   readonly folder: string
+  /** Whether this world has a service of that name. */
+  has(service: string): boolean
   /**
    * Calls an operation in-process as AWS itself or as `caller`; faults and the wire are left out.
    * @throws AwsError as the operation does.

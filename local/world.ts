@@ -14,6 +14,7 @@ import {
   type Lease,
   type LogLine,
   type Service,
+  type Subject,
   type World,
 } from './service.ts'
 
@@ -75,15 +76,17 @@ export async function open(
   async function dispatch(service: Service, call: Call, input: Readonly<Record<string, unknown>>) {
     const operation = service.operations[call.operation]
     if (operation === undefined) throw new AwsError('UnknownOperationException', '')
+    const subject = service.subject?.(call.operation, input, call) ?? { arn: '*' }
     const record = (status: number, error?: AwsError) =>
       sinks.seen?.({
         call,
         status,
         input,
+        ...(subject.arn !== '*' && { resource: subject.arn }),
         ...(error && { error: error.code, message: error.message }),
       })
     try {
-      authorise(service, call, input)
+      authorise(call, subject)
       const output = await operation.run(input, call)
       record(200)
       return output
@@ -95,10 +98,9 @@ export async function open(
       throw error
     }
   }
-  function authorise(service: Service, call: Call, input: Readonly<Record<string, unknown>>) {
+  function authorise(call: Call, named: Subject) {
     if (call.caller.internal || FREE.has(`${call.service}:${call.operation}`)) return
     const action = `${PREFIXES[call.service] ?? call.service}:${ACTIONS[call.operation] ?? call.operation}`
-    const named = service.subject?.(call.operation, input, call) ?? { arn: '*' }
     const subject = {
       ...named,
       conditions: {
@@ -129,6 +131,7 @@ export async function open(
     iam,
     folder,
     url: server.url,
+    has: (name) => services.has(name),
     async call(name, operation, input, as) {
       const service = services.get(name)
       if (service === undefined) throw new TypeError(`no service ${name} in this world`)
