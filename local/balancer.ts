@@ -1,41 +1,20 @@
 import * as v from 'valibot'
-import { type Forwarder, forward } from './forwarder.ts'
-import { type Group, group } from './group.ts'
-import { AwsError, type Call, type Lease, operation, type Service, type World } from './service.ts'
+import {
+  arns,
+  type Balancer,
+  LISTENER,
+  type Listener,
+  LOAD_BALANCER,
+  name,
+  need,
+  port,
+  type Region,
+  TARGET_GROUP,
+} from './balancing.ts'
+import { forward } from './forwarder.ts'
+import { groups } from './groups.ts'
+import { AwsError, type Call, operation, type Service, type World } from './service.ts'
 
-interface Balancer {
-  readonly arn: string
-  readonly name: string
-  readonly kind: 'application' | 'network'
-  readonly scheme: string
-  readonly createdAt: number
-  readonly lease: Lease
-}
-
-interface Listener {
-  readonly arn: string
-  readonly balancer: string
-  readonly group: string
-  readonly port: number
-  readonly protocol: string
-  readonly forwarder: Forwarder
-}
-
-interface Region {
-  readonly balancers: Map<string, Balancer>
-  readonly groups: Map<string, Group>
-  readonly listeners: Map<string, Listener>
-}
-
-/** awsQuery brings numbers as text. */
-const whole = v.union([
-  v.pipe(v.number(), v.integer()),
-  v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number)),
-])
-const port = v.pipe(whole, v.minValue(1), v.maxValue(65_535))
-const name = v.pipe(v.string(), v.regex(/^(?!-)[A-Za-z0-9-]{1,32}(?<!-)$/))
-const targets = v.array(v.object({ Id: v.string(), Port: v.optional(port) }))
-const arns = v.optional(v.array(v.string()))
 const action = v.object({
   Type: v.optional(v.string()),
   TargetGroupArn: v.optional(v.string()),
@@ -127,81 +106,6 @@ export function balancers(world: World): Service {
     ),
   }
 
-  const targetGroups = {
-    CreateTargetGroup: operation(
-      v.object({
-        Name: name,
-        Protocol: v.optional(v.string(), 'TCP'),
-        Port: v.optional(port, 80),
-        HealthCheckIntervalSeconds: v.optional(v.pipe(whole, v.minValue(5), v.maxValue(300)), 30),
-        UnhealthyThresholdCount: v.optional(v.pipe(whole, v.minValue(2), v.maxValue(10)), 2),
-      }),
-      (input, { region }) => {
-        const { groups } = at({ region })
-        if ([...groups.values()].some((each) => each.name === input.Name)) {
-          throw new AwsError(
-            'DuplicateTargetGroupName',
-            `A target group with the same name '${input.Name}' exists, but with different settings`,
-          )
-        }
-        const made = group(world, {
-          arn: arn(region, `targetgroup/${input.Name}/${world.random.hex(16)}`),
-          name: input.Name,
-          protocol: input.Protocol,
-          port: input.Port,
-          interval: input.HealthCheckIntervalSeconds,
-          unhealthyThreshold: input.UnhealthyThresholdCount,
-        })
-        groups.set(made.arn, made)
-        return { TargetGroups: [describeGroup(at({ region }), made)] }
-      },
-    ),
-    DescribeTargetGroups: operation(
-      v.object({ TargetGroupArns: arns, Names: arns }),
-      ({ TargetGroupArns, Names }, call) => {
-        const { groups } = at(call)
-        const found = TargetGroupArns
-          ? TargetGroupArns.map((each) => need(groups, each, TARGET_GROUP))
-          : [...groups.values()].filter((each) => Names === undefined || Names.includes(each.name))
-        return { TargetGroups: found.map((each) => describeGroup(at(call), each)) }
-      },
-    ),
-    ModifyTargetGroupAttributes: operation(
-      v.object({
-        TargetGroupArn: v.string(),
-        Attributes: v.array(v.object({ Key: v.string(), Value: v.string() })),
-      }),
-      ({ TargetGroupArn, Attributes }, call) => {
-        const { attributes } = need(at(call).groups, TargetGroupArn, TARGET_GROUP)
-        for (const { Key, Value } of Attributes) {
-          if (Key === 'deregistration_delay.timeout_seconds' && !/^\d{1,4}$/.test(Value)) {
-            throw new AwsError(
-              'ValidationError',
-              `Target group attribute '${Key}' must be an integer between 0 and 3600, inclusive`,
-            )
-          }
-          attributes.set(Key, Value)
-        }
-        return { Attributes: [...attributes].map(([Key, Value]) => ({ Key, Value })) }
-      },
-    ),
-    DeleteTargetGroup: operation(
-      v.object({ TargetGroupArn: v.string() }),
-      ({ TargetGroupArn }, call) => {
-        const { groups, listeners } = at(call)
-        if ([...listeners.values()].some((each) => each.group === TargetGroupArn)) {
-          throw new AwsError(
-            'ResourceInUse',
-            `Target group '${TargetGroupArn}' is currently in use by a listener or a rule`,
-          )
-        }
-        groups.get(TargetGroupArn)?.close()
-        groups.delete(TargetGroupArn)
-        return {}
-      },
-    ),
-  }
-
   const listening = {
     CreateListener: operation(
       v.object({
@@ -261,47 +165,9 @@ export function balancers(world: World): Service {
     }),
   }
 
-  const registration = {
-    RegisterTargets: operation(
-      v.object({ TargetGroupArn: v.string(), Targets: targets }),
-      ({ TargetGroupArn, Targets }, call) => {
-        const found = need(at(call).groups, TargetGroupArn, TARGET_GROUP)
-        for (const { Id, Port = found.port } of Targets) found.register(Id, Port)
-        return {}
-      },
-    ),
-    DeregisterTargets: operation(
-      v.object({ TargetGroupArn: v.string(), Targets: targets }),
-      ({ TargetGroupArn, Targets }, call) => {
-        const found = need(at(call).groups, TargetGroupArn, TARGET_GROUP)
-        for (const { Id, Port = found.port } of Targets) found.deregister(Id, Port)
-        return {}
-      },
-    ),
-    DescribeTargetHealth: operation(
-      v.object({ TargetGroupArn: v.string(), Targets: v.optional(targets) }),
-      ({ TargetGroupArn, Targets }, call) => {
-        const { groups, listeners } = at(call)
-        const found = need(groups, TargetGroupArn, TARGET_GROUP)
-        const used = [...listeners.values()].some((each) => each.group === TargetGroupArn)
-        const wanted = Targets?.map(({ Id, Port = found.port }) => ({ id: Id, port: Port }))
-        const states = found.health(used, wanted)
-        return {
-          TargetHealthDescriptions: states.map(
-            ({ id, port: Port, state, reason, description }) => ({
-              Target: { Id: id, Port },
-              HealthCheckPort: String(Port),
-              TargetHealth: { State: state, Reason: reason, Description: description },
-            }),
-          ),
-        }
-      },
-    ),
-  }
-
   return {
     name: 'elasticloadbalancing',
-    operations: { ...loadBalancers, ...targetGroups, ...listening, ...registration },
+    operations: { ...loadBalancers, ...listening, ...groups(world, at, arn) },
     subject(_operation, input) {
       const { TargetGroupArn, LoadBalancerArn, ListenerArn } = input
       const named = [ListenerArn, LoadBalancerArn, TargetGroupArn].find(
@@ -317,20 +183,6 @@ function forwardedTo(actions: readonly v.InferOutput<typeof action>[]): string {
   return TargetGroupArn ?? ForwardConfig?.TargetGroups[0]?.TargetGroupArn ?? ''
 }
 
-const LOAD_BALANCER = ['LoadBalancerNotFound', 'Load balancers'] as const
-const TARGET_GROUP = ['TargetGroupNotFound', 'Target groups'] as const
-const LISTENER = ['ListenerNotFound', 'Listeners'] as const
-
-function need<T>(
-  all: ReadonlyMap<string, T>,
-  arn: string,
-  [code, what]: readonly [string, string],
-): T {
-  const found = all.get(arn)
-  if (found === undefined) throw new AwsError(code, `${what} '[${arn}]' not found`)
-  return found
-}
-
 function describeBalancer({ arn, name, kind, scheme, createdAt, lease }: Balancer) {
   return {
     LoadBalancerArn: arn,
@@ -342,23 +194,6 @@ function describeBalancer({ arn, name, kind, scheme, createdAt, lease }: Balance
     Type: kind,
     State: { Code: 'active' },
     IpAddressType: 'ipv4',
-  }
-}
-
-function describeGroup({ listeners }: Region, group: Group) {
-  const users = [...listeners.values()].filter((each) => each.group === group.arn)
-  return {
-    TargetGroupArn: group.arn,
-    TargetGroupName: group.name,
-    Protocol: group.protocol,
-    Port: group.port,
-    TargetType: 'ip',
-    HealthCheckProtocol: 'TCP',
-    HealthCheckPort: 'traffic-port',
-    HealthCheckEnabled: true,
-    HealthCheckIntervalSeconds: group.interval,
-    UnhealthyThresholdCount: group.unhealthyThreshold,
-    LoadBalancerArns: [...new Set(users.map((each) => each.balancer))],
   }
 }
 

@@ -117,6 +117,7 @@ export function container(
       const probe = await processes.run(plan, () => {})
       const late = setTimeout(() => probe.signal('SIGKILL'), timeout)
       asking = probe
+      if (self.status !== 'RUNNING') probe.signal('SIGKILL')
       const code = await probe.exited
       clearTimeout(late)
       return code === 0

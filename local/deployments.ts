@@ -142,7 +142,7 @@ export function controller(
       return true
     }
     const leaving =
-      primary.rollout === 'FAILED'
+      primary.rollout === 'FAILED' && fleet.desired > 0
         ? surplus
         : [...surplus, ...old.flatMap(living).filter(dispensable)]
     if (leaving.length === 0) return

@@ -47,7 +47,8 @@ export function host(world: World, options: { readonly images: Images; readonly 
       for (const task of tasks) task.halt()
       await Promise.all([...tasks].map((task) => task.ended))
       await running.close()
-      if (folder !== undefined) await rm(await folder, { recursive: true, force: true })
+      if (folder !== undefined)
+        await rm(await folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
     },
   }
 }

@@ -28,7 +28,7 @@ export interface Processes {
    * @throws the system's error (ENOENT, EACCES …) when it cannot be started.
    */
   run(plan: Plan, onLine: (line: string) => void): Promise<Running>
-  /** Ends the guard; call when every program has exited. */
+  /** Kills what still runs and ends the guard. */
   close(): Promise<void>
 }
 
@@ -47,6 +47,7 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done`
 
 export function processes(): Processes {
   let guard: ChildProcess | undefined
+  const all = new Set<Running>()
   const tell = (line: string) => {
     if (guard === undefined) {
       guard = spawn('/bin/sh', ['-c', GUARD], {
@@ -82,13 +83,18 @@ export function processes(): Processes {
           )
         }),
       )
-      return {
+      const running: Running = {
         pid,
         exited,
         signal: (name) => (ended ? undefined : send(name === 'SIGTERM' ? pid : -pid, name)),
       }
+      all.add(running)
+      void exited.then(() => all.delete(running))
+      return running
     },
     async close() {
+      for (const { signal } of all) signal('SIGKILL')
+      await Promise.all([...all].map(({ exited }) => exited))
       const ending = guard
       guard = undefined
       if (ending === undefined || ending.exitCode !== null) return

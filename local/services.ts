@@ -7,63 +7,10 @@ import { history } from './history.ts'
 import type { Host } from './host.ts'
 import { list } from './json.ts'
 import { describeService, type Settings } from './overview.ts'
+import { creation, given, newFleet, shown, update } from './requests.ts'
 import type { Roster } from './roster.ts'
-import { AwsError, type Call, operation } from './service.ts'
+import { AwsError, operation } from './service.ts'
 import type { Target } from './task.ts'
-
-const loadBalancers = v.array(
-  v.object({ targetGroupArn: v.string(), containerName: v.string(), containerPort: v.number() }),
-)
-const percent = v.pipe(v.number(), v.integer(), v.minValue(0))
-const breaker = v.object({
-  enable: v.boolean(),
-  rollback: v.boolean(),
-  resetOnHealthyTask: v.optional(v.boolean()),
-  thresholdConfiguration: v.optional(
-    v.object({
-      type: v.picklist(['BOUNDED_PERCENT', 'UNBOUNDED_PERCENT', 'COUNT']),
-      value: v.pipe(v.number(), v.integer(), v.minValue(1)),
-    }),
-  ),
-})
-const policy = v.object({
-  maximumPercent: v.optional(percent),
-  minimumHealthyPercent: v.optional(percent),
-  deploymentCircuitBreaker: v.optional(breaker),
-})
-const count = v.pipe(v.number(), v.integer(), v.minValue(0))
-const tags = v.array(v.object({ key: v.string(), value: v.optional(v.string(), '') }))
-
-const creation = v.object({
-  cluster: v.optional(v.string()),
-  serviceName: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,255}$/)),
-  taskDefinition: v.string(),
-  desiredCount: v.optional(count, 1),
-  deploymentConfiguration: v.optional(policy, {}),
-  deploymentController: v.optional(
-    v.object({ type: v.picklist(['ECS', 'CODE_DEPLOY', 'EXTERNAL']) }),
-    { type: 'ECS' },
-  ),
-  schedulingStrategy: v.optional(v.picklist(['REPLICA']), 'REPLICA'),
-  launchType: v.optional(v.string(), 'FARGATE'),
-  platformVersion: v.optional(v.string(), 'LATEST'),
-  loadBalancers: v.optional(loadBalancers, []),
-  networkConfiguration: v.optional(v.looseObject({})),
-  healthCheckGracePeriodSeconds: v.optional(count, 0),
-  enableExecuteCommand: v.optional(v.boolean(), false),
-  tags: v.optional(tags, []),
-})
-const update = v.object({
-  cluster: v.optional(v.string()),
-  service: v.string(),
-  taskDefinition: v.optional(v.string()),
-  desiredCount: v.optional(count),
-  deploymentConfiguration: v.optional(policy, {}),
-  loadBalancers: v.optional(loadBalancers),
-  networkConfiguration: v.optional(v.looseObject({})),
-  healthCheckGracePeriodSeconds: v.optional(count),
-  forceNewDeployment: v.optional(v.boolean(), false),
-})
 
 /** A service with what it was created with and what drives it. */
 interface Entry {
@@ -257,36 +204,6 @@ export function services(
   }
 }
 
-function newFleet(
-  { region, caller }: Call,
-  { arn: clusterArn, name: clusterName }: Cluster,
-  arn: string,
-  input: v.InferOutput<typeof creation>,
-  createdAt: number,
-): Fleet {
-  return {
-    arn,
-    name: input.serviceName,
-    region,
-    cluster: { arn: clusterArn, name: clusterName },
-    createdAt,
-    createdBy: caller.arn,
-    desired: input.desiredCount,
-    policy: {
-      maximumPercent: 200,
-      minimumHealthyPercent: 100,
-      deploymentCircuitBreaker: { enable: false, rollback: false },
-      ...given(input.deploymentConfiguration),
-    },
-    targets: input.loadBalancers,
-    gracePeriod: input.healthCheckGracePeriodSeconds,
-    status: 'ACTIVE',
-    deployments: [],
-    events: [],
-    records: [],
-  }
-}
-
 function checkContainers({ containerDefinitions }: Definition, targets: readonly Target[]) {
   for (const { containerName } of targets) {
     if (containerDefinitions.some(({ name }) => name === containerName)) continue
@@ -294,37 +211,6 @@ function checkContainers({ containerDefinitions }: Definition, targets: readonly
   }
 }
 
-/** The members that were given. */
-function given({
-  maximumPercent,
-  minimumHealthyPercent,
-  deploymentCircuitBreaker,
-}: v.InferOutput<typeof policy>): Partial<Fleet['policy']> {
-  return {
-    ...(maximumPercent !== undefined && { maximumPercent }),
-    ...(minimumHealthyPercent !== undefined && { minimumHealthyPercent }),
-    ...(deploymentCircuitBreaker !== undefined && { deploymentCircuitBreaker }),
-  }
-}
-
 function invalid(message: string): AwsError {
   return new AwsError('InvalidParameterException', message)
-}
-
-function shown({
-  deploymentController,
-  schedulingStrategy,
-  launchType,
-  platformVersion,
-  networkConfiguration,
-  enableExecuteCommand,
-}: v.InferOutput<typeof creation>): Settings {
-  return {
-    deploymentController,
-    schedulingStrategy,
-    launchType,
-    platformVersion,
-    networkConfiguration,
-    enableExecuteCommand,
-  }
 }

@@ -10,6 +10,8 @@ import type { Order, Status, Task } from './task.ts'
 
 /** How long, in real milliseconds, a task without any health check must have run to count as healthy. */
 const PROOF = 300
+/** What a killed program is still writing may keep a folder from being empty for a moment. */
+const REMOVAL = { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }
 /** What is left of every stop timeout once the world closes, in real milliseconds. */
 const HURRY = 2_000
 
@@ -97,7 +99,7 @@ export function start(host: Host, order: Order, changed: () => void): Task {
     undo.push(() => lease.release())
     task.address = lease.address
     const folder = join(await host.folder(), id)
-    undo.push(() => rm(folder, { recursive: true, force: true }))
+    undo.push(() => rm(folder, REMOVAL))
     await mkdir(folder, { mode: 0o700 })
     const addresses = host.metadata.open(taskMetadata(world, task))
     undo.push(() => addresses.close())

@@ -22,7 +22,7 @@ import {
   waitUntilServicesStable,
 } from '@aws-sdk/client-ecs'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { balanced, type Fargate, fargate, images } from '../support/fargate.ts'
+import { balanced, type Fargate, fargate, images, WEB } from '../support/fargate.ts'
 
 let local: Fargate
 let count = 0
@@ -205,7 +205,7 @@ test('the circuit breaker fails a deployment whose tasks keep failing and rolls 
 
 test('without a rollback the failed deployment stalls and the old tasks serve on', async () => {
   const deploymentCircuitBreaker = { enable: true, rollback: false }
-  const { first, completed, update, define, describe, told, ask } = await service(
+  const { first, completed, update, define, describe, told, ask, name } = await service(
     {},
     { deploymentConfiguration: { deploymentCircuitBreaker } },
   )
@@ -223,6 +223,8 @@ test('without a rollback the failed deployment stalls and the old tasks serve on
     'ECS deployment circuit breaker: tasks failed to start.',
   )
   expect(await ask()).toMatch(/^127\./)
+  await local.client.send(new DeleteServiceCommand({ service: name, force: true }))
+  await expect.poll(async () => (await describe()).status).toBe('INACTIVE')
 })
 
 test('a second update supersedes a deployment that is under way', async () => {
@@ -304,6 +306,68 @@ async function pidOf(taskArn: string): Promise<number> {
   const response = await fetch(`http://${address}:8080/`)
   return Number(response.headers.get('pid'))
 }
+
+/** Serves at once, is healthy only half a second later, and falls ill when asked to. */
+const SICKLY = {
+  command: [
+    `${WEB}
+    const ready = process.env.HOME + '/ready'
+    setTimeout(() => require('fs').writeFileSync(ready, ''), 500)
+    server.on('request', ({ url }) => url === '/sick' && require('fs').unlinkSync(ready))`,
+  ],
+  healthCheck: { command: ['CMD-SHELL', 'test -f ~/ready'], interval: 5, retries: 1 },
+}
+
+test('an old task stays until the health check of the new one has passed', async () => {
+  const { first, completed, update, name } = await service(SICKLY)
+  await completed(first)
+
+  await completed(await update({ forceNewDeployment: true }))
+
+  const changes = local.events.all
+    .filter(({ detail }) => detail['group'] === `service:${name}`)
+    .map(({ detail }) => [
+      detail['startedBy'] === first ? 'old' : 'new',
+      detail['healthStatus'],
+      detail['lastStatus'],
+    ])
+    .map(String)
+  const healthy = changes.indexOf('new,HEALTHY,RUNNING')
+  expect(changes.indexOf('new,UNKNOWN,RUNNING')).toBeGreaterThan(0)
+  expect(healthy).toBeGreaterThan(changes.indexOf('new,UNKNOWN,RUNNING'))
+  expect(changes.indexOf('old,HEALTHY,DEACTIVATING')).toBeGreaterThan(healthy)
+})
+
+test('a task that falls ill is replaced', async () => {
+  const { first, completed, front, describe, name } = await service(SICKLY)
+  await completed(first)
+  const { client, events, world } = local
+  const { taskArns: [arn = ''] = [] } = await client.send(
+    new ListTasksCommand({ serviceName: name }),
+  )
+  await fetch(`${front.url}sick`, { headers: { connection: 'close' } })
+
+  await world.clock.advance(5_000)
+  const stopped = await events.first(
+    ({ detail }) => detail['taskArn'] === arn && detail['lastStatus'] === 'STOPPED',
+  )
+  await events.first(
+    ({ detail }) =>
+      detail['startedBy'] === first &&
+      detail['taskArn'] !== arn &&
+      detail['healthStatus'] === 'HEALTHY',
+  )
+
+  expect(stopped.detail).toMatchObject({
+    stopCode: 'ServiceSchedulerInitiated',
+    stoppedReason: 'Task failed container health checks',
+  })
+  const id = arn.slice(arn.lastIndexOf('/') + 1)
+  const { events: messages = [] } = await describe()
+  expect(messages.map(({ message }) => message)).toContain(
+    `(service ${name}) (task ${id}) failed container health checks.`,
+  )
+})
 
 test('a desired count of zero stops every task and completes; more start again', async () => {
   const { first, completed, update, describe, ask } = await service()

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { access, readFile, stat } from 'node:fs/promises'
 import {
@@ -461,4 +463,24 @@ test('closing the world leaves no process, not even a deaf one and its children,
   expect(before).toEqual([false, false, false, false])
   await expect.poll(() => pids.map(gone)).toEqual([true, true, true, true])
   await expect(access(home)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('when this process itself is killed its tasks die with it', async () => {
+  const script = `
+    const { processes } = await import('./local/processes.ts')
+    const plan = { file: process.execPath, args: ['-e', '${FOREVER}'], directory: '.', environment: {} }
+    const { pid } = await processes().run(plan, () => {})
+    console.log(pid)
+    ${FOREVER}`
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [line] = await once(parent.stdout, 'data')
+  const pid = Number(line)
+  const before = gone(pid)
+
+  parent.kill('SIGKILL')
+
+  await expect.poll(() => gone(pid)).toBe(true)
+  expect(before).toBe(false)
 })
