@@ -1,3 +1,4 @@
+import { internal } from './iam.ts'
 import { mark, reasonOf } from './journal.ts'
 import { type Json, record } from './json.ts'
 import { type Context, isGone, type Made, type Provider, Refused, Untouched } from './provider.ts'
@@ -51,7 +52,8 @@ export function change({ world, stacks, providers, closing }: Means): Change {
       name: (limit = 255) =>
         `${`${stack.name}-${logicalId}`.slice(0, limit - 13)}-${world.random.letters(12)}`,
       call(service, operation, input) {
-        const work = world.call(service, operation, defined(input), { region }).catch((error) => {
+        const as = { region, caller: internal('cloudformation.amazonaws.com') }
+        const work = world.call(service, operation, defined(input), as).catch((error) => {
           if (!(error instanceof AwsError) || error.code !== 'UnknownOperationException')
             throw error
           throw new Refused(
