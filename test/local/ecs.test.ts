@@ -140,6 +140,39 @@ test('an old task is asked to stop only when a new one runs and its target is he
   expect(changes.at(-1)).toEqual({ by: 'old', status: 'STOPPED' })
 })
 
+test('a request in flight is finished before its task gets SIGTERM', async () => {
+  const command = [
+    `let held
+    require('node:http').createServer(({ url }, response) => {
+      if (url === '/hold') {
+        held = response
+        return console.log('holding')
+      }
+      if (url === '/release') held.end('finished')
+      response.end()
+    }).listen(8080, process.env.ADDRESS)`,
+  ]
+  const options = { 'awslogs-group': 'drain', 'awslogs-stream-prefix': 'p' }
+  const logConfiguration = { logDriver: 'awslogs' as const, options }
+  const { first, completed, update, front } = await service({ command, logConfiguration })
+  await completed(first)
+  const slow = fetch(`${front.url}hold`, { headers: { connection: 'close' } })
+  await local.logs.first(({ message }) => message === 'holding')
+
+  const id = await update({ forceNewDeployment: true })
+  const { detail } = await local.events.first(
+    ({ detail }) => detail['startedBy'] === first && detail['lastStatus'] === 'DEACTIVATING',
+  )
+  const { tasks: [old] = [] } = await local.client.send(
+    new DescribeTasksCommand({ tasks: [String(detail['taskArn'])] }),
+  )
+  const address = old?.containers?.[0]?.networkInterfaces?.[0]?.privateIpv4Address
+  await fetch(`http://${address}:8080/release`, { headers: { connection: 'close' } })
+
+  expect(await (await slow).text()).toBe('finished')
+  await completed(id)
+})
+
 test('while two deployments are under way the new one is primary and the old one active', async () => {
   const { first, completed, update, define, describe, told } = await service()
   await completed(first)

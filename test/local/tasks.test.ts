@@ -397,6 +397,20 @@ test('a program that ignores SIGTERM is killed with all it started when its stop
   expect(detail).toMatchObject({ containers: [{ exitCode: 137 }] })
 })
 
+test('on a flowing clock the stop timeout passes by itself', async () => {
+  const other = await fargate(images, { flow: true })
+  await other.client.send(new CreateClusterCommand({}))
+  const script = `process.on('SIGTERM', () => {}); console.log('up'); ${FOREVER}`
+  const task = await run([{ stopTimeout: 1, script }], {}, {}, other)
+  await task.said()
+  await task.became('RUNNING')
+
+  const { detail } = await task.stop()
+
+  expect(detail).toMatchObject({ containers: [{ exitCode: 137 }] })
+  await other.close()
+})
+
 test('SIGTERM goes to the program alone: it may let what it started finish first', async () => {
   const task = await run([
     {
