@@ -1,0 +1,210 @@
+// What runs inside an execution environment: a runtime interface client for Node.js that speaks the Lambda Runtime
+// API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) and treats a handler as AWS's own does
+// (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client), so that either can take the other's place.
+import { existsSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { createRequire } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { pathToFileURL } from 'node:url'
+import { format } from 'node:util'
+
+const { env } = process
+const base = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`
+const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+let current
+
+/** One exchange with the Runtime API; without an endpoint there is nothing left to live for. */
+function ask(method, path, body, headers = {}) {
+  return new Promise((resolve) => {
+    const sent = request(`${base}${path}`, { method, agent, headers }, async (response) => {
+      const chunks = []
+      for await (const chunk of response) chunks.push(chunk)
+      resolve({ headers: response.headers, body: Buffer.concat(chunks).toString('utf8') })
+    })
+    sent.on('error', () => process.exit(0))
+    sent.end(body)
+  })
+}
+
+class RuntimeError extends Error {
+  constructor(name, message) {
+    super(message)
+    this.name = name
+  }
+}
+
+/** What callers of a failed function read. */
+function answerOf(error) {
+  if (!(error instanceof Error)) {
+    return { errorType: typeof error, errorMessage: String(error), trace: [] }
+  }
+  const trace = (error.stack ?? '').split('\n')
+  return { errorType: error.name, errorMessage: error.message, trace }
+}
+
+/** What the log holds of it: every enumerable member, as AWS's client prints it. */
+function logged(error) {
+  const { name, message, stack = '' } = error
+  return JSON.stringify(
+    { errorType: name, errorMessage: message, ...error, stack: stack.split('\n') },
+    (_key, value) => (value instanceof Error ? { ...answerOf(value), ...value } : value),
+  )
+}
+
+function complain(title, error) {
+  const text = error instanceof Error ? logged(error) : JSON.stringify(answerOf(error))
+  write('ERROR', `${title} \t${text}`)
+}
+
+async function fail(path, error) {
+  const body = answerOf(error)
+  const headers = {
+    'content-type': 'application/json',
+    'Lambda-Runtime-Function-Error-Type': body.errorType,
+  }
+  await ask('POST', path, JSON.stringify(body), headers)
+}
+
+/** One line an event: line ends inside a message become carriage returns. */
+function write(level, text) {
+  const line = [new Date().toISOString(), current?.id, level, text].join('\t')
+  process.stdout.write(`${line.replaceAll('\n', '\r')}\n`)
+}
+
+const printer =
+  (level) =>
+  (...parts) =>
+    write(level, format(...parts))
+Object.assign(console, {
+  log: printer('INFO'),
+  info: printer('INFO'),
+  warn: printer('WARN'),
+  error: printer('ERROR'),
+  debug: printer('DEBUG'),
+  trace: printer('TRACE'),
+})
+
+/** `.mjs` and, where package.json says module, `.js` are imported; everything else is CommonJS. */
+async function load(path) {
+  const file = [path, `${path}.js`, `${path}.mjs`, `${path}.cjs`].find((each) => existsSync(each))
+  if (file === undefined) {
+    const shown = basename(path)
+    throw new RuntimeError(
+      'Runtime.ImportModuleError',
+      `Error: Cannot find module '${shown}'\nRequire stack:\n- /var/runtime/index.mjs`,
+    )
+  }
+  try {
+    const isModule = file.endsWith('.mjs') || (file.endsWith('.js') && inModuleScope(file))
+    return isModule ? await import(pathToFileURL(file).href) : createRequire(file)(file)
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new RuntimeError('Runtime.UserCodeSyntaxError', error.stack ?? error.message)
+    }
+    if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
+      throw new RuntimeError('Runtime.ImportModuleError', `Error: ${error.message}`)
+    }
+    throw error
+  }
+}
+
+/** The nearest package.json decides, no further up than the function's own root. */
+function inModuleScope(file) {
+  const root = env.LAMBDA_TASK_ROOT
+  for (let folder = dirname(file); folder.startsWith(root); folder = dirname(folder)) {
+    const description = join(folder, 'package.json')
+    if (existsSync(description)) return createRequire(file)(description).type === 'module'
+  }
+  return false
+}
+
+async function findHandler() {
+  const handler = env._HANDLER ?? ''
+  const name = basename(handler)
+  const dot = name.indexOf('.')
+  if (dot < 1 || handler.includes('..')) {
+    throw new RuntimeError('Runtime.MalformedHandlerName', 'Bad handler')
+  }
+  const path = join(env.LAMBDA_TASK_ROOT, dirname(handler), name.slice(0, dot))
+  const loaded = await load(path)
+  const wanted = name.slice(dot + 1)
+  const found = wanted.split('.').reduce((value, key) => value?.[key], loaded)
+  if (found === undefined) {
+    throw new RuntimeError('Runtime.HandlerNotFound', `${handler} is undefined or not exported`)
+  }
+  if (typeof found !== 'function') {
+    throw new RuntimeError('Runtime.HandlerNotFound', `${handler} is not a function`)
+  }
+  if (found.length >= 3) {
+    throw new RuntimeError(
+      'Runtime.CallbackHandlerDeprecated',
+      'AWS Lambda has removed support for callback-based function handlers starting with Node.js 24.',
+    )
+  }
+  return found
+}
+
+function contextOf(headers, start) {
+  const id = headers['lambda-runtime-aws-request-id']
+  // Counted in real time from here: the local clock may stand still or jump.
+  const budget = Number(headers['lambda-runtime-deadline-ms']) - Date.now()
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: undefined,
+    identity: undefined,
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    awsRequestId: id,
+    getRemainingTimeInMillis: () => Math.round(budget - (performance.now() - start)),
+  }
+}
+
+function encode(result) {
+  try {
+    return JSON.stringify(result === undefined ? null : result)
+  } catch {
+    throw new RuntimeError('Runtime.MarshalError', 'Unable to stringify response body')
+  }
+}
+
+async function work(handler) {
+  const { headers, body } = await ask('GET', '/invocation/next')
+  const context = contextOf(headers, performance.now())
+  current = { id: context.awsRequestId }
+  env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id']
+  const path = `/invocation/${current.id}`
+  try {
+    const result = encode(await handler(JSON.parse(body), context))
+    await ask('POST', `${path}/response`, result, { 'content-type': 'application/json' })
+  } catch (error) {
+    complain('Invoke Error', error)
+    await fail(`${path}/error`, error)
+  }
+  current = undefined
+}
+
+async function die(title, error) {
+  complain(title, error)
+  await fail(current === undefined ? '/init/error' : `/invocation/${current.id}/error`, error)
+  process.exit(129)
+}
+
+process.on('uncaughtException', (error) => die('Uncaught Exception', error))
+process.on('unhandledRejection', (reason) => {
+  const error = new RuntimeError('Runtime.UnhandledPromiseRejection', String(reason))
+  return die('Unhandled Promise Rejection', Object.assign(error, { reason }))
+})
+
+try {
+  const handler = await findHandler()
+  for (;;) await work(handler)
+} catch (error) {
+  complain('Uncaught Exception', error)
+  await fail('/init/error', error)
+  process.exit(1)
+}
