@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import * as v from 'valibot'
+import { exclusively } from './lock.ts'
+import { weigh } from './weigh.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const OUTPUT = join(ROOT, '.serverless')
+const CACHE = join(ROOT, '.cache')
+const STAMP = join(CACHE, 'packaged.json')
+const BIN = join(ROOT, 'node_modules', '.bin')
+
+/** Everything that the package is made from. */
+const INPUTS = [
+  '{functions,events,middleware,workflows,aws,pki,ports}/*.{ts,json}',
+  '{serverless,resources}.yml',
+  '{package,package-lock,tsconfig}.json',
+]
+const OUTPUTS = ['cloudformation-template-update-stack.json', '*.zip']
+
+/**
+ * Packages the functions and their CloudFormation template, unless that is done already; processes that ask at the same
+ * time wait for one of them.
+ *
+ * @returns the folder that holds the template and one zip file for each function
+ * @throws Error with what osls said
+ */
+export async function packaged(): Promise<string> {
+  await mkdir(CACHE, { recursive: true })
+  return exclusively(join(CACHE, 'package.lock'), async () => {
+    const inputs = await digest(ROOT, INPUTS)
+    if (await isFresh(inputs)) return OUTPUT
+    await rm(STAMP, { force: true })
+    await rm(join(ROOT, '.esbuild'), { recursive: true, force: true }) // stale files would be zipped too
+    await run()
+    await record({ inputs, outputs: await digest(OUTPUT, OUTPUTS) })
+    return OUTPUT
+  })
+}
+
+const stamp = v.object({ inputs: v.string(), outputs: v.string() })
+
+/** The outputs count too: `npm run deploy` writes into the same folder. */
+async function isFresh(inputs: string): Promise<boolean> {
+  const text = await readFile(STAMP, 'utf8').catch(() => '{}')
+  const made = v.safeParse(stamp, JSON.parse(text))
+  if (!made.success || made.output.inputs !== inputs) return false
+  return made.output.outputs === (await digest(OUTPUT, OUTPUTS))
+}
+
+/** Renamed into place: a reader never sees half a stamp. */
+async function record(made: v.InferOutput<typeof stamp>): Promise<void> {
+  const fresh = `${STAMP}.${process.pid}`
+  await writeFile(fresh, JSON.stringify(made))
+  await rename(fresh, STAMP)
+}
+
+async function digest(folder: string, patterns: readonly string[]): Promise<string> {
+  const names: string[] = []
+  for await (const name of glob([...patterns], { cwd: folder })) names.push(name)
+  const hash = createHash('sha256')
+  for (const name of names.sort()) {
+    hash.update(`${name}\0`).update(
+      createHash('sha256')
+        .update(await readFile(join(folder, name)))
+        .digest(),
+    )
+  }
+  return hash.digest('hex')
+}
+
+async function run(): Promise<void> {
+  const child = spawn(process.execPath, [join(BIN, 'osls'), 'package'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}` },
+  })
+  const said: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => said.push(part))
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  if (code !== 0) throw new Error(`osls package failed:\n${Buffer.concat(said)}`)
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const folder = await packaged()
+  for (const [name, bytes] of Object.entries(await weigh(folder))) {
+    process.stdout.write(`${name}: ${Math.round(bytes / 1000)} kB\n`)
+  }
+  process.stdout.write(`packaged in ${folder}\n`)
+}
