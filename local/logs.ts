@@ -2,24 +2,8 @@ import * as v from 'valibot'
 import { browse } from './cursor.ts'
 import { matcher } from './filter.ts'
 import { AwsError, type LogLine, operation, type Service, type World } from './service.ts'
+import { between, describe, event, type Group, INVALID, type Stream, slice } from './streams.ts'
 import { text, whole } from './wire.ts'
-
-interface Group {
-  readonly name: string
-  /** Epoch milliseconds. */
-  readonly created: number
-  readonly streams: Map<string, Stream>
-  retention?: number | undefined
-}
-interface Stream {
-  readonly name: string
-  readonly created: number
-  readonly lines: Numbered[]
-}
-/** A line with its place in the order of arrival. */
-interface Numbered extends LogLine {
-  readonly number: number
-}
 
 export interface Logs {
   readonly service: Service
@@ -253,49 +237,5 @@ export function logs(world: Pick<World, 'account' | 'clock'>): Logs {
         return { arn: typeof name === 'string' ? `${arn(region, name)}:*` : '*' }
       },
     },
-  }
-}
-
-const INVALID = 'InvalidParameterException'
-
-function between({ startTime, endTime }: { startTime: number; endTime?: number | undefined }) {
-  return ({ time }: LogLine) => time >= startTime && time < (endTime ?? Number.POSITIVE_INFINITY)
-}
-
-/** Which lines a page holds: after a forward token, before a backward one, else the newest or the oldest. */
-function slice(
-  all: readonly Numbered[],
-  asked: { nextToken?: string | undefined; limit: number; startFromHead: boolean },
-): { from: number; to: number } {
-  const { nextToken: token, limit: size } = asked
-  const [, direction, place] = /^([fb])\/(-?\d+)$/.exec(token ?? '') ?? []
-  if (token !== undefined && direction === undefined) {
-    throw new AwsError(INVALID, 'The specified nextToken is invalid.')
-  }
-  const first = (condition: (line: Numbered) => boolean) => {
-    const index = all.findIndex(condition)
-    return index < 0 ? all.length : index
-  }
-  if (direction === 'f' || (direction === undefined && asked.startFromHead)) {
-    const from = direction === 'f' ? first(({ number }) => number > Number(place)) : 0
-    return { from, to: Math.min(all.length, from + size) }
-  }
-  const to = direction === 'b' ? first(({ number }) => number >= Number(place)) : all.length
-  return { from: Math.max(0, to - size), to }
-}
-
-function event({ time, message }: LogLine) {
-  return { timestamp: time, ingestionTime: time, message }
-}
-
-function describe({ name, created, lines }: Stream, group: string) {
-  return {
-    logStreamName: name,
-    creationTime: created,
-    firstEventTimestamp: lines[0]?.time,
-    lastEventTimestamp: lines.at(-1)?.time,
-    lastIngestionTime: lines.at(-1)?.time,
-    arn: `${group}:log-stream:${name}`,
-    storedBytes: 0,
   }
 }

@@ -103,6 +103,7 @@ describe('conditions', () => {
     ['StringNotEquals', 'kms:EncryptionContext:org', ['other', 'acme'], false],
     ['StringNotEquals', 'kms:EncryptionContext:org', ['other', 'more'], true],
     ['StringNotEquals', 'kms:EncryptionContext:none', 'acme', true],
+    ['StringNotEquals', 'kms:EncryptionContextKeys', 'org', false],
     ['StringLike', 'kms:EncryptionContext:org', 'a*e', true],
     ['StringLike', 'kms:EncryptionContext:org', 'A*', false],
     ['StringNotLike', 'kms:EncryptionContext:org', 'a*', false],
