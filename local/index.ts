@@ -1,3 +1,4 @@
+import { basename, join } from 'node:path'
 import { type AcmOptions, acm } from './acm.ts'
 import { balancers } from './balancer.ts'
 import { type Deploy, deployer } from './deploy.ts'
@@ -6,10 +7,14 @@ import { events } from './events.ts'
 import { type Formation, formation } from './formation.ts'
 import type { Images } from './images.ts'
 import { kms } from './kms.ts'
+import { lambda } from './lambda.ts'
+import { type Logs, logs } from './logs.ts'
 import { type PcaOptions, pca } from './pca.ts'
 import { secrets } from './secrets.ts'
 import { sqs } from './sqs.ts'
 import { sts } from './sts.ts'
+import { tagging } from './tagging.ts'
+import { type Trace, trail } from './trail.ts'
 import { type Ground, type Options, open } from './world.ts'
 
 /** How a whole local AWS begins. */
@@ -22,31 +27,48 @@ export interface StartOptions extends Options {
   readonly pca?: PcaOptions
 }
 
-/** A whole local AWS: what every service shares, and how stacks get into it. */
-export interface Local extends Ground, Deploy {}
+/** A whole local AWS: what every service shares, how stacks get into it, and what can be seen of it. */
+export interface Local extends Ground, Deploy {
+  /** What functions and tasks have written, oldest first. */
+  readonly lines: Logs['lines']
+  /** What CloudTrail remembers, oldest first. */
+  events(): readonly Trace[]
+}
 
 /** Starts a local AWS with every service; many may live in one process. Call `close` when done. */
 export async function start(options: StartOptions = {}): Promise<Local> {
-  let stacks: Formation | undefined
+  const { artifacts, images = {} } = options
+  let built: { stacks: Formation; view: Pick<Local, 'lines' | 'events'> } | undefined
   const world = await open(options, (ground) => {
+    const { iam } = ground
     const bus = events(ground)
-    stacks = formation(ground, ground)
+    const written = logs(ground)
+    const history = trail(ground)
+    const stacks = formation(ground, { iam })
+    const packages = artifacts && { artifacts: (key: string) => join(artifacts, basename(key)) }
+    built = { stacks, view: { lines: written.lines, events: history.events } }
     return {
       services: [
         acm(ground, options.acm),
         balancers(ground),
         bus.service,
-        ecs(ground, { images: options.images ?? {}, iam: ground.iam }),
+        ecs(ground, { images, iam }),
+        history.service,
         kms(ground),
+        lambda(ground, { iam, ...packages }),
         pca(ground, options.pca),
         secrets(ground),
         sqs(ground),
         stacks.service,
         sts(ground),
+        tagging(ground),
+        written.service,
       ],
       emit: bus.emit,
+      log: written.log,
+      seen: history.seen,
     }
   })
-  if (stacks === undefined) throw new TypeError('open did not build')
-  return { ...world, ...deployer(world, stacks) }
+  if (built === undefined) throw new TypeError('the world was not built')
+  return { ...world, ...deployer(world, built.stacks), ...built.view }
 }

@@ -110,8 +110,8 @@ const service: Provider = {
       await context.call('ecs', 'DeleteService', { cluster, service: id, force: true })
     }
     await poll(context, async () => {
-      const { status, runningCount } = await read(id, properties, context)
-      return status === 'INACTIVE' || (status === 'DRAINING' && runningCount === 0) || undefined
+      const { status } = await read(id, properties, context)
+      return status === 'INACTIVE' || undefined
     })
   },
 }

@@ -134,12 +134,32 @@ const secret: Provider = {
       await context.call('secretsmanager', 'UntagResource', { SecretId, TagKeys })
     }
     if (kept.length > 0) await context.call('secretsmanager', 'TagResource', { SecretId, Tags })
+    await replicate(properties, old, SecretId, context)
     return made
   },
-  async delete({ id }, _, context) {
+  async delete({ id }, properties, context) {
+    await replicate({}, properties, id, context)
     const input = { SecretId: id, ForceDeleteWithoutRecovery: true }
     await context.call('secretsmanager', 'DeleteSecret', input)
   },
+}
+
+/** Adds the replicas that are new and removes those that are gone. */
+async function replicate(properties: Json, old: Json, SecretId: string, context: Context) {
+  const read = (from: Json) => list(from['ReplicaRegions']).map(record)
+  const names = (from: Json) => read(from).map((replica) => need(replica, 'Region'))
+  const AddReplicaRegions = read(properties).filter(
+    (replica) => !names(old).includes(need(replica, 'Region')),
+  )
+  const RemoveReplicaRegions = names(old).filter((name) => !names(properties).includes(name))
+  if (AddReplicaRegions.length > 0) {
+    const input = { SecretId, AddReplicaRegions }
+    await context.call('secretsmanager', 'ReplicateSecretToRegions', input)
+  }
+  if (RemoveReplicaRegions.length > 0) {
+    const input = { SecretId, RemoveReplicaRegions }
+    await context.call('secretsmanager', 'RemoveRegionsFromReplication', input)
+  }
 }
 
 const SETS: readonly [string, string][] = [

@@ -77,5 +77,7 @@ export function poll<T>(context: Context, probe: () => Promise<T | undefined>): 
 
 /** True for the errors by which services say that something is not there any more. */
 export function isGone(error: unknown): boolean {
-  return error instanceof AwsError && /NotFound|NonExistent|NoSuch|DoesNotExist/.test(error.code)
+  if (!(error instanceof AwsError)) return false
+  if (/NotFound|NonExistent|NoSuch|DoesNotExist/.test(error.code)) return true
+  return error.code === 'KMSInvalidStateException' && /pending deletion/.test(error.message)
 }

@@ -214,3 +214,155 @@ it('a service is complete when its tasks run, and a failing deployment fails the
 
   await aws.remove('mesh')
 })
+
+const BALANCED = `
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }
+  Subnet: { Type: AWS::EC2::Subnet, Properties: { VpcId: !Ref Vpc, CidrBlock: 10.0.0.0/24 } }
+  Group: { Type: AWS::EC2::SecurityGroup, Properties: { GroupDescription: web, VpcId: !Ref Vpc } }
+  Balancer:
+    Type: AWS::ElasticLoadBalancingV2::LoadBalancer
+    Properties: { Type: network, Subnets: [!Ref Subnet] }
+  Targets:
+    Type: AWS::ElasticLoadBalancingV2::TargetGroup
+    Properties:
+      VpcId: !Ref Vpc
+      Port: 8080
+      Protocol: TCP
+      TargetType: ip
+      TargetGroupAttributes: [{ Key: deregistration_delay.timeout_seconds, Value: 5 }]
+  Listener:
+    Type: AWS::ElasticLoadBalancingV2::Listener
+    Properties:
+      LoadBalancerArn: !Ref Balancer
+      Port: 8000
+      Protocol: TCP
+      DefaultActions: [{ Type: forward, TargetGroupArn: !Ref Targets }]
+  Cluster: { Type: AWS::ECS::Cluster }
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      Family: web
+      Cpu: '256'
+      Memory: '512'
+      NetworkMode: awsvpc
+      RequiresCompatibilities: [FARGATE]
+      ContainerDefinitions:
+        - Name: main
+          Image: web
+          PortMappings: [{ ContainerPort: '8080' }]
+  Service:
+    Type: AWS::ECS::Service
+    DependsOn: Listener
+    Properties:
+      Cluster: !Ref Cluster
+      TaskDefinition: !Ref Task
+      DesiredCount: 1
+      LaunchType: FARGATE
+      LoadBalancers: [{ ContainerName: main, ContainerPort: 8080, TargetGroupArn: !Ref Targets }]
+      NetworkConfiguration:
+        AwsvpcConfiguration: { Subnets: [!Ref Subnet], SecurityGroups: [!GetAtt Group.GroupId] }
+Outputs: { Url: { Value: !Sub 'http://\${Balancer.DNSName}:8000' } }`
+
+it('a service is reached through the load balancer of its template', async () => {
+  const serve = (address: string) =>
+    `require('node:http').createServer((_, answer) => answer.end('here')).listen(8080, '${address}')`
+  const aws = await local({
+    images: { web: ({ address }) => ({ command: [process.execPath, '-e', serve(address)] }) },
+  })
+
+  const { Url = '' } = await aws.deploy({ name: 'web', template: BALANCED })
+  const answer = await fetch(Url)
+
+  expect(await answer.text()).toBe('here')
+
+  await aws.remove('web')
+})
+
+it('a secret has the replicas of its template, and loses them with it', async () => {
+  const aws = await local()
+  const client = new SecretsManagerClient(configuration(aws, 'us-west-2'))
+  const template = (replicas: string) =>
+    `Resources: { S: { Type: AWS::SecretsManager::Secret, Properties: { Name: s, SecretString: x, ReplicaRegions: ${replicas} } } }`
+  const read = () => client.send(new GetSecretValueCommand({ SecretId: 's' }))
+
+  await aws.deploy({ name: 'spread', template: template('[{ Region: us-west-2 }]') })
+  await aws.clock.advance(60_000)
+  expect((await read()).SecretString).toBe('x')
+
+  await aws.deploy({ name: 'spread', template: template('[]') })
+  await expect(read()).rejects.toMatchObject({ name: 'ResourceNotFoundException' })
+
+  await aws.deploy({ name: 'spread', template: template('[{ Region: us-west-2 }]') })
+  await aws.clock.advance(60_000)
+  await aws.remove('spread')
+  await expect(read()).rejects.toMatchObject({ name: 'ResourceNotFoundException' })
+  client.destroy()
+})
+
+const FUNCTION = (code: string) => `
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: 2012-10-17
+        Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: sts:AssumeRole }]
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: nodejs24.x
+      Handler: index.handler
+      Role: !GetAtt Role.Arn
+      Timeout: '10'
+      Code:
+        ZipFile: |
+          exports.handler = async (event) => {
+            const { RequestId, StackId, LogicalResourceId, PhysicalResourceId, ResourceProperties } = event
+            console.log(event.RequestType + ' ' + ResourceProperties.Count)
+            const answer = { Status: 'SUCCESS', RequestId, StackId, LogicalResourceId, PhysicalResourceId: PhysicalResourceId ?? 'thing' }
+            ${code}
+            const { status } = await fetch(event.ResponseURL, { method: 'PUT', headers: { 'content-type': '' }, body: JSON.stringify(answer) })
+            if (status !== 200) throw new Error(String(status))
+          }
+  Thing:
+    Type: Custom::Thing
+    Properties:
+      ServiceToken: !GetAtt Function.Arn
+      Count: 3
+Outputs: { Double: { Value: !GetAtt Thing.Double } }`
+
+it('a custom resource is made and removed by a real function under its own role', async () => {
+  const aws = await local()
+  const code = 'answer.Data = { Double: ResourceProperties.Count * 2 }'
+
+  const outputs = await aws.deploy({ name: 'thing', template: FUNCTION(code) })
+  const said = aws.lines().map(({ message }) => message)
+  await aws.remove('thing')
+
+  expect(outputs).toEqual({ Double: '6' })
+  expect(said.filter((line) => line.includes('Create 3'))).toHaveLength(1)
+  expect(aws.lines().some(({ message }) => message.includes('Delete 3'))).toBe(true)
+})
+
+it('a function that says FAILED fails the stack with its reason', async () => {
+  const aws = await local()
+  const code =
+    "if (event.RequestType === 'Create') Object.assign(answer, { Status: 'FAILED', Reason: 'too few' })"
+
+  await expect(aws.deploy({ name: 'thing', template: FUNCTION(code) })).rejects.toThrow(
+    /Thing CREATE_FAILED: Received response status \[FAILED\] from custom resource\. Message returned: too few/,
+  )
+  expect((await aws.stack('thing'))?.status).toBe('ROLLBACK_COMPLETE')
+})
+
+it('what a stack did is in the trail, under the name of CloudFormation', async () => {
+  const aws = await local()
+
+  await aws.deploy({ name: 'key', template: 'Resources: { K: { Type: AWS::KMS::Key } }' })
+  const made = aws.events().filter(({ name }) => name === 'CreateKey')
+
+  expect(made.map(({ record }) => record['sourceIPAddress'])).toEqual([
+    'cloudformation.amazonaws.com',
+  ])
+})
