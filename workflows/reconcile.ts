@@ -64,20 +64,28 @@ export async function reconcile(
 
 async function look(ports: Needs, secret: string, remaining: () => number): Promise<Look> {
   let checked: Observed['checked']
+  const rolled = new Set<string>()
   for (let count = 0; count < MOST_STEPS && remaining() > STEP_TIME; count++) {
-    const seen = await observe(ports, secret, checked)
+    const seen = await observe(ports, secret, checked, rolled)
     if (seen === undefined) {
       ports.log.warn('not-managed', { secret })
       return { secret, step: 'unmanaged', reason: 'no such secret, or without our tag' }
     }
     const decision = decide(seen.observed, ports.clock.now())
     ports.log.info(decision.step, { secret, reason: decision.reason })
-    const findings = await act(ports, seen, decision)
+    const findings = await act(ports, seen, decision).catch(lost)
     if (findings !== undefined) checked = findings
+    if (decision.step === 'roll') for (const name of decision.services) rolled.add(name)
     if (isEnd(decision)) return { secret, step: decision.step, reason: decision.reason }
   }
   await ports.queue.look(secret, 1)
   return { secret, step: 'wait', reason: 'more steps than one run takes: the queue goes on' }
+}
+
+/** Somebody else moved a label first: the next look sees what is there now. */
+function lost(error: unknown): undefined {
+  if (error instanceof RelayError && error.code === 'VERSION_CONFLICT') return undefined
+  throw error
 }
 
 /** After `renew` there is nothing to see until the authority is done. */
@@ -96,17 +104,18 @@ async function observe(
   ports: Needs,
   secret: string,
   checked: Observed['checked'],
+  rolled: ReadonlySet<string>,
 ): Promise<Seen | undefined> {
   const held = await ports.vault.find(secret)
   const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
   if (held === undefined || registration === undefined || registration.source === 'trust')
     return undefined
   const certificate = await describe(ports, registration.source)
-  const services = await ports.fleet.look(registration.services)
-  for (const { name, state } of services) {
-    if (state !== 'active')
-      ports.log.warn('service-skipped', { secret: held.arn, service: name, state })
-  }
+  const found = await ports.fleet.look(registration.services)
+  // what this run has rolled is young, whatever the clocks of two machines say
+  const services = found.map((one) =>
+    rolled.has(one.name) ? { ...one, deployed: ports.clock.now() } : one,
+  )
   const observed = {
     source: registration.source,
     certificate: summary(certificate),
@@ -153,7 +162,9 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observ
       return undefined
     case 'check': {
       const current = holder(held, 'AWSCURRENT')
-      const after = current === undefined ? undefined : registration.notAfter
+      // right after an update of the source the current one may be of another source, with an end of its own
+      const comparable = current !== undefined && registration.replaces === undefined
+      const after = comparable ? registration.notAfter : undefined
       return {
         version,
         findings: await verify(ports, secret, version, required(certificate), after),
@@ -161,6 +172,7 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observ
     }
     case 'promote':
       await vault.move(secret, 'AWSCURRENT', holder(held, 'AWSCURRENT'), version)
+      skip(ports, secret, observed.services)
       await record(ports, secret, version, required(certificate))
       log.info('promoted', { secret, version, serial: certificate?.serial })
       log.count('Promoted', 1)
@@ -169,12 +181,13 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observ
       await reject(ports, held, version, observed.checked?.findings ?? [])
       return undefined
     case 'mark':
+      skip(ports, secret, observed.services)
       await record(ports, secret, version, required(certificate))
       return undefined
     case 'roll':
       for (const service of decision.services) {
         const deployment = await fleet.roll(service)
-        log.info('rollout-started', { secret, version, service, deployment })
+        log.info('rollout-started', { secret, version, target: service, deployment })
       }
       return undefined
     case 'wait':
@@ -186,6 +199,13 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observ
       return undefined
     default:
       return undefined
+  }
+}
+
+/** Says which services will not learn of a promotion. */
+function skip({ log }: Needs, secret: string, services: Observed['services']): void {
+  for (const { name, state } of services) {
+    if (state !== 'active') log.warn('service-skipped', { secret, target: name, state })
   }
 }
 
