@@ -11,7 +11,7 @@ import {
   type Region,
   TARGET_GROUP,
 } from './balancing.ts'
-import { forward } from './forwarder.ts'
+import { type Forwarder, forward } from './forwarder.ts'
 import { groups } from './groups.ts'
 import { AwsError, type Call, operation, type Service, type World } from './service.ts'
 
@@ -118,32 +118,45 @@ export function balancers(world: World): Service {
         const { balancers: all, groups, listeners } = at(call)
         const balancer = need(all, LoadBalancerArn, LOAD_BALANCER)
         const target = need(groups, forwardedTo(DefaultActions), TARGET_GROUP)
-        if (
-          [...listeners.values()].some((l) => l.balancer === LoadBalancerArn && l.port === Port)
-        ) {
-          throw new AwsError(
-            'DuplicateListener',
-            `A listener already exists on this port for this load balancer '${LoadBalancerArn}'`,
-          )
-        }
-        const { address } = balancer.lease
-        const forwarder = await forward(address, Port, target.candidates).catch(
-          (error: unknown) => {
-            const why = error instanceof Error ? error.message : 'unknown error'
-            throw new AwsError('InvalidConfigurationRequest', `this machine refuses: ${why}`)
-          },
-        )
         const path = LoadBalancerArn.split(':loadbalancer/')[1] ?? ''
-        const made: Listener = {
+        const made = {
           arn: arn(call.region, `listener/${path}/${world.random.hex(16)}`),
           balancer: LoadBalancerArn,
           group: target.arn,
           port: Port,
           protocol: Protocol,
-          forwarder,
         }
-        listeners.set(made.arn, made)
-        return { Listeners: [describeListener(made)] }
+        const backends = () => groups.get(listener.group)?.candidates() ?? []
+        const listener: Listener = {
+          ...made,
+          backends,
+          forwarder: await bind(at(call), balancer, Port, backends),
+        }
+        listeners.set(made.arn, listener)
+        return { Listeners: [describeListener(listener)] }
+      },
+    ),
+    ModifyListener: operation(
+      v.object({
+        ListenerArn: v.string(),
+        Port: v.optional(port),
+        Protocol: v.optional(v.string()),
+        DefaultActions: v.optional(v.pipe(v.array(action), v.minLength(1))),
+      }),
+      async ({ ListenerArn, Port, Protocol, DefaultActions }, call) => {
+        const { balancers: all, groups, listeners } = at(call)
+        const found = need(listeners, ListenerArn, LISTENER)
+        if (DefaultActions)
+          found.group = need(groups, forwardedTo(DefaultActions), TARGET_GROUP).arn
+        if (Port !== undefined && Port !== found.port) {
+          const balancer = need(all, found.balancer, LOAD_BALANCER)
+          const next = await bind(at(call), balancer, Port, found.backends)
+          await found.forwarder.close()
+          found.forwarder = next
+          found.port = Port
+        }
+        found.protocol = Protocol ?? found.protocol
+        return { Listeners: [describeListener(found)] }
       },
     ),
     DescribeListeners: operation(
@@ -176,6 +189,24 @@ export function balancers(world: World): Service {
       return { arn: typeof named === 'string' ? named : '*' }
     },
   }
+}
+
+async function bind(
+  { listeners }: Region,
+  { arn, lease }: Balancer,
+  port: number,
+  backends: Listener['backends'],
+): Promise<Forwarder> {
+  if ([...listeners.values()].some((each) => each.balancer === arn && each.port === port)) {
+    throw new AwsError(
+      'DuplicateListener',
+      `A listener already exists on this port for this load balancer '${arn}'`,
+    )
+  }
+  return forward(lease.address, port, backends).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : 'unknown error'
+    throw new AwsError('InvalidConfigurationRequest', `this machine refuses: ${why}`)
+  })
 }
 
 function forwardedTo(actions: readonly v.InferOutput<typeof action>[]): string {

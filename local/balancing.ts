@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Forwarder } from './forwarder.ts'
+import type { Backend, Forwarder } from './forwarder.ts'
 import type { Group } from './group.ts'
 import { AwsError, type Lease } from './service.ts'
 
@@ -17,10 +17,12 @@ export interface Balancer {
 export interface Listener {
   readonly arn: string
   readonly balancer: string
-  readonly group: string
-  readonly port: number
-  readonly protocol: string
-  readonly forwarder: Forwarder
+  group: string
+  port: number
+  protocol: string
+  /** The targets that may get a connection. */
+  readonly backends: () => readonly Backend[]
+  forwarder: Forwarder
 }
 
 /** What one region has, each by ARN. */

@@ -38,7 +38,11 @@ export function ecs(
       pendingTasksCount: statuses.filter((each) => each !== 'RUNNING' && each !== 'STOPPED').length,
     }
   })
-  const crews = services(machine, grounds, catalog, tasks, { tag, tags })
+  const crews = services(machine, grounds, catalog, tasks, {
+    tag,
+    tags,
+    forget: (arn) => void labels.delete(arn),
+  })
 
   const known = (arn: string) => {
     if (labels.has(arn)) return arn

@@ -18,8 +18,8 @@ export interface Settings {
   readonly protocol: string
   readonly port: number
   /** Seconds. */
-  readonly interval: number
-  readonly unhealthyThreshold: number
+  interval: number
+  unhealthyThreshold: number
 }
 
 /** A target group: who may get connections. */
@@ -64,16 +64,17 @@ export function group(world: World, settings: Settings): Group {
       member.state = 'healthy'
       return
     }
-    const judged = member.since + settings.interval * settings.unhealthyThreshold * 1_000
+    const { interval, unhealthyThreshold } = self
+    const judged = member.since + interval * unhealthyThreshold * 1_000
     if (clock.now() >= judged) member.failures++
-    if (member.failures >= Math.max(LEAST, settings.unhealthyThreshold)) member.state = 'unhealthy'
+    if (member.failures >= Math.max(LEAST, unhealthyThreshold)) member.state = 'unhealthy'
     setTimeout(() => void probe(member), PROBE).unref()
   }
   const remove = (member: Member) => {
     member.delay?.cancel()
     if (members.get(key(member)) === member) members.delete(key(member))
   }
-  return {
+  const self: Group = {
     ...settings,
     attributes,
     register(id, port) {
@@ -121,6 +122,7 @@ export function group(world: World, settings: Settings): Group {
       members.clear()
     },
   }
+  return self
 }
 
 const key = ({ id, port }: { readonly id: string; readonly port: number }) => `${id}:${port}`

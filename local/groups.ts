@@ -3,6 +3,9 @@ import { arns, name, need, port, type Region, TARGET_GROUP, targets, whole } fro
 import { type Group, group } from './group.ts'
 import { AwsError, type Call, operation, type World } from './service.ts'
 
+const interval = v.pipe(whole, v.minValue(5), v.maxValue(300))
+const threshold = v.pipe(whole, v.minValue(2), v.maxValue(10))
+
 /** Operations on target groups and the targets in them. */
 export function groups(
   world: World,
@@ -15,8 +18,8 @@ export function groups(
         Name: name,
         Protocol: v.optional(v.string(), 'TCP'),
         Port: v.optional(port, 80),
-        HealthCheckIntervalSeconds: v.optional(v.pipe(whole, v.minValue(5), v.maxValue(300)), 30),
-        UnhealthyThresholdCount: v.optional(v.pipe(whole, v.minValue(2), v.maxValue(10)), 2),
+        HealthCheckIntervalSeconds: v.optional(interval, 30),
+        UnhealthyThresholdCount: v.optional(threshold, 2),
       }),
       (input, { region }) => {
         const { groups } = at({ region })
@@ -46,6 +49,19 @@ export function groups(
           ? TargetGroupArns.map((each) => need(groups, each, TARGET_GROUP))
           : [...groups.values()].filter((each) => Names === undefined || Names.includes(each.name))
         return { TargetGroups: found.map((each) => describeGroup(at(call), each)) }
+      },
+    ),
+    ModifyTargetGroup: operation(
+      v.object({
+        TargetGroupArn: v.string(),
+        HealthCheckIntervalSeconds: v.optional(interval),
+        UnhealthyThresholdCount: v.optional(threshold),
+      }),
+      (input, call) => {
+        const found = need(at(call).groups, input.TargetGroupArn, TARGET_GROUP)
+        found.interval = input.HealthCheckIntervalSeconds ?? found.interval
+        found.unhealthyThreshold = input.UnhealthyThresholdCount ?? found.unhealthyThreshold
+        return { TargetGroups: [describeGroup(at(call), found)] }
       },
     ),
     ModifyTargetGroupAttributes: operation(

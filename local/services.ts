@@ -27,7 +27,7 @@ export function services(
   clusters: Clusters,
   definitions: Definitions,
   roster: Roster,
-  labels: { tag: Tagger; tags(arn: string): readonly unknown[] },
+  labels: { tag: Tagger; tags(arn: string): readonly unknown[]; forget(arn: string): void },
 ) {
   const { world } = host
   const entries = new Map<string, Entry>()
@@ -90,6 +90,7 @@ export function services(
           settings: shown(input),
         }
         entries.set(arn, made)
+        labels.forget(arn)
         labels.tag(arn, input.tags)
         made.controller.deploy(definition)
         return { service: describe(made, ['TAGS']) }
@@ -114,12 +115,15 @@ export function services(
             : definitions.find(region, input.taskDefinition)
         await checkTargets(region, input.loadBalancers ?? [])
         const { networkConfiguration = settings.networkConfiguration } = input
+        const changed =
+          definition !== primary?.definition ||
+          differs(input.loadBalancers ?? fleet.targets, fleet.targets) ||
+          differs(networkConfiguration, settings.networkConfiguration)
         entry.settings = { ...settings, networkConfiguration }
         fleet.desired = input.desiredCount ?? fleet.desired
         fleet.policy = { ...fleet.policy, ...given(input.deploymentConfiguration) }
         fleet.targets = input.loadBalancers ?? fleet.targets
         fleet.gracePeriod = input.healthCheckGracePeriodSeconds ?? fleet.gracePeriod
-        const changed = definition !== primary?.definition || input.loadBalancers !== undefined
         if (definition !== undefined && (input.forceNewDeployment || changed)) {
           driver.deploy(definition)
         } else driver.wake()
@@ -213,4 +217,9 @@ function checkContainers({ containerDefinitions }: Definition, targets: readonly
 
 function invalid(message: string): AwsError {
   return new AwsError('InvalidParameterException', message)
+}
+
+/** Whether plain data is different; order counts, which at worst replaces tasks once too often. */
+function differs(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b)
 }

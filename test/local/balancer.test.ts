@@ -190,6 +190,29 @@ test('names, ports and target groups in use are guarded with the errors of AWS',
   ).rejects.toMatchObject({ code: 'TargetGroupNotFound' })
 })
 
+test('a changed listener forwards from its new port to its new target group', async () => {
+  const [old, next] = [await front(), await front()]
+  await old.register((await backend('old')).target)
+  await next.register((await backend('next')).target)
+  const { Listeners } = v.parse(
+    v.object({ Listeners: v.array(v.object({ ListenerArn: v.string() })) }),
+    await old.call('DescribeListeners', { LoadBalancerArn: old.LoadBalancerArn }),
+  )
+  const [listener] = Listeners
+  const { TargetGroupArn } = next
+  const DefaultActions = [{ Type: 'forward', TargetGroupArn }]
+
+  await old.call('ModifyListener', { ...listener, DefaultActions })
+  const { greeting } = await greet(old.address)
+  await old.call('ModifyListener', { ...listener, Port: 8001 })
+
+  expect(greeting).toBe('next')
+  expect([await reachable(old.address, 8000), await reachable(old.address, 8001)]).toEqual([
+    false,
+    true,
+  ])
+})
+
 test('a deleted load balancer listens no more and leaves its target group free to go', async () => {
   const { call, LoadBalancerArn, TargetGroupArn, address } = await front()
   const before = await reachable(address, 8000)

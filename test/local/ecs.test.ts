@@ -419,6 +419,14 @@ test('a desired count of zero stops every task and completes; more start again',
   await expect.poll(ask).toMatch(/^127\./)
 })
 
+test('an update that repeats what is so deploys nothing', async () => {
+  const { first, completed, update, describe } = await service()
+  await completed(first)
+  const { loadBalancers, taskDefinition, desiredCount } = await describe()
+
+  expect(await update({ loadBalancers, taskDefinition, desiredCount })).toBe(first)
+})
+
 test('with no healthy minimum a service that may not have two tasks stops the old one first', async () => {
   const { first, completed, update, name } = await service(
     {},
@@ -439,7 +447,10 @@ test('with no healthy minimum a service that may not have two tasks stops the ol
 test('a deleted service drains, becomes inactive and lets its cluster go', async () => {
   const { client } = local
   await client.send(new CreateClusterCommand({ clusterName: 'brief' }))
-  const { first, completed, name, define } = await service({}, { cluster: 'brief' })
+  const { first, completed, name, define } = await service(
+    {},
+    { cluster: 'brief', tags: [{ key: 'was', value: 'here' }] },
+  )
   await completed(first)
 
   await expect(client.send(new DeleteClusterCommand({ cluster: 'brief' }))).rejects.toMatchObject({
@@ -463,7 +474,8 @@ test('a deleted service drains, becomes inactive and lets its cluster go', async
     taskDefinition: await define(),
     desiredCount: 0,
   }
-  expect((await client.send(new CreateServiceCommand(again))).service?.status).toBe('ACTIVE')
+  const { service: recreated } = await client.send(new CreateServiceCommand(again))
+  expect(recreated).toMatchObject({ status: 'ACTIVE', tags: [] })
   await client.send(new DeleteServiceCommand({ cluster: 'brief', service: name }))
   await expect
     .poll(() => client.send(new DeleteClusterCommand({ cluster: 'brief' })).catch((error) => error))
