@@ -21,27 +21,28 @@ const MOST = 8
 const IDLE = 60_000
 
 /** `reserved` is asked for each time; `start` starts an environment. */
-export function pool(start: () => Sandbox, reserved: () => number | undefined): Pool {
+export function pool(start: () => Promise<Sandbox>, reserved: () => number | undefined): Pool {
   const all = new Set<Sandbox>()
   const idle = new Map<Sandbox, NodeJS.Timeout>()
   const queue: (() => void)[] = []
   let busy = 0
   let closed = false
 
-  const acquire = (): Sandbox => {
+  const acquire = async (): Promise<Sandbox> => {
     for (const [box, timer] of [...idle].reverse()) {
       clearTimeout(timer)
       idle.delete(box)
       if (box.alive()) return box
       all.delete(box)
     }
-    const box = start()
+    const box = await start()
     all.add(box)
+    if (closed) await discard(box)
     return box
   }
-  const discard = (box: Sandbox) => {
+  const discard = async (box: Sandbox) => {
+    await box.stop()
     all.delete(box)
-    return box.stop()
   }
   const release = (box: Sandbox, fresh: boolean) => {
     if (!fresh || !box.alive()) return void discard(box)
@@ -66,7 +67,7 @@ export function pool(start: () => Sandbox, reserved: () => number | undefined): 
       try {
         for (;;) {
           if (closed) throw new TypeError('the local AWS is closed')
-          const box = acquire()
+          const box = await acquire()
           const outcome = await box.run(invocation)
           release(box, mine === generation)
           if (outcome !== undefined) return outcome

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Asked, Reply, World } from './service.ts'
+import { type Handed, serveRapid } from './rapid.ts'
+import type { World } from './service.ts'
 
 /** One event for a function. */
 export interface Invocation {
@@ -51,34 +52,8 @@ export interface Sandbox {
   stop(): Promise<void>
 }
 
-/** The Runtime API, which every sandbox of a world has under its own path. */
-export interface Runtimes {
-  /** Returns the value of AWS_LAMBDA_RUNTIME_API. */
-  attach(id: string, answer: (path: string, asked: Asked) => Promise<Reply>): string
-  detach(id: string): void
-}
-
-const VERSION = '2018-06-01/runtime/'
 const INIT_SECONDS = 30
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
-
-export function runtimes(world: World): Runtimes {
-  const sessions = new Map<string, (path: string, asked: Asked) => Promise<Reply>>()
-  const url = world.route('/_runtime/', async (asked) => {
-    const [id = '', ...rest] = asked.path.split('/')
-    const path = rest.join('/')
-    const session = sessions.get(id)
-    if (session === undefined || !path.startsWith(VERSION)) return { status: 404 }
-    return session(path.slice(VERSION.length), asked)
-  })
-  return {
-    attach(id, answer) {
-      sessions.set(id, answer)
-      return `${url.replace('http://', '')}${id}`
-    },
-    detach: (id) => void sessions.delete(id),
-  }
-}
 
 interface Running {
   readonly invocation: Invocation
@@ -88,7 +63,7 @@ interface Running {
 }
 
 /** Starts a process; its initialization runs until it first asks for an invocation. */
-export function sandbox(world: World, apis: Runtimes, plan: Plan): Sandbox {
+export async function sandbox(world: World, plan: Plan): Promise<Sandbox> {
   const id = world.random.hex(32)
   const day = new Date(world.clock.now()).toISOString().slice(0, 10).replaceAll('-', '/')
   const stream = `${day}/[${plan.version}]${id}`
@@ -96,7 +71,7 @@ export function sandbox(world: World, apis: Runtimes, plan: Plan): Sandbox {
   let initialized: number | undefined
   let initError: string | undefined
   let running: Running | undefined
-  let waiting: ((reply: Reply) => void) | undefined
+  let waiting: ((handed: Handed) => void) | undefined
 
   const print = (line: string) => {
     running?.lines.push(line)
@@ -109,9 +84,7 @@ export function sandbox(world: World, apis: Runtimes, plan: Plan): Sandbox {
     running.handed = true
     const deadline = world.clock.now() + plan.timeout * 1_000
     waiting({
-      status: 200,
       headers: {
-        'content-type': 'application/json',
         'Lambda-Runtime-Aws-Request-Id': invocation.requestId,
         'Lambda-Runtime-Deadline-Ms': String(deadline),
         'Lambda-Runtime-Invoked-Function-Arn': invocation.arn,
@@ -124,31 +97,34 @@ export function sandbox(world: World, apis: Runtimes, plan: Plan): Sandbox {
   }
   let started = () => {}
 
-  const answer = async (path: string, { body, signal }: Asked): Promise<Reply> => {
-    if (path === 'invocation/next') {
+  const api = await serveRapid({
+    next(gone) {
       initialized ??= performance.now() - begun
-      return new Promise<Reply>((resolve) => {
+      return new Promise((resolve, reject) => {
         waiting = resolve
-        signal.addEventListener('abort', () => resolve({ status: 499 }), { once: true })
+        gone.addEventListener('abort', () => {
+          if (waiting === resolve) waiting = undefined
+          reject(gone.reason)
+        })
         hand()
       })
-    }
-    if (path === 'init/error') {
-      initError = body.toString('utf8')
-      return ACCEPTED
-    }
-    const [, requestId, kind] = path.split('/')
-    if (running?.invocation.requestId !== requestId) return { status: 400 }
-    running?.finish(body.toString('utf8'), kind === 'error')
-    return ACCEPTED
-  }
+    },
+    answer(requestId, body, failed) {
+      if (running?.invocation.requestId !== requestId) return false
+      running.finish(body, failed)
+      return true
+    },
+    initFailed(body) {
+      initError = body
+    },
+  })
 
   const child = spawn(process.execPath, ['--import', here('preload.mjs'), here('runtime.mjs')], {
     cwd: plan.environment['LAMBDA_TASK_ROOT'],
     env: {
       ...plan.environment,
       AWS_LAMBDA_LOG_STREAM_NAME: stream,
-      AWS_LAMBDA_RUNTIME_API: apis.attach(id, answer),
+      AWS_LAMBDA_RUNTIME_API: api.address,
       CERTRELAY_LOCAL_CLOCK: world.clock.file,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -157,7 +133,7 @@ export function sandbox(world: World, apis: Runtimes, plan: Plan): Sandbox {
   for (const output of [child.stdout, child.stderr]) onLine(output, print)
   const ended = end(child)
   void ended.then((how) => {
-    apis.detach(id)
+    api.close()
     if (running === undefined) return
     const { requestId } = running.invocation
     running.finish(
@@ -275,11 +251,6 @@ const SIGNALS: Readonly<Record<string, string>> = {
   SIGTERM: 'terminated',
   SIGSEGV: 'segmentation fault',
   SIGABRT: 'aborted',
-}
-const ACCEPTED: Reply = {
-  status: 202,
-  headers: { 'content-type': 'application/json' },
-  body: '{"status":"OK"}',
 }
 const failure = (errorType: string, errorMessage: string) =>
   JSON.stringify({ errorType, errorMessage })

@@ -3,7 +3,7 @@ import type { Configuration } from './configuration.ts'
 import type { Fn, Version } from './function.ts'
 import type { Iam } from './iam.ts'
 import { pool } from './pool.ts'
-import { runtimes, sandbox } from './sandbox.ts'
+import { sandbox } from './sandbox.ts'
 import type { World } from './service.ts'
 
 /** What a version is made of. */
@@ -19,7 +19,6 @@ export function versions(
   world: World,
   iam: Iam,
 ): (owner: Owner, parts: Parts, name: string) => Version {
-  const apis = runtimes(world)
   const pools = new Set<Version['pool']>()
   world.onClose(async () => {
     await Promise.all([...pools].map((each) => each.close()))
@@ -32,7 +31,7 @@ export function versions(
         ...environmentOf(owner, configuration, name),
         LAMBDA_TASK_ROOT: code.folder,
       }
-      return sandbox(world, apis, { ...plan, environment })
+      return sandbox(world, { ...plan, environment })
     }
     const environments = pool(start, () => owner.reserved)
     pools.add(environments)
