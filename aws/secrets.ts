@@ -9,6 +9,7 @@ import {
   RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
   RestoreSecretCommand,
+  type SecretListEntry,
   type SecretsManagerClient,
   TagResourceCommand,
   UntagResourceCommand,
@@ -116,7 +117,10 @@ export function keeper(client: SecretsManagerClient): Keeper {
       }
       if (Object.keys(tags).length === 0) return
       const command = new TagResourceCommand({ SecretId: secret, Tags: pairs(tags) })
-      await ask(`tag secret ${secret}`, () => client.send(command), MISSING)
+      await ask(`tag secret ${secret}`, () => client.send(command), {
+        ...MISSING,
+        InvalidParameterException: 'PROPERTY_INVALID',
+      })
     },
     async keep({ arn, key, replicas }, wanted: Keeping) {
       if (wanted.key !== undefined && wanted.key !== key) {
@@ -170,17 +174,25 @@ export function keeper(client: SecretsManagerClient): Keeper {
           ...(NextToken !== undefined && { NextToken }),
         })
         const page = await ask('list managed secrets', () => client.send(command))
-        const own = (page.SecretList ?? []).filter(({ Tags = [] }) =>
-          Tags.some(
-            ({ Key, Value }) =>
-              Key === 'certrelay:source' && (source === undefined || Value === source),
-          ),
+        const own = (page.SecretList ?? []).filter(
+          (entry) =>
+            !isReplica(entry) &&
+            (entry.Tags ?? []).some(
+              ({ Key, Value }) =>
+                Key === 'certrelay:source' &&
+                (source === undefined ? Value !== 'trust' : Value === source),
+            ),
         )
         yield own.flatMap(({ ARN }) => (ARN === undefined ? [] : [ARN]))
         NextToken = page.NextToken
       } while (NextToken !== undefined)
     },
   }
+}
+
+/** A replica carries its primary's tags, but it is looked after where its primary is. */
+function isReplica({ ARN, PrimaryRegion }: SecretListEntry): boolean {
+  return PrimaryRegion !== undefined && ARN?.split(':')[3] !== PrimaryRegion
 }
 
 function held(about: DescribeSecretResponse): Held {

@@ -39,7 +39,7 @@ const schema = (place: Place) =>
     Name: v.optional(commonName),
     AlternativeNames: v.optional(
       v.pipe(
-        v.array(dns, 'not a list of DNS names'),
+        v.array(dns, 'not a list of DNS names; give one'),
         v.maxLength(MOST_NAMES, `more than ${MOST_NAMES} names; use a second certificate`),
       ),
       [],
@@ -54,8 +54,8 @@ const schema = (place: Place) =>
     ),
     Secret: secretName,
     SecretKey: v.optional(keyId),
-    ReplicaRegions: v.optional(v.array(region, 'not a list of regions'), []),
-    Services: v.optional(v.array(service, 'not a list of cluster/service names'), []),
+    ReplicaRegions: v.optional(v.array(region, 'not a list of regions; give one'), []),
+    Services: v.optional(v.array(service, 'not a list of cluster/service names; give one'), []),
     RenewBefore: v.optional(days(LONGEST)),
     Tags: v.optional(tags, []),
   })

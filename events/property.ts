@@ -78,7 +78,7 @@ export const tags = v.array(
       v.maxLength(256, 'longer than 256 characters; shorten it'),
     ),
   }),
-  'not a list of { Key, Value }',
+  'not a list of { Key, Value }; give one',
 )
 
 /** An ARN of one service in the request's region. */
@@ -92,8 +92,14 @@ export function arn(
     text,
     v.check((value) => value.startsWith('arn:'), `not an ARN; give the ARN of ${what}`),
     v.check((value) => {
-      const parts = value.split(':')
-      return parts[2] === name && (parts[5] ?? '').startsWith(resource)
+      const [, partition = '', service, , , path = '', ...more] = value.split(':')
+      const id = path.startsWith(resource) ? path.slice(resource.length) : ''
+      return (
+        /^aws[a-z-]*$/.test(partition) &&
+        service === name &&
+        /^[A-Za-z0-9-]+$/.test(id) &&
+        more.length === 0
+      )
     }, `not the ARN of ${what}; give one that has ${name} and ${resource} in it`),
     v.check(
       (value) => value.split(':')[3] === here,
@@ -130,12 +136,20 @@ export function parseProperties<const S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const parsed = v.safeParse(schema, value)
   if (parsed.success) return parsed.output
-  const clauses = parsed.issues.map((issue) => {
+  const clauses = new Map<string, string>()
+  for (const issue of parsed.issues) {
     const path = v.getDotPath(issue) ?? 'Properties'
-    if (issue.type !== 'strict_object') return `${path}: ${issue.message}`
-    return issue.expected === 'never'
-      ? `${path}: no such property; the known ones are ${known.join(', ')}`
-      : `${path}: missing; give it`
-  })
-  throw new RelayError('PROPERTY_INVALID', [...new Set(clauses)].join('; '))
+    // the first is enough: what is no ARN is no ARN of a CA either
+    if (!clauses.has(path)) clauses.set(path, `${path}: ${clause(issue, known)}`)
+  }
+  throw new RelayError('PROPERTY_INVALID', [...clauses.values()].join('; '))
+}
+
+function clause(issue: v.BaseIssue<unknown>, known: readonly string[]): string {
+  if (issue.type !== 'strict_object') return issue.message
+  if (issue.expected === 'Object') return `not a set of named values; give ${known.join(', ')}`
+  if (issue.expected !== 'never') return 'missing; give it'
+  return issue.path?.length === 1
+    ? `no such property; the known ones are ${known.join(', ')}`
+    : 'no such member; leave it out'
 }

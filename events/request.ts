@@ -18,6 +18,7 @@ const schema = v.object({
   PhysicalResourceId: v.optional(text),
   ResourceType: text,
   ResourceProperties: v.optional(v.record(v.string(), v.unknown()), {}),
+  OldResourceProperties: v.optional(v.record(v.string(), v.unknown())),
   /** Ours: when the request is given up (epoch milliseconds) and how often it was handed on. */
   certrelay: v.optional(v.object({ until: v.number(), attempt: v.number() })),
 })
@@ -32,6 +33,8 @@ export interface Request {
   readonly logicalId: string
   readonly physicalId: string | undefined
   readonly properties: Readonly<Record<string, unknown>>
+  /** What they were before; only with an Update. */
+  readonly former: Readonly<Record<string, unknown>> | undefined
   /** `STACK-UUID/LogicalId`. */
   readonly owner: string
   /** 32 hex digits, the same for every delivery of this request. */
@@ -68,6 +71,7 @@ export function parseRequest(event: unknown): Request {
     logicalId: LogicalResourceId,
     physicalId: output.PhysicalResourceId,
     properties: output.ResourceProperties,
+    former: output.OldResourceProperties,
     owner: `${uuid}/${LogicalResourceId}`.slice(0, 256),
     token: token.slice(0, 32),
     region,

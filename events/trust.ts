@@ -27,14 +27,14 @@ const schema = (place: Place) =>
     Authorities: v.optional(
       v.array(
         arn(place, 'acm-pca', 'certificate-authority/', 'an AWS Private CA'),
-        'not a list of CA ARNs',
+        'not a list of CA ARNs; give one',
       ),
       [],
     ),
-    Certificates: v.optional(v.array(text, 'not a list of PEM certificates'), []),
+    Certificates: v.optional(v.array(text, 'not a list of PEM certificates; give one'), []),
     Secret: secretName,
     SecretKey: v.optional(keyId),
-    ReplicaRegions: v.optional(v.array(region, 'not a list of regions'), []),
+    ReplicaRegions: v.optional(v.array(region, 'not a list of regions; give one'), []),
     Tags: v.optional(tags, []),
   })
 
@@ -45,6 +45,12 @@ export function trustBundle(properties: unknown, place: Place) {
     throw new RelayError(
       'PROPERTY_INVALID',
       'Authorities: give at least one CA under Authorities or one PEM root under Certificates',
+    )
+  }
+  if (raw.ReplicaRegions.includes(place.region)) {
+    throw new RelayError(
+      'PROPERTY_INVALID',
+      `ReplicaRegions: ${place.region} is where the secret itself is; leave it out`,
     )
   }
   return {

@@ -54,14 +54,14 @@ async function settled(
 ): Promise<boolean> {
   const { code, remedy, message: reason } = error
   const over = tries >= MOST_TRIES || (remedy !== 'retry' && remedy !== 'wait')
-  log.error(over ? 'buried' : 'comes-again', { message: id, code, remedy, reason, tries })
+  log.error(over ? 'buried' : 'comes-again', { messageId: id, code, remedy, reason, tries })
   log.count(over ? 'Buried' : 'Retried', 1, { code })
   if (!over) return false
   try {
     await queue.bury(body, error)
     return true
   } catch (thrown) {
-    log.error('not-buried', { message: id, reason: ours(thrown).message })
+    log.error('not-buried', { messageId: id, reason: ours(thrown).message })
     return false
   }
 }

@@ -1,6 +1,7 @@
 import { RelayError } from '../pki/error.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Log } from '../ports/log.ts'
+import { type Answer, answer, type Made, marker } from './answer.ts'
 import type { Edge, Visit } from './edge.ts'
 import { ours } from './report.ts'
 
@@ -13,6 +14,7 @@ interface Request {
   readonly logicalId: string
   readonly physicalId: string | undefined
   readonly properties: Readonly<Record<string, unknown>>
+  readonly former: Readonly<Record<string, unknown>> | undefined
   readonly owner: string
   readonly token: string
   readonly region: string
@@ -32,108 +34,163 @@ interface Resource<P> {
       last: boolean
       properties: P
       physicalId?: string
+      former?: P
     },
   ): Promise<Made>
-  remove(ports: Ports, gone: { owner: string; physicalId: string }): Promise<void>
+  remove(ports: Ports, gone: { owner: string; physicalId: string; name?: string }): Promise<void>
 }
 
-interface Made {
-  readonly physicalId: string
-  readonly data: Readonly<Record<string, string>>
-}
+type Outcome = Answer | { readonly status: 'LATER' }
 
-type Outcome =
-  | { readonly status: 'SUCCESS'; readonly made: Made }
-  | { readonly status: 'FAILED'; readonly reason: string }
-  | { readonly status: 'LATER' }
-
-/** Custom resources answer always: with success, with a failure and its reason, or later by themselves. */
+/** Custom resources answer always, and once: with success, with a failure and its reason, or later by themselves. */
 export function custom<P>(
   parseRequest: (event: unknown) => Request,
   parseProperties: (properties: unknown, place: { region: string; account: string }) => P,
   resource: Resource<P>,
 ): Edge<Request, { readonly status: string }> {
+  const answers = new Map<string, Promise<void>>() // by request and attempt: the invocation's end may overtake its work
+
   return {
-    parse: parseRequest,
+    parse(event) {
+      const request = parseRequest(event)
+      answers.delete(keyOf(request))
+      return request
+    },
     async run(request, visit) {
       const outcome = await settle(request, visit, (last) => carryOut(request, visit, last))
-      if (outcome.status !== 'LATER') await answer(request, outcome, visit.ports.log)
+      if (outcome.status !== 'LATER') await once(request, outcome, visit.ports.log)
       return { status: outcome.status }
     },
     async fail(event, error, log) {
       const request = parseRequest(event) // an event that is no request of CloudFormation has nobody to answer to
-      await answer(request, { status: 'FAILED', reason: `${error.code}: ${error.message}` }, log)
+      const rest = error.remedy === 'retry' ? leftovers(request) : '' // the others come before any work
+      const reason = `${error.code}: ${error.message}${rest}`
+      await once(request, { status: 'FAILED', reason }, log)
       return { status: 'FAILED' }
     },
+  }
+
+  /** The first answer counts. One that could not be delivered is not replaced by another: Lambda invokes us again. */
+  function once(request: Request, outcome: Answer, log: Log): Promise<void> {
+    const key = keyOf(request)
+    const answering = answers.get(key) ?? answer(request, outcome, log)
+    answers.set(key, answering)
+    return answering
   }
 
   async function carryOut(request: Request, { ports }: Visit, last: boolean): Promise<Made> {
     const { type, owner, token, physicalId, region, account } = request
     if (type === 'Delete') {
       const gone = physicalId ?? marker(request)
-      await resource.remove(ports, { owner, physicalId: gone })
+      const name = request.properties['Secret']
+      await resource.remove(ports, {
+        owner,
+        physicalId: gone,
+        ...(typeof name === 'string' && name !== '' && { name }),
+      })
       return { physicalId: gone, data: {} }
     }
-    const properties = parseProperties(request.properties, { region, account })
+    const former = readable(request)
     return resource.make(ports, {
       type: type === 'Create' ? 'create' : 'update',
       owner,
       token,
       last,
-      properties,
+      properties: parseProperties(request.properties, { region, account }),
       ...(physicalId !== undefined && { physicalId }),
+      ...(former !== undefined && { former }),
     })
   }
-}
 
-const HOUR = 3_600_000
-/** Kept free before CloudFormation gives up, so that our answer is first. Milliseconds. */
-const MARGIN = 60_000
-/** Kept free at the end of an invocation for handing over or answering. Milliseconds. */
-const RESERVE = 3_000
-const MOST_PAUSE = 5_000
-
-/**
- * Runs `work`; what must wait or be tried again is handed to a fresh invocation of this function until the request's own
- * time is up. Then, and if the hand-over fails, the failure is the answer.
- */
-async function settle(
-  request: Request,
-  visit: Visit,
-  work: (last: boolean) => Promise<Made>,
-): Promise<Outcome> {
-  const { ports, remaining } = visit
-  const until = request.until ?? ports.clock.now() + patience(request.properties) - MARGIN
-  const last = ports.clock.now() >= until
-  try {
-    return { status: 'SUCCESS', made: await before(remaining() - RESERVE, work(last)) }
-  } catch (thrown) {
-    const error = ours(thrown)
-    const { code, remedy, message } = error
-    ports.log.warn('not-yet', {
-      code,
-      reason: message,
-      attempt: request.attempt,
-      resource: request.logicalId,
-    })
-    const failed = { status: 'FAILED' as const, reason: `${code}: ${message}` }
-    if (last || (remedy !== 'wait' && remedy !== 'retry')) return failed
+  /** The properties before an update. An older release may have taken what this one refuses. */
+  function readable({ former, region, account }: Request): P | undefined {
     try {
-      const pause = Math.min(MOST_PAUSE, 500 * 2 ** request.attempt, remaining() - RESERVE)
-      if (pause > 0) await ports.clock.sleep(pause)
-      await before(RESERVE, ports.again(continued(request, until)))
-      return { status: 'LATER' }
-    } catch (again) {
-      ports.log.error('not-handed-on', { reason: ours(again).message })
-      return failed
+      return former === undefined ? undefined : parseProperties(former, { region, account })
+    } catch (error) {
+      if (error instanceof RelayError) return undefined
+      throw error
     }
   }
 }
 
+const HOUR = 3_600_000
+/** Kept free before CloudFormation gives up, so that our answer is first: the last try needs it. Milliseconds. */
+const MARGIN = 60_000
+/** Kept free at the end of an invocation for handing over and answering. Milliseconds. */
+const RESERVE = 5_000
+const HANDOVER = 2_000
+const MOST_PAUSE = 30_000
+/**
+ * Lambda ends a chain of about 16 invocations that begin one another
+ * (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html): the one that answers must come before that.
+ */
+const MOST_ATTEMPTS = 12
+
+/**
+ * Runs `work`; what must wait or be tried again is handed to a fresh invocation of this function until the request's own
+ * time is up. Then, and if the hand-over fails, this is the last try and its failure is the answer.
+ */
+async function settle(
+  request: Request,
+  { ports, remaining }: Visit,
+  work: (last: boolean) => Promise<Made>,
+): Promise<Outcome> {
+  const { attempt, logicalId, properties } = request
+  const { patience, margin } = time(properties)
+  const until = request.until ?? ports.clock.now() + patience - margin
+  const last = ports.clock.now() >= until || attempt >= MOST_ATTEMPTS
+  const left = (end: number) => Math.min(remaining() - RESERVE, end - ports.clock.now())
+  const end = until + margin - RESERVE
+  const first = await attempted(left(last ? end : until), () => work(last))
+  if (first.status === 'SUCCESS') return first
+  const { code, remedy, message } = first.error
+  ports.log.warn('not-yet', { code, reason: message, attempt, resource: logicalId })
+  if (last || (remedy !== 'wait' && remedy !== 'retry')) return failed(request, first)
+  try {
+    const pause = Math.min(MOST_PAUSE, 500 * 2 ** attempt, remaining() - RESERVE)
+    if (pause > 0) await ports.clock.sleep(pause)
+    await before(HANDOVER, () => ports.again(continued(request, until)))
+    return { status: 'LATER' }
+  } catch (thrown) {
+    ports.log.error('not-handed-on', { reason: ours(thrown).message })
+  }
+  const final = left(end) > 0 ? await attempted(left(end), () => work(true)) : first
+  return final.status === 'SUCCESS' ? final : failed(request, final)
+}
+
+interface Missed {
+  readonly status: 'MISSED'
+  readonly error: RelayError
+  /** Work was cut off: it could not take back what it had made. */
+  readonly cut: boolean
+}
+
+async function attempted(
+  milliseconds: number,
+  work: () => Promise<Made>,
+): Promise<Missed | Extract<Outcome, { status: 'SUCCESS' }>> {
+  try {
+    return { status: 'SUCCESS', made: await before(milliseconds, work) }
+  } catch (thrown) {
+    return { status: 'MISSED', error: ours(thrown), cut: thrown instanceof Late }
+  }
+}
+
+function failed(request: Request, { error, cut }: Missed): Outcome {
+  const rest = cut ? leftovers(request) : ''
+  return { status: 'FAILED', reason: `${error.code}: ${error.message}${rest}` }
+}
+
+/** Announces what nobody could look for any more. */
+function leftovers({ type, owner }: Request): string {
+  return type === 'Delete'
+    ? ''
+    : `; if a certificate or secret with the tag certrelay:owner = ${owner} is left behind, delete it by hand`
+}
+
 /** The request as an event again, with what we know of its time. */
 function continued(request: Request, until: number): string {
-  const { type, requestId, responseUrl, stackId, logicalId, physicalId, properties, attempt } =
-    request
+  const { type, requestId, responseUrl, stackId, logicalId, physicalId, attempt } = request
   return JSON.stringify({
     RequestType: type,
     RequestId: requestId,
@@ -142,98 +199,41 @@ function continued(request: Request, until: number): string {
     LogicalResourceId: logicalId,
     ...(physicalId !== undefined && { PhysicalResourceId: physicalId }),
     ResourceType: 'Custom::Continued',
-    ResourceProperties: properties,
+    ResourceProperties: request.properties,
+    ...(request.former !== undefined && { OldResourceProperties: request.former }),
     certrelay: { until, attempt: attempt + 1 },
   })
 }
 
-/** ServiceTimeout is in seconds, as text; CloudFormation's default is an hour. */
-function patience(properties: Readonly<Record<string, unknown>>): number {
+/**
+ * How long CloudFormation waits, and how much of that is kept for the last try. ServiceTimeout is in seconds, as text;
+ * without it an hour
+ * (https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html).
+ */
+function time(properties: Readonly<Record<string, unknown>>) {
   const asked = Number(properties['ServiceTimeout']) * 1_000
-  return asked > 0 && asked <= HOUR ? Math.max(asked, MARGIN * 1.5) : HOUR
+  const patience = asked > 0 && asked <= HOUR ? asked : HOUR
+  return { patience, margin: Math.min(MARGIN, patience / 2) }
 }
 
-async function before<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+class Late extends RelayError {
+  constructor() {
+    super('SERVICE_UNAVAILABLE', 'AWS has not answered in the time of this invocation')
+  }
+}
+
+async function before<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new RelayError(
-          'SERVICE_UNAVAILABLE',
-          'AWS has not answered in the time of this invocation; it is tried again',
-        ),
-      )
-    }, milliseconds)
+    timer = setTimeout(() => reject(new Late()), Math.max(0, milliseconds))
   })
   try {
-    return await Promise.race([work, late])
+    return await Promise.race([work(), late])
   } finally {
     clearTimeout(timer)
   }
 }
 
-const LONGEST_REASON = 1_500 // bytes; the whole answer may have 4,096
-
-/**
- * Puts the answer to the pre-signed URL, which is signed for an empty content type
- * (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html).
- */
-async function answer(
-  request: Request,
-  outcome: Exclude<Outcome, { status: 'LATER' }>,
-  log: Log,
-): Promise<void> {
-  const made = outcome.status === 'SUCCESS' ? outcome.made : undefined
-  const body = JSON.stringify({
-    Status: outcome.status,
-    RequestId: request.requestId,
-    StackId: request.stackId,
-    LogicalResourceId: request.logicalId,
-    PhysicalResourceId: made?.physicalId ?? request.physicalId ?? marker(request),
-    ...(outcome.status === 'FAILED' && { Reason: shorten(outcome.reason) }),
-    ...(made !== undefined && request.type !== 'Delete' && { Data: made.data }),
-  })
-  let failure = ''
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      const signal = AbortSignal.timeout(2_000)
-      const { ok, status } = await fetch(request.responseUrl, {
-        method: 'PUT',
-        body,
-        headers: { 'content-type': '' },
-        signal,
-      })
-      if (ok) {
-        log.info('answered', {
-          status: outcome.status,
-          resource: request.logicalId,
-          host: new URL(request.responseUrl).host,
-        })
-        return
-      }
-      failure = `HTTP ${status}`
-      if (status < 500) break
-    } catch (error) {
-      failure = error instanceof Error ? error.name : 'Error'
-    }
-  }
-  throw new RelayError(
-    'SERVICE_UNAVAILABLE',
-    `CloudFormation did not take the answer for ${request.logicalId}: ${failure}`,
-  )
-}
-
-/** The physical id of what was never made: a Delete of it has nothing to do. */
-function marker({ logicalId, requestId }: Request): string {
-  return `certrelay-none/${logicalId}/${requestId}`
-}
-
-function shorten(reason: string): string {
-  const bytes = Buffer.from(reason)
-  return bytes.length <= LONGEST_REASON
-    ? reason
-    : `${bytes
-        .subarray(0, LONGEST_REASON)
-        .toString('utf8')
-        .replace(/\uFFFD+$/, '')}…`
+function keyOf({ requestId, attempt }: Request): string {
+  return `${requestId}/${attempt}`
 }

@@ -99,7 +99,10 @@ async function recorded(
   try {
     const turned = await use()
     if (turned.key !== key)
-      throw Object.assign(new Error('another key answered'), { name: 'IncorrectKeyException' })
+      throw Object.assign(new Error('another key answered'), {
+        name: 'IncorrectKeyException',
+        $metadata: { requestId: turned.requestId },
+      })
     line('ok', turned.requestId)
     return turned
   } catch (cause) {
@@ -120,7 +123,7 @@ const CODES = {
 } as const
 
 const NEXT: Readonly<Record<Class, string>> = {
-  elsewhere: 'the next region is asked',
+  elsewhere: 'another region may answer, and sealing is tried again',
   denied: "allow it in the role and in the key's policy, or accept that it was taken away",
   'key-state': 'enable the key, or accept that it was disabled on purpose',
   integrity:
@@ -150,6 +153,8 @@ const NETWORK = new Set([
   'EPIPE',
   'ETIMEDOUT',
   'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPROTO',
   'ENOTFOUND',
   'EAI_AGAIN',
 ])
@@ -159,7 +164,12 @@ export function classify(error: unknown): Class {
   const { name, code, status } = seen(error)
   const known = NAMES[name]
   if (known !== undefined) return known
-  if (status >= 500 || status === 429 || NETWORK.has(code) || /^ERR_(TLS|SSL)|CERT_/.test(code))
+  if (
+    status >= 500 ||
+    status === 429 ||
+    NETWORK.has(code) ||
+    /^ERR_(TLS|SSL)|CERT|LEAF_SIGNATURE/.test(code)
+  )
     return 'elsewhere'
   return 'stop'
 }

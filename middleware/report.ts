@@ -36,9 +36,11 @@ export function ours(error: unknown): RelayError {
   )
 }
 
-/** Where in our code it happened: file and line, which hold no data. */
+/** Where in our code it happened: file and line, which hold no data. The message before them is left out: it may look alike. */
 function place(error: unknown): string {
-  const line =
-    error instanceof Error ? /\(?([\w./-]+:\d+:\d+)\)?$/m.exec(error.stack ?? '')?.[1] : undefined
+  if (!(error instanceof Error)) return ''
+  const { stack = '', message } = error
+  const frames = stack.slice(stack.indexOf(message) + message.length)
+  const line = /^ {4}at .*?\(?([\w./-]+:\d+:\d+)\)?$/m.exec(frames)?.[1]
   return line === undefined ? '' : ` at ${line.replace(/^.*\//, '')}`
 }

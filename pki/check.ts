@@ -37,7 +37,7 @@ export interface Candidate {
   readonly names?: readonly string[]
   /** Extended key usages it must have. */
   readonly usages: readonly Usage[]
-  /** `notAfter` of what it replaces, epoch ms: the new one must end later. */
+  /** `notAfter` of what it replaces, epoch ms: the new one must not end sooner. */
   readonly after?: number
 }
 
@@ -93,7 +93,8 @@ function openKey(pem: string, passphrase: Secret): KeyObject | undefined {
   )
     return undefined
   try {
-    return createPrivateKey({ key: pem, passphrase: Buffer.from(passphrase.reveal()) })
+    const { buffer, byteOffset, length } = passphrase.reveal()
+    return createPrivateKey({ key: pem, passphrase: Buffer.from(buffer, byteOffset, length) })
   } catch {
     return undefined // that it failed is all we say: not why
   }
@@ -105,46 +106,38 @@ function checkPath(
   anchors: readonly X509Certificate[],
   now: number,
 ): Finding[] {
-  const findings = chain.flatMap((certificate, index) => {
-    const issuer = chain[index + 1]
-    const issuers = issuer === undefined ? anchors : [issuer]
-    const signer = issuers.find(
-      (one) => certificate.checkIssued(one) && certificate.verify(one.publicKey),
-    )
-    const name = label(index)
-    const validity = checkValidity(certificate, name, now)
-    if (signer === undefined)
-      return [
-        ...validity,
-        finding(
-          'CHAIN_BROKEN',
-          name,
-          'signed by the next certificate, the last one by a configured anchor (RFC 5280 6.1.3)',
-        ),
-      ]
-    return signer.ca
-      ? validity
-      : [
-          ...validity,
-          finding(
-            'ISSUER_NOT_CA',
-            issuer === undefined ? 'anchors' : label(index + 1),
-            'basicConstraints CA:TRUE (RFC 5280 6.1.4 k)',
-          ),
-        ]
+  return chain.flatMap((certificate, index) => {
+    const next = chain[index + 1]
+    const signer = (next === undefined ? anchors : [next]).find((one) => signs(one, certificate))
+    const findings = checkValidity(certificate, label(index), now)
+    if (signer === undefined) return [...findings, finding('CHAIN_BROKEN', label(index), SIGNED)]
+    const above = next === undefined ? 'anchors' : label(index + 1)
+    if (!signer.ca)
+      findings.push(finding('ISSUER_NOT_CA', above, 'basicConstraints CA:TRUE (RFC 5280 6.1.4 k)'))
+    return next === undefined ? [...findings, ...checkValidity(signer, above, now)] : findings
   })
-  const last = chain.at(-1)
-  const anchor = anchors.find((one) => last?.checkIssued(one))
-  return anchor === undefined ? findings : [...findings, ...checkValidity(anchor, 'anchors', now)]
+}
+
+const SIGNED =
+  'signed by the next certificate, the last one by a configured anchor (RFC 5280 6.1.3)'
+
+/** OpenSSL throws on keys that it cannot read: such a certificate signs nothing. */
+function signs(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  try {
+    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
+  } catch {
+    return false
+  }
 }
 
 function checkValidity(certificate: X509Certificate, name: string, now: number): Finding[] {
   const second = Math.floor(now / 1000) * 1000
-  if (certificate.validFromDate.getTime() > second)
+  // asked this way round, a date that cannot be read is a finding too
+  if (!(certificate.validFromDate.getTime() <= second))
     return [finding('NOT_YET_VALID', name, 'notBefore is not in the future (RFC 5280 6.1.3 a 2)')]
-  return certificate.validToDate.getTime() < second
-    ? [finding('EXPIRED', name, 'notAfter is not in the past (RFC 5280 6.1.3 a 2)')]
-    : []
+  if (!(certificate.validToDate.getTime() >= second))
+    return [finding('EXPIRED', name, 'notAfter is not in the past (RFC 5280 6.1.3 a 2)')]
+  return []
 }
 
 function checkUsages(leaf: X509Certificate, usages: readonly Usage[]): Finding[] {
@@ -162,12 +155,12 @@ function checkNames(leaf: X509Certificate, { names, after }: Candidate): Finding
   const findings: Finding[] = []
   const has = (leaf.subjectAltName ?? '').split(', ').filter(Boolean)
   const norm = (list: readonly string[]) =>
-    [...new Set(list.map((name) => name.toLowerCase()))].sort().join(' ')
+    [...new Set(list.map((name) => name.toLowerCase()))].sort().join('\n')
   if (names !== undefined && norm(names) !== norm(has)) {
     findings.push(finding('NAMES_DIFFER', 'leaf', 'subject alternative names equal the request'))
   }
   if (after !== undefined && leaf.validToDate.getTime() < after) {
-    findings.push(finding('NOT_NEWER', 'leaf', 'ends later than the certificate it replaces'))
+    findings.push(finding('NOT_NEWER', 'leaf', 'ends no sooner than the certificate it replaces'))
   }
   return findings
 }

@@ -87,15 +87,13 @@ export function decide(observed: Observed, now: number): Decision {
 
 type Issued = Extract<Observed['certificate'], { status: 'issued' }>
 
-/** The stored certificate is the current one: renew it when due, otherwise see that everybody runs with it. */
+/** The stored certificate is the current one: see that everybody runs with it, then renew it when due. */
 function settled(observed: Observed, certificate: Issued, now: number): Decision {
   const { promoted, services } = observed
-  const renew = renewal(observed, certificate, now)
-  if (renew !== undefined) return renew
   if (promoted?.version !== certificate.version)
     return { step: 'mark', reason: 'its promotion is not on record' }
   const late = services.filter(
-    ({ state, deployed }) => state === 'active' && (deployed ?? 0) <= promoted.at,
+    ({ state, deployed }) => state === 'active' && (deployed ?? 0) < promoted.at,
   )
   if (late.length > 0) {
     const names = late.map(({ name }) => name)
@@ -105,7 +103,13 @@ function settled(observed: Observed, certificate: Issued, now: number): Decision
       services: names,
     }
   }
-  return { step: 'done', reason: 'current and rolled out', at: due(observed, certificate) }
+  return (
+    renewal(observed, certificate, now) ?? {
+      step: 'done',
+      reason: 'current and rolled out',
+      at: due(observed, certificate),
+    }
+  )
 }
 
 function renewal(observed: Observed, certificate: Issued, now: number): Decision | undefined {
@@ -117,7 +121,8 @@ function renewal(observed: Observed, certificate: Issued, now: number): Decision
 
 /**
  * When a certificate is to be renewed: after two thirds of its lifetime or `renewBefore` days before its end, whichever is
- * earlier, minus a spread by a hash of its source so that a fleet does not renew in one minute.
+ * earlier, minus a spread by a hash of its source so that a fleet does not renew in one minute. Never in the first third:
+ * a certificate that is due as soon as it is issued would be renewed and rolled out for ever.
  */
 export function due(
   { source, renewBefore }: Pick<Observed, 'source' | 'renewBefore'>,
@@ -128,5 +133,5 @@ export function due(
   const spread = share * Math.min(lifetime / 20, 3 * DAY)
   const third = notBefore + (lifetime * 2) / 3
   const wanted = renewBefore === undefined ? third : notAfter - renewBefore * DAY
-  return Math.floor(Math.min(third, wanted) - spread)
+  return Math.floor(Math.max(notBefore + lifetime / 3, Math.min(third, wanted) - spread))
 }

@@ -12,12 +12,16 @@ export interface Registration {
   readonly promoted?: { readonly version: string; readonly at: number }
   /** End of the current certificate, epoch milliseconds. */
   readonly notAfter?: number
+  /** ARNs of certificates that `source` replaces and that are not removed yet: an update is under way, or was cut short. */
+  readonly replaces?: readonly string[]
 }
 
 const PREFIX = 'certrelay:'
 /** AWS allows 256 characters a tag value: lists go on in `certrelay:services-2` and so forth. */
 const LONGEST = 256
 const SERVICE_TAGS = 8
+/** Holds `replaces`. */
+export const REPLACES = `${PREFIX}replaces`
 
 /** Reads the tags; `undefined` when the secret is not managed. Malformed optional tags read as absent. */
 export function readTags(tags: Readonly<Record<string, string>>): Registration | undefined {
@@ -28,6 +32,7 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
   const notAfter = Date.parse(tags[`${PREFIX}not-after`] ?? '')
   const promoted = Date.parse(at ?? '')
   const owner = tags[`${PREFIX}owner`]
+  const replaces = (tags[REPLACES] ?? '').split(' ').filter((arn) => arn.startsWith('arn:'))
   return {
     source,
     services: serviceKeys.flatMap((key) =>
@@ -37,12 +42,13 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
     ...(owner !== undefined && { owner }),
     ...(version && !Number.isNaN(promoted) && { promoted: { version, at: promoted } }),
     ...(!Number.isNaN(notAfter) && { notAfter }),
+    ...(replaces.length > 0 && { replaces }),
   }
 }
 
 /** Tags to write for the members that are given; absent members are left alone. */
 export function writeTags(record: Partial<Registration>): Record<string, string> {
-  const { source, services, renewBefore, owner, promoted, notAfter } = record
+  const { source, services, renewBefore, owner, promoted, notAfter, replaces = [] } = record
   return {
     ...(source !== undefined && { [`${PREFIX}source`]: source }),
     ...(services !== undefined && chunks(services)),
@@ -52,6 +58,7 @@ export function writeTags(record: Partial<Registration>): Record<string, string>
       [`${PREFIX}promoted`]: `${promoted.version} ${iso(promoted.at)}`,
     }),
     ...(notAfter !== undefined && { [`${PREFIX}not-after`]: iso(notAfter) }),
+    ...(replaces.length > 0 && { [REPLACES]: joined(replaces) }),
   }
 }
 
@@ -60,14 +67,17 @@ export function fits(services: readonly string[]): boolean {
   return Object.keys(chunks(services)).length <= SERVICE_TAGS
 }
 
-/** Our tags that `wanted` no longer has. */
+/** Tags to remove: ours that `wanted` no longer has, and those that the user has `dropped`. Anybody else's stay. */
 export function staleTags(
   held: Readonly<Record<string, string>>,
   wanted: Readonly<Record<string, string>>,
+  dropped: readonly string[] = [],
 ): string[] {
   const kept = new Set([`${PREFIX}promoted`, `${PREFIX}not-after`])
   return Object.keys(held).filter(
-    (key) => !(key in wanted) && !kept.has(key) && !key.startsWith('aws:'),
+    (key) =>
+      !Object.hasOwn(wanted, key) &&
+      ((key.startsWith(PREFIX) && !kept.has(key)) || dropped.includes(key)),
   )
 }
 
@@ -87,6 +97,16 @@ function chunks(services: readonly string[]): Record<string, string> {
     else values[values.length - 1] = longer
   }
   return Object.fromEntries(values.map((value, index) => [serviceKey(index), value]))
+}
+
+/** As many as fit into one tag, the first ones first. */
+function joined(arns: readonly string[]): string {
+  let text = ''
+  for (const arn of arns) {
+    const longer = `${text} ${arn}`.trim()
+    if (longer.length <= LONGEST) text = longer
+  }
+  return text
 }
 
 function iso(milliseconds: number): string {

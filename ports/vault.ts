@@ -68,6 +68,6 @@ export interface Keeper {
   restore(secret: string): Promise<void>
   /** Removes replicas and schedules the deletion in 7 days; nothing happens when it is gone already. */
   remove(secret: string): Promise<void>
-  /** ARNs of managed secrets, all or those of one source, page by page. */
+  /** ARNs of the secrets that hold a certificate, all or those of one source, page by page; no trust bundles, no replicas. */
   managed(source?: string): AsyncIterable<readonly string[]>
 }

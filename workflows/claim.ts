@@ -11,6 +11,8 @@ export interface Claim {
   readonly owner: string
   readonly keeping: Keeping
   readonly tags: Readonly<Record<string, string>>
+  /** Keys of tags that it had before and is not to have any more. */
+  readonly dropped: readonly string[]
 }
 
 /**
@@ -27,26 +29,47 @@ export async function inspect(
   const registration = readTags(held.tags)
   // whoever deleted a managed secret has let go of its name
   if (registration !== undefined && (held.deleted || registration.owner === owner)) return held
-  const state = held.deleted ? 'waits for its deletion and' : ''
+  const state = held.deleted ? 'waits for its deletion and belongs' : 'belongs'
   throw new RelayError(
     'SECRET_TAKEN',
-    `Secret: ${name} ${state} belongs to somebody else; choose another name, or delete that secret if nobody reads it`.replace(
-      '  ',
-      ' ',
-    ),
+    `Secret: ${name} ${state} to somebody else; choose another name, or delete that secret if nobody reads it`,
   )
 }
 
 /** Makes the claimed secret exist with its tags, key and replicas; values are not touched. Repeating it changes nothing. */
-export async function claim(ports: Needs, { name, owner, keeping, tags }: Claim): Promise<Held> {
+export async function claim(ports: Needs, wanted: Claim): Promise<Held> {
   const { vault, keeper } = ports
-  const held = await inspect(ports, name, owner)
+  const { name, owner, keeping, tags, dropped } = wanted
+  let held = await inspect(ports, name, owner)
   if (held === undefined) {
-    const arn = await vault.create(name, keeping, tags)
-    return { arn, name, tags, versions: new Map(), deleted: false, replicas: keeping.replicas }
+    try {
+      const arn = await vault.create(name, keeping, tags)
+      return { arn, name, tags, versions: new Map(), deleted: false, replicas: keeping.replicas }
+    } catch (error) {
+      if (!(error instanceof RelayError) || error.code !== 'SECRET_TAKEN') throw error
+      held = await inspect(ports, name, owner) // another delivery of this request may have been faster
+      if (held === undefined) throw error
+    }
   }
   if (held.deleted) await keeper.restore(held.arn)
-  await keeper.tag(held.arn, tags, staleTags(held.tags, tags))
+  await keeper.tag(held.arn, tags, staleTags(held.tags, tags, dropped))
   await keeper.keep(held, keeping)
   return { ...held, tags: { ...held.tags, ...tags }, deleted: false }
+}
+
+/**
+ * Gives a name back that was claimed in vain: removes the secret if it is the owner's. Returns what is left behind.
+ */
+export async function release(
+  { vault, keeper }: Needs,
+  name: string,
+  owner: string,
+): Promise<string[]> {
+  try {
+    const held = await vault.find(name)
+    if (held !== undefined && readTags(held.tags)?.owner === owner) await keeper.remove(held.arn)
+    return []
+  } catch {
+    return [`secret ${name}`] // why it failed matters less than what to look for
+  }
 }

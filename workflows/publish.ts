@@ -54,17 +54,20 @@ export async function stage(ports: Needs, held: Held, certificate: Certificate):
       facts: about,
       ...(sealed === undefined ? { passphrase } : { sealedPassphrase: sealed }),
     }
-    await store(ports, held.arn, version, encodeBundle(bundle))
+    await store(ports, held, version, encodeBundle(bundle))
     return version
   } finally {
     passphrase.wipe()
   }
 }
 
-/** The same certificate stored by somebody else a moment ago is as good: it was exported under another passphrase. */
+/**
+ * The same certificate stored by somebody else a moment ago is as good: it was exported under another passphrase. Stored
+ * long ago, it may have lost all its labels.
+ */
 async function store(
   { vault, log }: Needs,
-  secret: string,
+  { arn: secret }: Held,
   version: string,
   content: Secret,
 ): Promise<void> {
@@ -73,6 +76,11 @@ async function store(
   } catch (error) {
     if (!(error instanceof RelayError) || error.code !== 'VERSION_CONFLICT') throw error
     log.info('already-stored', { secret, version })
+    const versions = (await vault.find(secret))?.versions ?? new Map<string, string[]>()
+    if (!versions.has(version)) {
+      const holder = [...versions].find(([, labels]) => labels.includes('AWSPENDING'))?.[0]
+      await vault.move(secret, 'AWSPENDING', holder, version)
+    }
   } finally {
     content.wipe()
   }

@@ -10,12 +10,16 @@ export interface Asked<P> {
   /** The request's time is nearly up: waiting any longer is no use. */
   readonly last: boolean
   readonly properties: P
+  /** What the properties were before an update, if they could be read. */
+  readonly former?: P
 }
 
 /** A custom resource that is to go. */
 export interface Gone {
   readonly owner: string
   readonly physicalId: string
+  /** Of its secret, as the properties say: a Create that failed has no other name. */
+  readonly name?: string
 }
 
 /** The answer to CloudFormation: references, never material. */

@@ -5,7 +5,7 @@ import { Secret } from '../pki/secret.ts'
 import { readTags, writeTags } from '../pki/tags.ts'
 import { contentId } from '../pki/version.ts'
 import type { Ports } from '../ports/index.ts'
-import { claim, inspect } from './claim.ts'
+import { claim, inspect, release } from './claim.ts'
 import type { Asked, Gone, Made, Resource } from './resource.ts'
 
 type Needs = Pick<Ports, 'authority' | 'vault' | 'keeper' | 'clock' | 'log'>
@@ -25,9 +25,28 @@ export interface Trusted {
 /** `Custom::TrustBundle`: the anchors that peers trust, apart from any private key. */
 export const trust: Resource<Needs, Trusted> = { make, remove }
 
-async function make(ports: Needs, { properties: wanted, owner }: Asked<Trusted>): Promise<Made> {
-  await inspect(ports, wanted.secret, owner)
+async function make(ports: Needs, asked: Asked<Trusted>): Promise<Made> {
+  const { properties: wanted, owner } = asked
+  const before = await inspect(ports, wanted.secret, owner)
   const anchors = await gather(ports, wanted)
+  try {
+    return await publish(ports, asked, anchors)
+  } catch (error) {
+    const waits = error instanceof RelayError && ['wait', 'retry'].includes(error.remedy)
+    const known = before !== undefined && before.arn === asked.physicalId
+    if (known || (waits && !asked.last)) throw error
+    const left = await release(ports, wanted.secret, owner)
+    if (left.length === 0 || !(error instanceof RelayError)) throw error
+    const message = `${error.message}; left behind, mend by hand: ${left.join(', ')}`
+    throw new RelayError(error.code, message, { cause: error })
+  }
+}
+
+async function publish(
+  ports: Needs,
+  { properties: wanted, owner, former }: Asked<Trusted>,
+  anchors: readonly string[],
+): Promise<Made> {
   const content = encodeTrust({ format: 1, anchors: anchors.join('') })
   const held = await claim(ports, {
     name: wanted.secret,
@@ -37,6 +56,7 @@ async function make(ports: Needs, { properties: wanted, owner }: Asked<Trusted>)
       ...(wanted.secretKey !== undefined && { key: wanted.secretKey }),
     },
     tags: { ...wanted.tags, ...writeTags({ source: 'trust', owner }) },
+    dropped: Object.keys(former?.tags ?? {}),
   })
   const version = contentId(content)
   await store(ports, held.arn, version, content)
@@ -119,9 +139,12 @@ async function rootOf(authority: Needs['authority'], arn: string, from: string):
   throw new RelayError('AUTHORITY_REFUSED', `${from}: ${arn} is ${status}; activate it first`)
 }
 
-async function remove({ vault, keeper, log }: Needs, { owner, physicalId }: Gone): Promise<void> {
-  if (!physicalId.startsWith('arn:')) return
-  const held = await vault.find(physicalId)
+async function remove(
+  { vault, keeper, log }: Needs,
+  { owner, physicalId, name }: Gone,
+): Promise<void> {
+  const secret = physicalId.startsWith('arn:') ? physicalId : name
+  const held = secret === undefined ? undefined : await vault.find(secret)
   if (held === undefined || held.deleted || readTags(held.tags)?.owner !== owner) {
     log.info('nothing-to-remove', { secret: physicalId })
     return

@@ -1,0 +1,186 @@
+import { RelayError } from '../pki/error.ts'
+import { readTags } from '../pki/tags.ts'
+import type { Authority, Certificate, Order } from '../ports/authority.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+import type { Asked } from './resource.ts'
+
+type Needs = Pick<Ports, 'authority' | 'clock'>
+
+/** What a user asks for with `Custom::ClientCertificate`. */
+export interface Wanted {
+  /** Of the CA, or of an ACM certificate to adopt. */
+  readonly origin: { readonly authority: string } | { readonly certificate: string }
+  /** DNS names, the common name first; only with an authority. */
+  readonly names: readonly string[]
+  /** Absent: fits the CA's family. */
+  readonly keyAlgorithm?: Order['keyAlgorithm']
+  readonly secret: string
+  readonly secretKey?: string
+  readonly replicas: readonly string[]
+  readonly services: readonly string[]
+  readonly renewBefore?: number
+  readonly tags: Readonly<Record<string, string>>
+}
+
+/** ARN of the certificate: the adopted one, the one that the secret has if it still fits, or a new one. */
+export async function obtain(
+  ports: Pick<Needs, 'authority'>,
+  { properties: wanted, owner, token }: Asked<Wanted>,
+  held: Held | undefined,
+): Promise<string> {
+  const { origin, names } = wanted
+  if ('certificate' in origin) {
+    const { authority } = await describe(ports.authority, origin.certificate, 'Certificate')
+    if (authority !== undefined) return origin.certificate
+    throw new RelayError(
+      'CERTIFICATE_REFUSED',
+      `Certificate: ${origin.certificate} was not issued by a private CA, so its key cannot be exported; give one that was`,
+    )
+  }
+  const keyAlgorithm = await suit(ports.authority, origin.authority, wanted.keyAlgorithm)
+  const [first, ...others] = names
+  if (first === undefined) throw new TypeError('an order has at least one name')
+  for (const source of candidates(held)) {
+    const has = await ports.authority.describe(source).catch(missing)
+    if (has !== undefined && fitting(has, { authority: origin.authority, names, keyAlgorithm }))
+      return source
+  }
+  return ports.authority.request({
+    authority: origin.authority,
+    names: [first, ...others],
+    keyAlgorithm,
+    token,
+    owner,
+    tags: {},
+  })
+}
+
+/** Certificates that the secret has, or had before an update that was cut short. */
+export function candidates(held: Held | undefined): readonly string[] {
+  const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
+  const { source, replaces = [] } = registration ?? {}
+  return source === undefined || source === 'trust' ? [] : [source, ...replaces]
+}
+
+function fitting(
+  has: Certificate,
+  {
+    authority,
+    names,
+    keyAlgorithm,
+  }: Pick<Order, 'authority' | 'keyAlgorithm'> & Pick<Wanted, 'names'>,
+): boolean {
+  const set = (list: readonly string[]) => [...new Set(list)].sort().join()
+  return (
+    has.authority === authority &&
+    has.keyAlgorithm === keyAlgorithm &&
+    has.names[0] === names[0] &&
+    set(has.names) === set(names) &&
+    (has.status === 'issued' || has.status === 'pending')
+  )
+}
+
+/** The key algorithm for a CA. @throws AUTHORITY_MISSING, AUTHORITY_REFUSED naming the property to change. */
+async function suit(
+  authority: Authority,
+  arn: string,
+  wanted: Order['keyAlgorithm'] | undefined,
+): Promise<Order['keyAlgorithm']> {
+  const { status, family, shortLived } = await authority.issuer(arn).catch((error: unknown) => {
+    if (!(error instanceof RelayError) || error.code !== 'AUTHORITY_MISSING') throw error
+    throw new RelayError(
+      'AUTHORITY_MISSING',
+      `Authority: there is no CA ${arn} in this account and region; give the ARN of one`,
+      { cause: error },
+    )
+  })
+  if (status !== 'ACTIVE')
+    throw new RelayError(
+      'AUTHORITY_REFUSED',
+      `Authority: ${arn} is ${status}; activate or enable it, or give another`,
+    )
+  if (shortLived)
+    throw new RelayError(
+      'AUTHORITY_REFUSED',
+      `Authority: ${arn} issues short-lived certificates only, which ACM cannot use; give a general-purpose CA`,
+    )
+  const fitting =
+    family === 'RSA' ? ['RSA_2048' as const] : ['EC_prime256v1' as const, 'EC_secp384r1' as const]
+  if (family === 'other')
+    throw new RelayError(
+      'AUTHORITY_REFUSED',
+      `Authority: the key of ${arn} is neither RSA nor EC, and ACM issues no other; give another CA`,
+    )
+  const chosen = wanted ?? fitting[0]
+  if (chosen !== undefined && fitting.some((one) => one === chosen)) return chosen
+  throw new RelayError(
+    'PROPERTY_INVALID',
+    `KeyAlgorithm: ${wanted} does not fit the CA, whose key is ${family}; use ${fitting.join(' or ')}`,
+  )
+}
+
+/** Real milliseconds between two looks at a certificate that is being issued, and how many looks fit into one invocation. */
+const GAP = 500
+const LOOKS = 20
+
+/** Looks until the certificate is issued. @throws CERTIFICATE_PENDING, CERTIFICATE_REFUSED with the authority's reason */
+export async function awaitIssue({ authority, clock }: Needs, arn: string): Promise<Certificate> {
+  for (let count = 0; count < LOOKS; count++) {
+    const found = await describe(authority, arn, 'Certificate', count < LOOKS - 1)
+    if (found?.status === 'issued') return found
+    if (found !== undefined && found.status !== 'pending') {
+      throw new RelayError(
+        'CERTIFICATE_REFUSED',
+        `certificate ${arn} is ${found.status}${found.failure === undefined ? '' : `: ${found.failure}`}${NEXT[found.failure ?? ''] ?? ''}`,
+      )
+    }
+    if (count < LOOKS - 1) await clock.sleep(GAP)
+  }
+  throw new RelayError(
+    'CERTIFICATE_PENDING',
+    `certificate ${arn} is not issued yet; look again later`,
+  )
+}
+
+const NEXT: Readonly<Record<string, string>> = {
+  PCA_ACCESS_DENIED: '; give acm.amazonaws.com permission on the CA (AWS::ACMPCA::Permission)',
+  PCA_INVALID_STATE: '; enable the CA',
+  PCA_LIMIT_EXCEEDED: "; the CA's quota is used up",
+}
+
+async function describe(
+  authority: Authority,
+  arn: string,
+  property: string,
+  patient?: false,
+): Promise<Certificate>
+async function describe(
+  authority: Authority,
+  arn: string,
+  property: string,
+  patient: boolean,
+): Promise<Certificate | undefined>
+async function describe(
+  authority: Authority,
+  arn: string,
+  property: string,
+  patient = false,
+): Promise<Certificate | undefined> {
+  try {
+    return await authority.describe(arn)
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.code !== 'CERTIFICATE_MISSING') throw error
+    if (patient) return undefined // ACM takes seconds to show a certificate that was just requested
+    throw new RelayError(
+      'CERTIFICATE_MISSING',
+      `${property}: there is no certificate ${arn} in this account and region; give the ARN of one`,
+      { cause: error },
+    )
+  }
+}
+
+function missing(error: unknown): undefined {
+  if (error instanceof RelayError && error.code === 'CERTIFICATE_MISSING') return undefined
+  throw error
+}
