@@ -89,6 +89,19 @@ it('a template founds a private CA with a subordinate that a root signed', async
   expect(await aws.stack('pki')).toBeUndefined()
 })
 
+it('a world that closes while a stack is being made ends quietly', async () => {
+  const aws = await local()
+  const input = { StackName: 'pki', TemplateBody: HIERARCHY }
+
+  await aws.call('cloudformation', 'CreateStack', input, { region: 'us-east-1' })
+  await aws.clock.advance(0)
+  const { status } = (await aws.stack('pki')) ?? {}
+
+  expect(status).toBe('CREATE_IN_PROGRESS')
+  open.splice(open.indexOf(aws), 1)
+  await expect(aws.close()).resolves.toBeUndefined()
+})
+
 it('a deployment that fails says what failed, and a second try replaces its remains', async () => {
   const aws = await local()
   const template = (name: string) => ({
