@@ -8,6 +8,7 @@ import { build } from 'esbuild'
 import { strToU8, zipSync } from 'fflate'
 import * as v from 'valibot'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { events } from '../../local/events.ts'
 import { lambda } from '../../local/lambda.ts'
 import type { LogLine } from '../../local/service.ts'
 import { sqs } from '../../local/sqs.ts'
@@ -33,10 +34,14 @@ let notes: string[]
 beforeEach(async () => {
   lines = []
   notes = []
-  world = await open({ clock: { start }, note: (line) => notes.push(line) }, (ground) => ({
-    services: [sqs(ground), lambda(ground, { iam: ground.iam })],
-    log: (line) => lines.push(line),
-  }))
+  world = await open({ clock: { start }, note: (line) => notes.push(line) }, (ground) => {
+    const bus = events(ground)
+    return {
+      services: [sqs(ground), lambda(ground, { iam: ground.iam }), bus.service],
+      emit: bus.emit,
+      log: (line) => lines.push(line),
+    }
+  })
   world.iam.putRole({
     name: 'runner',
     trust,
@@ -641,6 +646,56 @@ test('permissions make up the policy of a function', async () => {
   await expect(call('GetPolicy', { FunctionName: 'open' })).rejects.toMatchObject({
     code: 'ResourceNotFoundException',
   })
+})
+
+test('an event goes through a rule, a queue and two functions before time moves on', async () => {
+  const allow = (Action: string, Resource: string) =>
+    JSON.stringify({
+      Statement: {
+        Effect: 'Allow',
+        Principal: { Service: 'events.amazonaws.com' },
+        Action,
+        Resource,
+      },
+    })
+  await queue('inbox', { Policy: allow('sqs:SendMessage', arn('sqs', 'inbox')) })
+  await queue('outbox')
+  const OnSuccess = { Destination: arn('sqs', 'outbox') }
+  const code =
+    'export const handler = async (event) => console.log("at", Date.now(), Object.keys(event)[0])'
+  await create('queued', code)
+  await create('direct', code)
+  await call('CreateEventSourceMapping', {
+    FunctionName: 'queued',
+    EventSourceArn: arn('sqs', 'inbox'),
+  })
+  await call('CreateEventSourceMapping', {
+    FunctionName: 'queued',
+    EventSourceArn: arn('sqs', 'outbox'),
+  })
+  await call('PutFunctionEventInvokeConfig', {
+    FunctionName: 'direct',
+    DestinationConfig: { OnSuccess },
+  })
+  await call('AddPermission', {
+    FunctionName: 'direct',
+    StatementId: 'events',
+    Action: 'lambda:InvokeFunction',
+    Principal: 'events.amazonaws.com',
+    SourceArn: arn('events', 'rule/tick'),
+  })
+  const Targets = [
+    { Id: 'queue', Arn: arn('sqs', 'inbox') },
+    { Id: 'function', Arn: arn('lambda', 'function:direct') },
+  ]
+  await call('PutRule', { Name: 'tick', ScheduleExpression: 'rate(1 hour)' }, 'events')
+  await call('PutTargets', { Rule: 'tick', Targets }, 'events')
+
+  await world.clock.advance(60 * MINUTE)
+
+  const due = start + 60 * MINUTE
+  const seen = printed().flatMap((line) => /at \d+ \w+$/.exec(line)?.[0] ?? [])
+  expect(seen.sort()).toEqual([`at ${due} Records`, `at ${due} Records`, `at ${due} version`])
 })
 
 describe('an asynchronous invocation', () => {
