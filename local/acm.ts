@@ -32,7 +32,8 @@ export function acm(world: World, options: AcmOptions = {}): Service {
     operations: { ...acquire(world, held, living), ...keep(world, held, living) },
     subject(operation, input, { region, account }) {
       const named = input['CertificateArn']
-      const fresh = operation === 'RequestCertificate' || operation === 'ImportCertificate'
+      // RequestCertificate knows no resource: a policy must say `*` (Service Authorization Reference, ACM)
+      const fresh = operation === 'ImportCertificate'
       const arn =
         typeof named === 'string'
           ? named
