@@ -3,7 +3,6 @@
 // (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client), so that either can take the other's place.
 import { existsSync } from 'node:fs'
 import { Agent, request } from 'node:http'
-import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
@@ -30,7 +29,7 @@ function ask(method, path, body, headers = {}) {
 class RuntimeError extends Error {
   constructor(name, message) {
     super(message)
-    this.name = name
+    this.name = `Runtime.${name}`
   }
 }
 
@@ -43,17 +42,14 @@ function answerOf(error) {
   return { errorType: error.name, errorMessage: error.message, trace }
 }
 
-/** What the log holds of it: every enumerable member, as AWS's client prints it. */
-function logged(error) {
-  const { name, message, stack = '' } = error
-  return JSON.stringify(
-    { errorType: name, errorMessage: message, ...error, stack: stack.split('\n') },
-    (_key, value) => (value instanceof Error ? { ...answerOf(value), ...value } : value),
-  )
-}
-
-function complain(title, error) {
-  const text = error instanceof Error ? logged(error) : JSON.stringify(answerOf(error))
+/** What the log holds of it: every enumerable member too, as AWS's client prints it. */
+function complain(title, thrown) {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const text = JSON.stringify(error, (_key, value) => {
+    if (!(value instanceof Error)) return value
+    const { name: errorType, message: errorMessage, stack = '' } = value
+    return { errorType, errorMessage, ...value, stack: stack.split('\n') }
+  })
   write('ERROR', `${title} \t${text}`)
 }
 
@@ -85,72 +81,55 @@ Object.assign(console, {
   trace: printer('TRACE'),
 })
 
-/** `.mjs` and, where package.json says module, `.js` are imported; everything else is CommonJS. */
+/** Node.js itself decides what is a module and what is CommonJS. */
 async function load(path) {
   const file = [path, `${path}.js`, `${path}.mjs`, `${path}.cjs`].find((each) => existsSync(each))
   if (file === undefined) {
-    const shown = basename(path)
-    throw new RuntimeError(
-      'Runtime.ImportModuleError',
-      `Error: Cannot find module '${shown}'\nRequire stack:\n- /var/runtime/index.mjs`,
-    )
+    throw new RuntimeError('ImportModuleError', `Error: Cannot find module '${basename(path)}'`)
   }
   try {
-    const isModule = file.endsWith('.mjs') || (file.endsWith('.js') && inModuleScope(file))
-    return isModule ? await import(pathToFileURL(file).href) : createRequire(file)(file)
+    return await import(pathToFileURL(file).href)
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw new RuntimeError('Runtime.UserCodeSyntaxError', error.stack ?? error.message)
+      throw new RuntimeError('UserCodeSyntaxError', String(error))
     }
-    if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
-      throw new RuntimeError('Runtime.ImportModuleError', `Error: ${error.message}`)
+    if (error?.code === 'MODULE_NOT_FOUND') {
+      throw new RuntimeError('ImportModuleError', String(error))
     }
     throw error
   }
 }
 
-/** The nearest package.json decides, no further up than the function's own root. */
-function inModuleScope(file) {
-  const root = env.LAMBDA_TASK_ROOT
-  for (let folder = dirname(file); folder.startsWith(root); folder = dirname(folder)) {
-    const description = join(folder, 'package.json')
-    if (existsSync(description)) return createRequire(file)(description).type === 'module'
-  }
-  return false
+function pick(from, path) {
+  return path.split('.').reduce((value, key) => value?.[key], from)
 }
 
 async function findHandler() {
   const handler = env._HANDLER ?? ''
-  const name = basename(handler)
-  const dot = name.indexOf('.')
-  if (dot < 1 || handler.includes('..')) {
-    throw new RuntimeError('Runtime.MalformedHandlerName', 'Bad handler')
+  const [, name, wanted] = /^([^.]+)\.(.+)$/.exec(basename(handler)) ?? []
+  if (name === undefined || handler.includes('..')) {
+    throw new RuntimeError('MalformedHandlerName', 'Bad handler')
   }
-  const path = join(env.LAMBDA_TASK_ROOT, dirname(handler), name.slice(0, dot))
-  const loaded = await load(path)
-  const wanted = name.slice(dot + 1)
-  const found = wanted.split('.').reduce((value, key) => value?.[key], loaded)
-  if (found === undefined) {
-    throw new RuntimeError('Runtime.HandlerNotFound', `${handler} is undefined or not exported`)
+  const loaded = await load(join(env.LAMBDA_TASK_ROOT, dirname(handler), name))
+  const found = pick(loaded, wanted) ?? pick(loaded.default, wanted)
+  if (!found) {
+    throw new RuntimeError('HandlerNotFound', `${handler} is undefined or not exported`)
   }
   if (typeof found !== 'function') {
-    throw new RuntimeError('Runtime.HandlerNotFound', `${handler} is not a function`)
+    throw new RuntimeError('HandlerNotFound', `${handler} is not a function`)
   }
-  if (found.length >= 3) {
-    throw new RuntimeError(
-      'Runtime.CallbackHandlerDeprecated',
-      'AWS Lambda has removed support for callback-based function handlers starting with Node.js 24.',
-    )
-  }
+  if (found.length >= 3) throw new RuntimeError('CallbackHandlerDeprecated', CALLBACK)
   return found
 }
+
+const CALLBACK =
+  'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.'
 
 function contextOf(headers, start) {
   const id = headers['lambda-runtime-aws-request-id']
   // Counted in real time from here: the local clock may stand still or jump.
   const budget = Number(headers['lambda-runtime-deadline-ms']) - Date.now()
   return {
-    callbackWaitsForEmptyEventLoop: true,
     functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
     functionName: env.AWS_LAMBDA_FUNCTION_NAME,
     memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
@@ -160,6 +139,7 @@ function contextOf(headers, start) {
     identity: undefined,
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
     awsRequestId: id,
+    xRayTraceId: headers['lambda-runtime-trace-id'],
     getRemainingTimeInMillis: () => Math.round(budget - (performance.now() - start)),
   }
 }
@@ -168,7 +148,7 @@ function encode(result) {
   try {
     return JSON.stringify(result === undefined ? null : result)
   } catch {
-    throw new RuntimeError('Runtime.MarshalError', 'Unable to stringify response body')
+    throw new RuntimeError('JSONStringifyError', 'Unable to stringify response body')
   }
 }
 
@@ -187,18 +167,6 @@ async function work(handler) {
   }
   current = undefined
 }
-
-async function die(title, error) {
-  complain(title, error)
-  await fail(current === undefined ? '/init/error' : `/invocation/${current.id}/error`, error)
-  process.exit(129)
-}
-
-process.on('uncaughtException', (error) => die('Uncaught Exception', error))
-process.on('unhandledRejection', (reason) => {
-  const error = new RuntimeError('Runtime.UnhandledPromiseRejection', String(reason))
-  return die('Unhandled Promise Rejection', Object.assign(error, { reason }))
-})
 
 try {
   const handler = await findHandler()

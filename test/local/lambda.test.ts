@@ -433,14 +433,14 @@ describe('a failure', () => {
     [
       'throws elsewhere',
       'setTimeout(() => { throw new RangeError("later") })',
-      'RangeError',
-      /^later$/,
+      'Runtime.ExitError',
+      /exit status 1$/,
     ],
     [
       'rejects elsewhere',
       'Promise.reject(new Error("lost"))',
-      'Runtime.UnhandledPromiseRejection',
-      /^Error: lost$/,
+      'Runtime.ExitError',
+      /exit status 1$/,
     ],
   ])(
     'of a process that %s is answered, and the next one is fresh',
@@ -470,7 +470,7 @@ describe('a failure', () => {
     ],
     [
       'lacks a dependency',
-      { 'index.mjs': 'import "left-pad"' },
+      { 'index.cjs': 'require("left-pad")' },
       'Runtime.ImportModuleError',
       /left-pad/,
     ],
