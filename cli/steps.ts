@@ -18,7 +18,7 @@ import { parseBundle } from '../pki/bundle.ts'
 import { passphrase } from '../pki/passphrase.ts'
 
 import type { Facts } from './print.ts'
-import { REGIONS, type Scene } from './scene.ts'
+import { IMAGE, REGIONS, type Scene } from './scene.ts'
 import { get, knock, type Load, load, servedSerial } from './traffic.ts'
 import { weigh } from './weigh.ts'
 
@@ -98,6 +98,7 @@ async function deploy(plot: Plot): Promise<Found> {
 const EXAMPLE_PARAMETERS = {
   VpcId: 'vpc-0a1b2c3d4e5f60718',
   SubnetIds: 'subnet-0a1b2c3d4e5f60718,subnet-1a1b2c3d4e5f60718',
+  EnvoyImage: IMAGE,
 }
 
 async function issue({ scene, outputs }: Plot): Promise<Found> {
