@@ -27,9 +27,19 @@ export function seeded(seed: number): Random {
     return sum / 2 ** 32
   }
   for (let i = 0; i < 16; i++) next()
-  const pick = (alphabet: string, length: number) =>
-    Array.from({ length }, () => alphabet[Math.floor(next() * alphabet.length)]).join('')
-  const hex = (length: number) => pick('0123456789abcdef', length)
+  const pick = (alphabet: string, length: number) => {
+    let text = ''
+    for (let i = 0; i < length; i++) text += alphabet.charAt(Math.floor(next() * alphabet.length))
+    return text
+  }
+  const hex = (length: number) => {
+    let text = ''
+    while (text.length < length)
+      text += Math.floor(next() * 2 ** 32)
+        .toString(16)
+        .padStart(8, '0')
+    return text.slice(0, length)
+  }
   return {
     next,
     hex,

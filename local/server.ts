@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { admit, type Received, understand } from './admission.ts'
 import type { Faults, Mishap } from './faults.ts'
 import type { Iam } from './iam.ts'
 import { type Answer, encoder, readBody } from './protocol.ts'
 import type { Random } from './random.ts'
 import { AwsError, type Call, type Route, type Service } from './service.ts'
-import { scope, verify } from './signature.ts'
+import { scope } from './signature.ts'
 
 /** One finished request: what CloudTrail and the tests are told. `input` is as it came: CloudTrail picks from it. */
 export interface Seen {
@@ -46,7 +47,7 @@ export interface Wiring {
 /** Starts the HTTP endpoint on a loopback port of the system's choice (or `port`). */
 export async function serve(wiring: Wiring, port = 0): Promise<Server> {
   const routes = new Map<string, Route>()
-  const remembered = new Map<string, Answer>()
+  const past = memory()
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       wiring.note(`local: ${error instanceof Error ? error.stack : String(error)}`)
@@ -58,103 +59,38 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
   server.requestTimeout = 0
 
   async function handle(request: IncomingMessage, response: ServerResponse) {
-    const url = request.url ?? '/'
-    const headers = flatten(request)
-    const body = await readBody(request)
+    const { method = 'POST', url = '/' } = request
+    const received = { method, url, headers: flatten(request), body: await readBody(request) }
     for (const [prefix, route] of routes) {
-      if (!url.startsWith(prefix)) continue
-      const gone = new AbortController()
-      response.once('close', () => gone.abort())
-      const method = request.method ?? 'GET'
-      const asked = { method, path: url.slice(prefix.length), headers, body, signal: gone.signal }
-      const reply = await route(asked)
-      response.writeHead(reply.status, reply.headers)
-      response.end(reply.body)
-      return
+      if (url.startsWith(prefix)) return serveRoute(route, prefix, received, response)
     }
+    return answer(received, request, response)
+  }
+
+  async function answer(received: Received, request: IncomingMessage, response: ServerResponse) {
+    const { headers, url } = received
     const requestId = wiring.random.uuid()
-    const signed = scope(headers['authorization'])
     const protocol = encoder(headers, url)
-    const refuse = (error: AwsError) =>
-      send(response, protocol.failure(error, requestId), requestId)
-    if (signed === undefined) {
-      return refuse(
-        new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403),
+    const fail = (error: unknown) =>
+      send(response, protocol.failure(known(error), requestId), requestId)
+    try {
+      const wish = understand(received, scope(headers['authorization']), protocol, wiring)
+      const { operation, input, service } = wish
+      const { region } = wish.scope
+      const mishap = wiring.faults.strike(service.name, operation, region)
+      if (mishap !== undefined && (await misbehave(mishap, request, response, fail))) return
+      const call = admit(received, wish, requestId, wiring)
+      const fresh = await wiring.dispatch(service, call, input).then(
+        (output) => protocol.success(output, requestId, operation),
+        (error: unknown) => protocol.failure(known(error), requestId),
       )
+      const before = READS.test(operation) ? past.swap(call, input, fresh) : undefined
+      if (mishap?.kind === 'lost') request.socket.destroy()
+      else
+        send(response, mishap?.kind === 'stale' && before !== undefined ? before : fresh, requestId)
+    } catch (error) {
+      fail(error)
     }
-    const { service: name, region } = signed
-    const service = wiring.services.get(name)
-    const decoded = protocol.request(request.method ?? 'POST', url, body)
-    if (
-      service === undefined ||
-      decoded === undefined ||
-      !Object.hasOwn(service.operations, decoded.operation)
-    ) {
-      wiring.note(
-        `local: no operation ${name}:${decoded?.operation ?? `${request.method} ${url}`}; see local/README.md, LIMITATIONS`,
-      )
-      return refuse(protocol.unknown(decoded?.operation))
-    }
-    if (!wiring.regions.includes(region)) {
-      return refuse(
-        new AwsError(
-          'UnrecognizedClientException',
-          `The security token included in the request is invalid: region ${region} is not one of ${wiring.regions.join(', ')}`,
-          400,
-        ),
-      )
-    }
-    const mishap = wiring.faults.strike(name, decoded.operation, region)
-    if (mishap !== undefined && (await misbehave(mishap, request, response, refuse))) return
-    const identity = wiring.iam.identify(signed.accessKeyId)
-    const token = headers['x-amz-security-token'] ?? identity?.credentials.sessionToken
-    if (identity === undefined || identity.credentials.sessionToken !== token) {
-      return refuse(
-        new AwsError(
-          'UnrecognizedClientException',
-          'The security token included in the request is invalid.',
-          400,
-        ),
-      )
-    }
-    if (
-      !verify(
-        { method: request.method ?? 'POST', url, headers, body },
-        signed,
-        identity.credentials.secretAccessKey,
-      )
-    ) {
-      return refuse(
-        new AwsError(
-          'InvalidSignatureException',
-          'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.',
-          403,
-        ),
-      )
-    }
-    const { operation, input } = decoded
-    const call: Call = {
-      service: name,
-      operation,
-      region,
-      account: wiring.account,
-      caller: identity.caller,
-      requestId,
-    }
-    const memory = `${region} ${name} ${operation} ${JSON.stringify(input)}`
-    const answer = await wiring.dispatch(service, call, input).then(
-      (output) => protocol.success(output, requestId, operation),
-      (error: unknown) => protocol.failure(known(error), requestId),
-    )
-    const before = remembered.get(memory)
-    if (READS.test(operation)) {
-      remembered.delete(memory)
-      remembered.set(memory, answer)
-      const oldest = remembered.keys().next().value
-      if (remembered.size > 2_000 && oldest !== undefined) remembered.delete(oldest)
-    }
-    if (mishap?.kind === 'lost') return void request.socket.destroy()
-    send(response, mishap?.kind === 'stale' && before !== undefined ? before : answer, requestId)
   }
 
   function known(error: unknown): AwsError {
@@ -183,6 +119,40 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
         server.close(() => resolve())
         server.closeAllConnections()
       }),
+  }
+}
+
+async function serveRoute(
+  route: Route,
+  prefix: string,
+  received: Received,
+  response: ServerResponse,
+) {
+  const { method, url, headers, body } = received
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  const asked = { method, path: url.slice(prefix.length), headers, body, signal: gone.signal }
+  const reply = await route(asked)
+  response.writeHead(reply.status, reply.headers)
+  response.end(reply.body)
+}
+
+const MOST_MEMORIES = 2_000
+
+/** The last answer to each reading request, for stale reads. */
+function memory() {
+  const answers = new Map<string, Answer>()
+  return {
+    /** Remembers an answer; returns the one before it to the same request. */
+    swap({ region, service, operation }: Call, input: object, answer: Answer): Answer | undefined {
+      const key = `${region} ${service} ${operation} ${JSON.stringify(input)}`
+      const before = answers.get(key)
+      answers.delete(key)
+      answers.set(key, answer)
+      const oldest = answers.keys().next().value
+      if (answers.size > MOST_MEMORIES && oldest !== undefined) answers.delete(oldest)
+      return before
+    },
   }
 }
 

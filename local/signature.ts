@@ -1,4 +1,10 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import {
+  createHmac,
+  createSecretKey,
+  hash as digest,
+  type KeyObject,
+  timingSafeEqual,
+} from 'node:crypto'
 
 /** What the `Authorization` header of a SigV4 request says before anything is verified. */
 export interface Scope {
@@ -59,18 +65,32 @@ export function verify(
   ].join('\n')
   const credential = `${scope.date}/${scope.region}/${scope.service}/aws4_request`
   const text = ['AWS4-HMAC-SHA256', headers['x-amz-date'], credential, hash(canonical)].join('\n')
-  const key = ['aws4_request', scope.service, scope.region, scope.date].reduceRight<Buffer>(
-    (parent, part) => hmac(parent, part),
-    Buffer.from(`AWS4${secretAccessKey}`),
-  )
+  const key = signingKey(scope, secretAccessKey)
   return timingSafeEqual(hmac(key, text), Buffer.from(scope.signature, 'hex'))
+}
+
+const MOST_KEYS = 100
+const derived = new Map<string, KeyObject>()
+
+/** The key of one day, region and service; the same for many requests, so it is remembered. */
+function signingKey({ date, region, service }: Scope, secretAccessKey: string): KeyObject {
+  const name = `${secretAccessKey} ${date} ${region} ${service}`
+  const known = derived.get(name)
+  if (known !== undefined) return known
+  const made = [date, region, service, 'aws4_request'].reduce<KeyObject>(
+    (parent, part) => createSecretKey(hmac(parent, part)),
+    createSecretKey(Buffer.from(`AWS4${secretAccessKey}`)),
+  )
+  if (derived.size >= MOST_KEYS) derived.clear()
+  derived.set(name, made)
+  return made
 }
 
 /** Headers that change what a request means: when they are there, they must be signed. */
 const MUST = ['x-amz-date', 'x-amz-target', 'x-amz-security-token']
 
-const hash = (data: string | Buffer) => createHash('sha256').update(data).digest('hex')
-const hmac = (key: Buffer, data: string) => createHmac('sha256', key).update(data).digest()
+const hash = (data: string | Buffer) => digest('sha256', data, 'hex')
+const hmac = (key: KeyObject, data: string) => createHmac('sha256', key).update(data).digest()
 const encodeAgain = (segment: string) =>
   encodeURIComponent(segment).replace(
     /[!'()*]/g,
