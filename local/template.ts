@@ -6,6 +6,7 @@ import {
   parseDocument,
   Scalar,
   type ScalarTag,
+  visit,
   YAMLMap,
   YAMLSeq,
 } from 'yaml'
@@ -166,6 +167,11 @@ function fromYaml(source: string): unknown {
   if (problem !== undefined) {
     throw invalid(`Template format error: YAML not well-formed. (${problem.message})`)
   }
+  visit(document, {
+    Alias() {
+      throw invalid('Template error: YAML aliases are not allowed in CloudFormation templates')
+    },
+  })
   return document.toJS()
 }
 

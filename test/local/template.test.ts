@@ -47,6 +47,12 @@ describe('a template', () => {
     expect(resolve(found?.['Value'], scope)).toEqual(expected)
   })
 
+  it('refuses a YAML alias, as CloudFormation does', () => {
+    expect(() => properties('DisplayName: &name a\nTopicName: *name')).toThrow(
+      'YAML aliases are not allowed',
+    )
+  })
+
   it('reads a function below a short tag, a list form and a block text', () => {
     const found = properties(
       `A: !ImportValue\n  Fn::Sub: "\${X}-y"\nB: !If\n  - No\n  - 1\n  - !Ref AWS::NoValue\nC: !Base64 |\n  two\n  lines`,
