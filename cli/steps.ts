@@ -9,6 +9,7 @@ import {
 import {
   DescribeServicesCommand,
   DescribeTasksCommand,
+  ListServiceDeploymentsCommand,
   ListTasksCommand,
 } from '@aws-sdk/client-ecs'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
@@ -227,7 +228,7 @@ async function rollout({ scene, outputs, load: traffic }: Plot): Promise<Found> 
 
 const MUTUAL = 8443
 
-/** Deployments after the first, once the newest is complete and the only one; `undefined` before. */
+/** Deployments after the first one, once the newest is complete and alone; `undefined` before. */
 async function rolledOut({ ecs }: Scene, service: Service): Promise<number | undefined> {
   const { services } = await ecs.send(
     new DescribeServicesCommand({ cluster: CLUSTER, services: [service] }),
@@ -239,10 +240,9 @@ async function rolledOut({ ecs }: Scene, service: Service): Promise<number | und
     `the rollout of ${service} failed: ${only?.rolloutStateReason}`,
   )
   if (others.length > 0 || only?.rolloutState !== 'COMPLETED') return undefined
-  const started = (found?.events ?? []).filter(({ message }) =>
-    /has (begun|started) .*deployment|\(deployment .*\) deployment completed/.test(message ?? ''),
-  )
-  return started.length
+  const list = new ListServiceDeploymentsCommand({ cluster: CLUSTER, service })
+  const { serviceDeployments = [] } = await ecs.send(list)
+  return serviceDeployments.length - 1
 }
 
 /** Every task that stopped did so for a deployment: an Envoy that died shows here, even when it was replaced at once. */
