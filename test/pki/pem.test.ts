@@ -1,0 +1,61 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { pem, pemBlocks } from '../../pki/pem.ts'
+
+const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 })
+const A = pem('CERTIFICATE', Buffer.from('first'))
+const B = pem('PRIVATE KEY', Buffer.from('second'))
+
+describe('reading', () => {
+  test('what was written is read back, whatever the bytes and however many blocks', () => {
+    fc.assert(
+      fc.property(fc.array(bytes, { maxLength: 4 }), (all) => {
+        const text = all.map((der) => pem('CERTIFICATE', der)).join('\n \r\n')
+        const blocks = pemBlocks(text)
+        expect(blocks?.map(({ der }) => [...der])).toEqual(all.map((der) => [...der]))
+      }),
+    )
+  })
+
+  test('an empty text has no blocks', () => {
+    expect(pemBlocks('')).toEqual([])
+    expect(pemBlocks(' \r\n\t')).toEqual([])
+  })
+
+  test('lines may end in CRLF, be long, or run straight into the next block', () => {
+    expect(pemBlocks(A.replaceAll('\n', '\r\n'))).toEqual(pemBlocks(A))
+    expect(pemBlocks(`${A.trim()}\n${B}`)?.map(({ label }) => label)).toEqual([
+      'CERTIFICATE',
+      'PRIVATE KEY',
+    ])
+    const long = Buffer.alloc(300, 7)
+    const unwrapped = `-----BEGIN X-----\n${long.toString('base64')}\n-----END X-----`
+    expect(pemBlocks(unwrapped)?.[0]?.pem).toBe(pem('X', long))
+  })
+
+  test.each([
+    ['text before a block', `hello\n${A}`],
+    ['text between blocks', `${A}hello\n${B}`],
+    ['text after a block', `${A}hello`],
+    ['labels that differ', A.replace('END CERTIFICATE', 'END KEY')],
+    ['an unfinished block', A.slice(0, 40)],
+    ['an empty block', '-----BEGIN X-----\n-----END X-----\n'],
+    ['bad base64', '-----BEGIN X-----\nAAA\n-----END X-----\n'],
+    ['base64 with bits left over', '-----BEGIN X-----\nAB==\n-----END X-----\n'],
+    ['headers', A.replace('-----\n', '-----\nProc-Type: 4,ENCRYPTED\n\n')],
+    ['a label in lower case', A.replaceAll('CERTIFICATE', 'certificate')],
+  ])('%s is refused', (_, text) => {
+    expect(pemBlocks(text)).toBeUndefined()
+  })
+
+  test('any text at all is answered quickly and without throwing', () => {
+    fc.assert(fc.property(fc.string({ maxLength: 2_000 }), (text) => void pemBlocks(text)))
+    expect(pemBlocks(`-----BEGIN X-----\n${'A'.repeat(200_000)}`)).toBeUndefined()
+  })
+})
+
+test('writing wraps at 64 columns and ends with a line feed', () => {
+  const lines = pem('X', Buffer.alloc(100)).split('\n')
+
+  expect(lines.map((line) => line.length)).toEqual([17, 64, 64, 8, 15, 0])
+})

@@ -1,0 +1,43 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { contentId, plainSerial, versionId } from '../../pki/version.ts'
+
+const ARN = 'arn:aws:acm:us-east-1:111122223333:certificate/1'
+const hex = fc.stringMatching(/^[1-9a-f][0-9a-f]{0,39}$/)
+
+test('a version id is a UUID that Secrets Manager takes as a request token', () => {
+  fc.assert(
+    fc.property(fc.string(), hex, (source, serial) => {
+      const id = versionId(source, serial)
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
+      expect(id.length).toBeGreaterThanOrEqual(32)
+      expect(id.length).toBeLessThanOrEqual(64)
+    }),
+  )
+})
+
+test('the same certificate has the same id however its serial is written', () => {
+  fc.assert(
+    fc.property(hex, (serial) => {
+      const even = serial.length % 2 === 0 ? serial : `0${serial}`
+      const colons = even.toUpperCase().replace(/(..)(?=.)/g, '$1:')
+      expect(versionId(ARN, colons)).toBe(versionId(ARN, serial))
+      expect(plainSerial(colons)).toBe(serial)
+    }),
+  )
+})
+
+test('another source, another serial and a content have other ids', () => {
+  const ids = [versionId(ARN, '1'), versionId(ARN, '2'), versionId(`${ARN}2`, '1'), contentId('1')]
+
+  expect(new Set(ids).size).toBe(4)
+})
+
+test('an id is stable over releases: secrets out there are named by it', () => {
+  expect(versionId(ARN, '0A:1B')).toBe('92009cd7-4381-8c8c-ad74-02c3ea254dce')
+  expect(contentId('{}')).toBe('eda1b10b-f98c-8c43-a64b-90f5ad3b148e')
+})
+
+test('a serial of zeros stays one zero', () => {
+  expect(plainSerial('00:00')).toBe('0')
+})

@@ -1,0 +1,280 @@
+import type { KeyObject } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import type { KeyAlgorithm } from '../../local/algorithms.ts'
+import { makeKey } from '../../local/algorithms.ts'
+import { authority as found, leaf, type Authority as Root } from '../../local/x509.ts'
+import { facts } from '../../pki/bundle.ts'
+import { RelayError } from '../../pki/error.ts'
+import { passphrase } from '../../pki/passphrase.ts'
+import type { Authority, Certificate, Exported, Issuer, Order } from '../../ports/authority.ts'
+import type { Fleet, Service } from '../../ports/fleet.ts'
+import type { Ports } from '../../ports/index.ts'
+import { keys } from './keys.ts'
+import { type Line, recorder } from './recorder.ts'
+import { type Shelf, shelf } from './shelf.ts'
+
+export const DAY = 86_400_000
+/** Where the time of every test begins. */
+export const START = Date.parse('2026-03-01T12:00:00Z')
+export const REGION = 'us-east-1'
+export const ACCOUNT = '111122223333'
+export const CA = `arn:aws:acm-pca:${REGION}:${ACCOUNT}:certificate-authority/aaaaaaaa-1111-2222-3333-444444444444`
+
+/** A certificate that the fake authority holds. */
+export interface Issue {
+  readonly arn: string
+  readonly order: Order
+  readonly owner: string | undefined
+  status: Certificate['status']
+  failure?: string
+  /** When it is issued, epoch milliseconds. */
+  readonly ready: number
+  material: Material
+  renewing: boolean
+  exports: number
+}
+
+interface Material {
+  readonly certificate: string
+  readonly chain: readonly string[]
+  readonly key: KeyObject
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** Everything behind the ports, to look at and to change. */
+export interface World {
+  readonly ports: Ports
+  readonly shelf: Shelf
+  readonly issues: Map<string, Issue>
+  readonly authorities: Map<string, Issuer & { readonly ca: Root }>
+  readonly services: Map<string, Service>
+  /** Every rollout that was started, in order. */
+  readonly rolls: string[]
+  readonly looks: { readonly secret: string; readonly delay: number }[]
+  readonly buried: { readonly body: string; readonly reason: RelayError }[]
+  readonly lines: readonly Line[]
+  /** Lets time pass. */
+  pass(milliseconds: number): void
+  /** Finishes a renewal: new key, new serial, same ARN. */
+  renewed(arn: string): Promise<void>
+}
+
+export interface Options {
+  /** Without it passphrases are stored as they are. */
+  readonly sealing?: boolean
+  /** Milliseconds until a certificate is issued. */
+  readonly delay?: number
+  /** Of every certificate; by default each has its own. */
+  readonly key?: KeyObject
+  readonly passphrase?: Ports['passphrase']
+  /** Changes what an export answers. */
+  readonly tamper?: (exported: Exported, issue: Issue) => Exported | Promise<Exported>
+}
+
+/** Ports that work, over a world in memory. */
+export async function fakes(options: Options = {}): Promise<World> {
+  const time = { now: START }
+  const store = shelf()
+  const { log, lines } = recorder()
+  const world: Omit<World, 'ports'> = {
+    shelf: store,
+    issues: new Map(),
+    authorities: new Map([[CA, await issuer(CA)]]),
+    services: new Map(),
+    rolls: [],
+    looks: [],
+    buried: [],
+    lines,
+    pass: (milliseconds) => {
+      time.now += milliseconds
+    },
+    async renewed(arn) {
+      const issue = required(world.issues.get(arn))
+      issue.material = await issued(world, issue.order, time.now, options.key)
+      issue.renewing = false
+    },
+  }
+  const ports: Ports = {
+    authority: authority(world, () => time.now, options),
+    vault: store.vault,
+    keeper: store.keeper,
+    fleet: fleet(world, () => time.now),
+    queue: {
+      async look(secret, delay) {
+        world.looks.push({ secret, delay })
+      },
+      async bury(body, reason) {
+        world.buried.push({ body, reason })
+      },
+    },
+    clock: {
+      now: () => time.now,
+      async sleep(milliseconds) {
+        time.now += milliseconds
+      },
+    },
+    log,
+    passphrase: options.passphrase ?? (() => passphrase(randomBytes(32))),
+    keys: options.sealing ? keys() : undefined,
+    org: 'example',
+  }
+  return { ...world, ports }
+}
+
+/** A private CA of the fake authority: a root and a subordinate that issues. */
+export async function issuer(
+  arn: string,
+  over: Partial<Issuer> = {},
+  algorithm: KeyAlgorithm = 'EC_prime256v1',
+): Promise<Issuer & { readonly ca: Root }> {
+  const { root, ca } = await hierarchy(algorithm)
+  return {
+    arn,
+    status: 'ACTIVE',
+    family: algorithm.startsWith('RSA') ? 'RSA' : 'EC',
+    shortLived: false,
+    root: root.certificate,
+    ca,
+    ...over,
+  }
+}
+
+const hierarchies = new Map<KeyAlgorithm, Promise<{ root: Root; ca: Root }>>()
+
+function hierarchy(algorithm: KeyAlgorithm): Promise<{ root: Root; ca: Root }> {
+  const known = hierarchies.get(algorithm) ?? establish(algorithm)
+  hierarchies.set(algorithm, known)
+  return known
+}
+
+async function establish(algorithm: KeyAlgorithm): Promise<{ root: Root; ca: Root }> {
+  const life = { notBefore: START - 30 * DAY, notAfter: START + 3_650 * DAY, algorithm }
+  const root = await found({ name: 'Example Root', ...life })
+  return {
+    root,
+    ca: await found({ name: 'Example Issuing', parent: root, pathLength: 0, ...life }),
+  }
+}
+
+type Behind = Omit<World, 'ports'>
+
+function authority(world: Behind, now: () => number, options: Options): Authority {
+  const tokens = new Map<string, string>()
+  const find = (arn: string): Issue => {
+    const issue = world.issues.get(arn)
+    if (issue === undefined) throw new RelayError('CERTIFICATE_MISSING', `no certificate ${arn}`)
+    if (issue.status === 'pending' && now() >= issue.ready) issue.status = 'issued'
+    return issue
+  }
+  const ready = (arn: string): Issue => {
+    const issue = find(arn)
+    if (issue.status === 'pending') throw new RelayError('CERTIFICATE_PENDING', `${arn} is pending`)
+    return issue
+  }
+  return {
+    async request(order) {
+      const known = tokens.get(order.token)
+      if (known !== undefined) return known
+      const arn = `arn:aws:acm:${REGION}:${ACCOUNT}:certificate/${order.token.slice(0, 8)}-${tokens.size}`
+      tokens.set(order.token, arn)
+      const material = await issued(world, order, now(), options.key)
+      const at = now() + (options.delay ?? 0)
+      const rest = { status: 'pending' as const, ready: at, renewing: false, exports: 0 }
+      world.issues.set(arn, { arn, order, owner: order.owner, material, ...rest })
+      return arn
+    },
+    async describe(arn) {
+      return described(find(arn))
+    },
+    async leaf(arn) {
+      return ready(arn).material.certificate
+    },
+    async export(arn, phrase) {
+      const issue = ready(arn)
+      const { certificate, chain, key } = issue.material
+      const privateKey = key
+        .export({
+          type: 'pkcs8',
+          format: 'pem',
+          cipher: 'aes-256-cbc',
+          passphrase: Buffer.from(phrase.reveal()),
+        })
+        .toString()
+      issue.exports++
+      const exported = { certificate, chain: chain.join('\n'), privateKey }
+      return options.tamper?.(exported, issue) ?? exported
+    },
+    async renew(arn) {
+      const issue = ready(arn)
+      if (issue.exports === 0)
+        throw new RelayError('CERTIFICATE_REFUSED', `${arn} was never exported`)
+      if (issue.renewing) throw new RelayError('CERTIFICATE_PENDING', `${arn} is being renewed`)
+      issue.renewing = true
+    },
+    async remove(arn, owner) {
+      const issue = world.issues.get(arn)
+      if (issue === undefined) return true
+      if (issue.owner !== owner) return false
+      return world.issues.delete(arn)
+    },
+    async issuer(arn) {
+      const one = world.authorities.get(arn)
+      if (one === undefined) throw new RelayError('AUTHORITY_MISSING', `no authority ${arn}`)
+      const { ca: _, ...rest } = one
+      return rest
+    },
+  }
+}
+
+async function issued(
+  world: Behind,
+  { names, keyAlgorithm, authority: arn }: Order,
+  now: number,
+  key?: KeyObject,
+): Promise<Material> {
+  const notBefore = now - 3_600_000
+  const notAfter = notBefore + 395 * DAY
+  const made = await leaf({
+    parent: required(world.authorities.get(arn)).ca,
+    names,
+    key: key ?? (await makeKey(keyAlgorithm)),
+    notBefore,
+    notAfter,
+  })
+  return { ...made, notBefore, notAfter }
+}
+
+function described(issue: Issue): Certificate {
+  const { arn, order, status, failure, material, renewing } = issue
+  const { notBefore, notAfter, certificate } = material
+  const about = {
+    arn,
+    status,
+    names: order.names,
+    keyAlgorithm: order.keyAlgorithm,
+    authority: order.authority,
+    renewing,
+    ...(failure !== undefined && { failure }),
+  }
+  if (status === 'pending' || status === 'failed') return about
+  return { ...about, serial: facts(arn, certificate).serial, notBefore, notAfter }
+}
+
+function fleet(world: Behind, now: () => number): Fleet {
+  return {
+    async look(names) {
+      return names.map((name) => world.services.get(name) ?? { name, state: 'gone' })
+    },
+    async roll(name) {
+      world.rolls.push(name)
+      world.services.set(name, { name, state: 'active', deployed: now() })
+      return `ecs-svc/${world.rolls.length}`
+    },
+  }
+}
+
+export function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError('the test expects it to be there')
+  return value
+}
