@@ -192,12 +192,25 @@ async function renew(plot: Plot): Promise<Found> {
       versionBefore: before[service].version,
       versionAfter: after[service].version,
       label,
+      wokenBy: wokenBy(scene, after[service].facts.source),
     }
   })
   return {
     facts,
-    line: `${BEFORE / DAY} days later ACM renewed both; checked, promoted: ${SERVICES.map((one) => `${one} ${facts[one].serialAfter.slice(0, 8)}…`).join(', ')}`,
+    line: `${BEFORE / DAY} days later ACM renewed both and said so; checked, promoted: ${SERVICES.map((one) => `${one} ${facts[one].serialAfter.slice(0, 8)}…`).join(', ')}`,
   }
+}
+
+const RENEWED = 'ACM Certificate Available'
+
+/** The event that made `reconcile` look at a certificate, read from its log. */
+function wokenBy({ aws }: Scene, source: string): string {
+  const lines = aws.lines({ group: '/aws/lambda/certrelay-reconcile' })
+  const woken = lines.find(({ message }) =>
+    [`"message":"woken"`, source, RENEWED].every((part) => message.includes(part)),
+  )
+  claim(woken !== undefined, `no event ${RENEWED} woke reconcile for ${source}`)
+  return RENEWED
 }
 
 async function rollout({ scene, outputs, load: traffic }: Plot): Promise<Found> {

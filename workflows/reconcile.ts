@@ -51,6 +51,7 @@ export async function reconcile(
   remaining: () => number,
 ): Promise<readonly Look[]> {
   if ('secret' in notice) return [await look(ports, notice.secret, remaining)]
+  ports.log.info('woken', { source: notice.source, why: notice.why })
   const secrets: string[] = []
   for await (const page of ports.keeper.managed(notice.source)) secrets.push(...page)
   const [only, ...others] = secrets
