@@ -1,0 +1,285 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { packaged } from '../cli/package.ts'
+import { weigh } from '../cli/weigh.ts'
+import { parseNotice } from '../events/notice.ts'
+import { pattern } from '../local/pattern.ts'
+import { ofType, packagedTemplate, type Resources, statements } from './support/template.ts'
+
+const FUNCTIONS = ['certificate', 'reconcile', 'sweep', 'trust']
+const ROLES = ['CertificateRole', 'ReconcileRole', 'SweepRole', 'TrustRole']
+let text: string
+let resources: Resources
+
+beforeAll(async () => {
+  const made = await packagedTemplate()
+  text = made.text
+  resources = made.resources
+}, 60_000)
+
+describe('the package', () => {
+  test('has one bundle for each function, each under 1 MB', async () => {
+    const weights = await weigh(await packaged())
+
+    expect(Object.keys(weights).sort()).toEqual(FUNCTIONS)
+    for (const [name, bytes] of Object.entries(weights)) expect(bytes, name).toBeLessThan(1_000_000)
+  })
+
+  test('is not made again while nothing has changed', async () => {
+    const template = async () => {
+      const name = join(await packaged(), 'cloudformation-template-update-stack.json')
+      return readFile(name, 'utf8') // osls writes the time into every S3Key
+    }
+
+    expect(await template()).toBe(await template())
+  })
+
+  test('gives each function a role of its own', () => {
+    const functions = ofType(resources, 'AWS::Lambda::Function')
+    const roles = functions.map(([, { Properties }]) => JSON.stringify(Properties['Role']))
+
+    expect(functions.map(([, { Properties }]) => Properties['FunctionName']).sort()).toEqual(
+      FUNCTIONS.map((name) => `certrelay-${name}`),
+    )
+    expect(roles.sort()).toEqual(
+      ROLES.map((id) => JSON.stringify({ 'Fn::GetAtt': [id, 'Arn'] })).sort(),
+    )
+    expect(
+      ofType(resources, 'AWS::IAM::Role')
+        .map(([id]) => id)
+        .sort(),
+    ).toEqual(ROLES)
+  })
+
+  test('holds no secret: functions get names and addresses', () => {
+    const known = ['CERTRELAY_DEAD_LETTERS', 'CERTRELAY_KEYS', 'CERTRELAY_ORG', 'CERTRELAY_QUEUE']
+
+    for (const [id, { Properties }] of ofType(resources, 'AWS::Lambda::Function')) {
+      const variables = record(record(Properties['Environment'])['Variables'])
+      expect(Object.keys(variables).sort(), id).toEqual(known)
+    }
+    expect(text).not.toMatch(/PRIVATE KEY|SecretString|password|AKIA|\{\{resolve:/i)
+  })
+
+  test('runs functions on a Node.js that AWS supports, with log groups that forget', () => {
+    for (const [id, { Properties }] of ofType(resources, 'AWS::Lambda::Function')) {
+      expect(Properties, id).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] })
+    }
+    const groups = ofType(resources, 'AWS::Logs::LogGroup')
+    expect(groups.length).toBe(FUNCTIONS.length)
+    for (const [id, { Properties }] of groups) expect(Properties['RetentionInDays'], id).toBe(90)
+  })
+})
+
+describe('what wakes it', () => {
+  const place = { region: 'us-east-1', account: '111122223333' }
+  const event = (source: string, kind: string) => ({
+    source,
+    'detail-type': kind,
+    ...place,
+    resources: ['arn:aws:acm:us-east-1:111122223333:certificate/1'],
+    detail: {},
+  })
+
+  test.each([
+    'ACM Certificate Available',
+    'ACM Certificate Approaching Expiration',
+    'ACM Certificate Expired',
+    'ACM Certificate Renewal Action Required',
+    'ACM Certificate Revoked',
+  ])('%s reaches the queue, and reconcile understands it', (kind) => {
+    const rule = resources.get('CertificateEvents')
+    const matches = pattern(JSON.stringify(rule?.Properties['EventPattern']))
+    const sent = event('aws.acm', kind)
+
+    expect(matches(sent)).toBe(true)
+    expect(parseNotice(JSON.stringify(sent), place)).toEqual({
+      source: sent.resources[0],
+      why: kind,
+    })
+  })
+
+  test.each([
+    ['aws.acm-pca', 'ACM Certificate Available'],
+    ['aws.acm', 'ACM Certificate Rotated'],
+  ])('%s: %s does not', (source, kind) => {
+    const rule = resources.get('CertificateEvents')
+    const matches = pattern(JSON.stringify(rule?.Properties['EventPattern']))
+
+    expect(matches(event(source, kind))).toBe(false)
+  })
+
+  test('an event that cannot be delivered, or not processed, ends in the dead-letter queue', () => {
+    const dead = { 'Fn::GetAtt': ['DeadLetters', 'Arn'] }
+
+    expect(resources.get('CertificateEvents')?.Properties['Targets']).toMatchObject([
+      { Arn: { 'Fn::GetAtt': ['Looks', 'Arn'] }, DeadLetterConfig: { Arn: dead } },
+    ])
+    expect(resources.get('Looks')?.Properties['RedrivePolicy']).toEqual({
+      deadLetterTargetArn: dead,
+      maxReceiveCount: 5,
+    })
+  })
+
+  test('messages stay hidden six times as long as reconcile may take, and fail one by one', () => {
+    const { Properties } = resources.get('ReconcileLambdaFunction') ?? {}
+    const [[, mapping] = []] = ofType(resources, 'AWS::Lambda::EventSourceMapping')
+
+    expect(resources.get('Looks')?.Properties['VisibilityTimeout']).toBe(
+      Number(Properties?.['Timeout']) * 6,
+    )
+    expect(mapping?.Properties['FunctionResponseTypes']).toEqual(['ReportBatchItemFailures'])
+  })
+
+  test('a dead letter, a rejected certificate and a sweep that stands still call a person', () => {
+    const alarms = ofType(resources, 'AWS::CloudWatch::Alarm')
+    const metrics = alarms.map(([, { Properties }]) => Properties['MetricName'])
+
+    expect(metrics.sort()).toEqual([
+      'ApproximateNumberOfMessagesVisible',
+      'Attention',
+      'Invocations',
+      'Rejected',
+    ])
+    for (const [id, { Properties }] of alarms) {
+      expect(Properties['AlarmActions'], id).toEqual([{ Ref: 'Alarms' }])
+    }
+  })
+})
+
+/** Which functions send which command of the SDK. A new command in `aws/` is to be entered here, and in resources.yml. */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  'acm:DeleteCertificate': ['Certificate'],
+  'acm:DescribeCertificate': ['Certificate', 'Reconcile'],
+  'acm:ExportCertificate': ['Certificate', 'Reconcile'],
+  'acm:GetCertificate': ['Certificate'],
+  'acm:ListTagsForCertificate': ['Certificate'],
+  'acm:RenewCertificate': ['Reconcile'],
+  'acm:RequestCertificate': ['Certificate'],
+  'acm-pca:DescribeCertificateAuthority': ['Certificate', 'Reconcile', 'Trust'],
+  'acm-pca:GetCertificateAuthorityCertificate': ['Certificate', 'Reconcile', 'Trust'],
+  'ecs:DescribeServices': ['Reconcile'],
+  'ecs:UpdateService': ['Reconcile'],
+  'kms:Decrypt': ['Certificate', 'Reconcile', 'Trust'],
+  'kms:Encrypt': ['Certificate', 'Reconcile'],
+  'lambda:InvokeFunction': ['Certificate', 'Trust'],
+  'secretsmanager:CreateSecret': ['Certificate', 'Trust'],
+  'secretsmanager:DeleteSecret': ['Certificate', 'Trust'],
+  'secretsmanager:DescribeSecret': ['Certificate', 'Reconcile', 'Trust'],
+  'secretsmanager:GetSecretValue': ['Certificate', 'Reconcile'],
+  'secretsmanager:ListSecrets': ['Reconcile', 'Sweep'],
+  'secretsmanager:PutSecretValue': ['Certificate', 'Reconcile', 'Trust'],
+  'secretsmanager:RemoveRegionsFromReplication': ['Certificate', 'Trust'],
+  'secretsmanager:ReplicateSecretToRegions': ['Certificate', 'Trust'],
+  'secretsmanager:RestoreSecret': ['Certificate', 'Trust'],
+  'secretsmanager:TagResource': ['Certificate', 'Reconcile', 'Trust'],
+  'secretsmanager:UntagResource': ['Certificate', 'Trust'],
+  'secretsmanager:UpdateSecret': ['Certificate', 'Trust'],
+  'secretsmanager:UpdateSecretVersionStage': ['Certificate', 'Reconcile', 'Trust'],
+  'sqs:SendMessage': ['Certificate', 'Reconcile', 'Sweep'],
+}
+
+/** What AWS does in a function's name, without a command of ours. */
+const INDIRECT: Readonly<Record<string, readonly string[]>> = {
+  'acm:AddTagsToCertificate': ['Certificate'], // RequestCertificate with tags
+  'acm-pca:GetCertificate': ['Certificate'], // ACM, with the requester's rights
+  'acm-pca:IssueCertificate': ['Certificate'],
+  'kms:GenerateDataKey': ['Certificate', 'Reconcile', 'Trust'], // Secrets Manager, with a key of the user's
+  'logs:CreateLogStream': ['Certificate', 'Reconcile', 'Sweep', 'Trust'],
+  'logs:PutLogEvents': ['Certificate', 'Reconcile', 'Sweep', 'Trust'],
+  'sqs:ChangeMessageVisibility': ['Reconcile'], // the event source mapping
+  'sqs:DeleteMessage': ['Reconcile'],
+  'sqs:GetQueueAttributes': ['Reconcile'],
+  'sqs:ReceiveMessage': ['Reconcile'],
+}
+
+describe('what the functions may do', () => {
+  test('every command of the SDK that aws/ imports is known here', async () => {
+    expect(await imported()).toEqual(Object.keys(COMMANDS).sort())
+  })
+
+  test.each(ROLES)('%s allows what its function needs and nothing else', (id) => {
+    const role = resources.get(id)
+    if (role === undefined) throw new TypeError(`no role ${id}`)
+    const allowed = new Set(statements(role).flatMap(({ Action }) => Action))
+
+    const needed = Object.entries({ ...COMMANDS, ...INDIRECT })
+      .filter(([, owners]) => owners.some((owner) => id === `${owner}Role`))
+      .map(([action]) => action)
+    expect([...allowed].sort()).toEqual(needed.sort())
+  })
+
+  test('no statement allows every action, and every resource only where AWS knows none', () => {
+    const without = ['acm:RequestCertificate', 'secretsmanager:ListSecrets']
+
+    for (const [id, role] of ofType(resources, 'AWS::IAM::Role')) {
+      for (const { Sid, Action, Resource } of statements(role)) {
+        expect(
+          Action.filter((one) => String(one).includes('*')),
+          `${id} ${Sid}`,
+        ).toEqual([])
+        if (!Resource.includes('*')) continue
+        expect(without, `${id} ${Sid}`).toEqual(expect.arrayContaining(Action))
+      }
+    }
+  })
+
+  test('secrets are written, read and deleted only where our tag is on them', () => {
+    const free = ['secretsmanager:DescribeSecret', 'secretsmanager:ListSecrets']
+
+    for (const [id, role] of ofType(resources, 'AWS::IAM::Role')) {
+      for (const { Sid, Action, Condition } of statements(role)) {
+        const guarded = Action.map(String).filter(
+          (action) => action.startsWith('secretsmanager:') && !free.includes(action),
+        )
+        if (guarded.length === 0) continue
+        expect(JSON.stringify(Condition), `${id} ${Sid}`).toMatch(
+          /"aws:Re(source|quest)Tag\/certrelay:source":"false"/,
+        )
+      }
+    }
+  })
+
+  test('passphrases are sealed and opened under the organisation only', () => {
+    const sealing = ROLES.flatMap((id) => {
+      const role = resources.get(id)
+      return role === undefined ? [] : statements(role)
+    }).filter(({ Action }) => Action.includes('kms:Encrypt'))
+
+    expect(sealing.length).toBe(2)
+    for (const { Condition, Resource } of sealing) {
+      expect(Resource).toEqual([{ Ref: 'Keys' }])
+      expect(Condition).toEqual({
+        StringEquals: {
+          'kms:EncryptionContext:org': { Ref: 'Org' },
+          'kms:EncryptionContext:purpose': 'passphrase',
+        },
+      })
+    }
+  })
+})
+
+const AWS = join(import.meta.dirname, '..', 'aws')
+const PREFIXES: Readonly<Record<string, string>> = { 'secrets-manager': 'secretsmanager' }
+const ACTIONS: Readonly<Record<string, string>> = { 'lambda:Invoke': 'lambda:InvokeFunction' }
+
+/** IAM actions of the commands that the files in `aws/` import, sorted. */
+async function imported(): Promise<string[]> {
+  const actions = new Set<string>()
+  for (const name of await readdir(AWS)) {
+    const source = await readFile(join(AWS, name), 'utf8')
+    const clauses = source.matchAll(/import \{([^}]*)\} from '@aws-sdk\/client-([a-z-]+)'/g)
+    for (const [, names = '', client = ''] of clauses) {
+      for (const [, command] of names.matchAll(/\b(\w+)Command\b/g)) {
+        const action = `${PREFIXES[client] ?? client}:${command}`
+        actions.add(ACTIONS[action] ?? action)
+      }
+    }
+  }
+  return [...actions].sort()
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}
