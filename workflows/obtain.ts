@@ -31,7 +31,7 @@ export async function obtain(
 ): Promise<string> {
   const { origin, names } = wanted
   if ('certificate' in origin) {
-    const { authority } = await describe(ports.authority, origin.certificate, 'Certificate')
+    const { authority } = await adopted(ports.authority, origin.certificate)
     if (authority !== undefined) return origin.certificate
     throw new RelayError(
       'CERTIFICATE_REFUSED',
@@ -127,7 +127,7 @@ const LOOKS = 20
 /** Looks until the certificate is issued. @throws CERTIFICATE_PENDING, CERTIFICATE_REFUSED with the authority's reason */
 export async function awaitIssue({ authority, clock }: Needs, arn: string): Promise<Certificate> {
   for (let count = 0; count < LOOKS; count++) {
-    const found = await describe(authority, arn, 'Certificate', count < LOOKS - 1)
+    const found = await authority.describe(arn).catch(missing) // ACM takes seconds to show a new one
     if (found?.status === 'issued') return found
     if (found !== undefined && found.status !== 'pending') {
       throw new RelayError(
@@ -149,35 +149,14 @@ const NEXT: Readonly<Record<string, string>> = {
   PCA_LIMIT_EXCEEDED: "; the CA's quota is used up",
 }
 
-async function describe(
-  authority: Authority,
-  arn: string,
-  property: string,
-  patient?: false,
-): Promise<Certificate>
-async function describe(
-  authority: Authority,
-  arn: string,
-  property: string,
-  patient: boolean,
-): Promise<Certificate | undefined>
-async function describe(
-  authority: Authority,
-  arn: string,
-  property: string,
-  patient = false,
-): Promise<Certificate | undefined> {
-  try {
-    return await authority.describe(arn)
-  } catch (error) {
-    if (!(error instanceof RelayError) || error.code !== 'CERTIFICATE_MISSING') throw error
-    if (patient) return undefined // ACM takes seconds to show a certificate that was just requested
-    throw new RelayError(
-      'CERTIFICATE_MISSING',
-      `${property}: there is no certificate ${arn} in this account and region; give the ARN of one`,
-      { cause: error },
-    )
-  }
+/** An adopted certificate. @throws CERTIFICATE_MISSING naming the property. */
+async function adopted(authority: Authority, arn: string): Promise<Certificate> {
+  const found = await authority.describe(arn).catch(missing)
+  if (found !== undefined) return found
+  throw new RelayError(
+    'CERTIFICATE_MISSING',
+    `Certificate: there is no certificate ${arn} in this account and region; give the ARN of one`,
+  )
 }
 
 function missing(error: unknown): undefined {

@@ -160,7 +160,7 @@ async function establish(algorithm: KeyAlgorithm): Promise<{ root: Root; ca: Roo
 type Behind = Omit<World, 'ports'>
 
 function authority(world: Behind, now: () => number, options: Options): Authority {
-  const tokens = new Map<string, string>()
+  const tokens = new Map<string, Promise<string>>()
   const find = (arn: string): Issue => {
     const issue = world.issues.get(arn)
     if (issue === undefined) throw new RelayError('CERTIFICATE_MISSING', `no certificate ${arn}`)
@@ -172,17 +172,19 @@ function authority(world: Behind, now: () => number, options: Options): Authorit
     if (issue.status === 'pending') throw new RelayError('CERTIFICATE_PENDING', `${arn} is pending`)
     return issue
   }
+  const make = async (arn: string, order: Order) => {
+    const material = await issued(world, order, now(), options.key)
+    const at = now() + (options.delay ?? 0)
+    const rest = { status: 'pending' as const, ready: at, renewing: false, exports: 0 }
+    world.issues.set(arn, { arn, order, owner: order.owner, material, ...rest })
+    return arn
+  }
   return {
     async request(order) {
-      const known = tokens.get(order.token)
-      if (known !== undefined) return known
       const arn = `arn:aws:acm:${REGION}:${ACCOUNT}:certificate/${order.token.slice(0, 8)}-${tokens.size}`
-      tokens.set(order.token, arn)
-      const material = await issued(world, order, now(), options.key)
-      const at = now() + (options.delay ?? 0)
-      const rest = { status: 'pending' as const, ready: at, renewing: false, exports: 0 }
-      world.issues.set(arn, { arn, order, owner: order.owner, material, ...rest })
-      return arn
+      const asked = tokens.get(order.token) ?? make(arn, order)
+      tokens.set(order.token, asked)
+      return asked
     },
     async describe(arn) {
       return described(find(arn))
