@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, '..')
 const TWO_SERVICES = join(ROOT, 'examples', 'two-services.yml')
 const CLEAN = { status: 0, stdout: '', stderr: '' }
 
-describe('cfn-lint', () => {
+describe('cfn-lint', { timeout: 60_000 }, () => {
   let linter: Program
   let template: string
 
