@@ -124,7 +124,6 @@ async function serve({ scene, outputs }: Plot): Promise<Found> {
     noCertificate === 0,
     `color's Envoy counted ${noCertificate} clients without certificate, not 0`,
   )
-  await unharmed(scene)
   return {
     facts: { status, body: body.trim(), handshake, noCertificate },
     line: `gateway → color by mutual TLS: ${status}, ${handshake} handshake${handshake === 1 ? '' : 's'}, all with a client certificate`,
@@ -162,6 +161,7 @@ async function refuse(plot: Plot): Promise<Found> {
 async function renew(plot: Plot): Promise<Found> {
   const { scene, outputs } = plot
   const before = await each((service) => current(scene, outputs, service))
+  await unharmed(scene) // a year from now AWS has forgotten who stopped today
   plot.load = load(url(outputs))
   await scene.aws.clock.advance(BEFORE)
   const after = await each((service) =>
@@ -232,7 +232,6 @@ async function rollout({ scene, outputs, load: traffic }: Plot): Promise<Found> 
     `${failed} of ${requests} requests failed during the rollout: ${failures.join('; ')}`,
   )
   claim(shown === serialAfter, `color shows serial ${shown}, and its secret holds ${serialAfter}`)
-  await unharmed(scene)
   return {
     facts: { deployments, requests, failed, servedSerial: shown, serialAfter },
     line: `one deployment for each service, ${requests} requests, ${failed} failed; color shows ${shown.slice(0, 8)}…`,
@@ -258,8 +257,11 @@ async function rolledOut({ ecs }: Scene, service: Service): Promise<number | und
   return serviceDeployments.length - 1
 }
 
-/** Every task that stopped did so for a deployment: an Envoy that died shows here, even when it was replaced at once. */
-async function unharmed({ ecs }: Scene): Promise<void> {
+/**
+ * Every task that stopped did so for a deployment: an Envoy that died shows here, even when it was replaced at once.
+ * @throws False naming the service
+ */
+export async function unharmed({ ecs }: Scene): Promise<void> {
   for (const service of SERVICES) {
     const list = new ListTasksCommand({
       cluster: CLUSTER,

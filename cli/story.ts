@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type Facts, printer, type Told } from './print.ts'
 import { prepare, type Scene, scene } from './scene.ts'
-import { BEFORE, False, type Plot, STEPS } from './steps.ts'
+import { BEFORE, False, type Plot, STEPS, unharmed } from './steps.ts'
 
 // npm start: the product's main job, on real parts, in about half a minute.
 
@@ -54,6 +54,7 @@ async function play(plot: Plot): Promise<Told[]> {
     const since = () => Math.round(performance.now() - began)
     try {
       const { facts, line } = await step(plot)
+      await unharmed(plot.scene)
       const told = { name, ok: true, ms: since(), facts }
       steps.push(told)
       print.step(told, line)
