@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-ecs'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
-import { authority, leaf } from '../local/x509.ts'
+import { authority, leaf } from '../local/x509/x509.ts'
 import { parseBundle } from '../pki/bundle.ts'
 import { passphrase } from '../pki/passphrase.ts'
 

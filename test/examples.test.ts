@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { packaged } from '../cli/package.ts'
-import { parse } from '../local/template.ts'
+import { parse } from '../local/formation/template.ts'
 import { CFN_LINT, INSTALLING, type Program, program } from './support/python.ts'
 
 const ROOT = join(import.meta.dirname, '..')

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { packaged } from '../cli/package.ts'
 import { weigh } from '../cli/weigh.ts'
 import { parseNotice } from '../events/notice.ts'
-import { pattern } from '../local/pattern.ts'
+import { pattern } from '../local/events/pattern.ts'
 import { ofType, packagedTemplate, type Resources, statements } from './support/template.ts'
 
 const FUNCTIONS = ['certificate', 'reconcile', 'sweep', 'trust']

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { Material } from '../../envoy/source.ts'
 import { faults, verify } from '../../envoy/verify.ts'
-import { type Authority, authority } from '../../local/x509.ts'
+import { type Authority, authority } from '../../local/x509/x509.ts'
 import { Secret } from '../../pki/secret.ts'
 import { material, root, type Wish } from '../support/sidecar.ts'
 

@@ -20,12 +20,12 @@ import {
   UpdateCertificateAuthorityCommand,
 } from '@aws-sdk/client-acm-pca'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type AcmOptions, acm } from '../../local/acm.ts'
+import { type AcmOptions, acm } from '../../local/acm/index.ts'
 import type { Credentials } from '../../local/iam.ts'
-import { pca } from '../../local/pca.ts'
+import { pca } from '../../local/pca/index.ts'
 import type { Emission } from '../../local/service.ts'
 import { open } from '../../local/world.ts'
-import { authority, leaf } from '../../local/x509.ts'
+import { authority, leaf } from '../../local/x509/x509.ts'
 import { allowAcm, certificateOf, type Plan, root, subordinate } from '../support/ceremony.ts'
 import { openssl } from '../support/openssl.ts'
 

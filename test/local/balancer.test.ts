@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import * as v from 'valibot'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { reachable } from '../../local/forwarder.ts'
+import { reachable } from '../../local/elb/forwarder.ts'
 import { balanced, type Fargate, fargate } from '../support/fargate.ts'
 
 let local: Fargate

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { camel } from '../../local/camel.ts'
+import { camel } from '../../local/formation/camel.ts'
 
 it.each([
   [

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-cloudformation'
 import * as v from 'valibot'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Formation, formation } from '../../local/formation.ts'
+import { type Formation, formation } from '../../local/formation/index.ts'
 import { operation } from '../../local/service.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client as configuration } from '../support/client.ts'

@@ -14,9 +14,9 @@ import {
 } from '@aws-sdk/client-eventbridge'
 import * as v from 'valibot'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { events } from '../../local/events.ts'
+import { events } from '../../local/events/index.ts'
 import { AwsError, type Service } from '../../local/service.ts'
-import { sqs } from '../../local/sqs.ts'
+import { sqs } from '../../local/sqs/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 
 const start = Date.parse('2026-11-21T06:51:08.250Z')

@@ -8,7 +8,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { faults } from '../../local/faults.ts'
 import { seeded } from '../../local/random.ts'
-import { secrets } from '../../local/secrets.ts'
+import { secrets } from '../../local/secrets/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client } from '../support/client.ts'
 

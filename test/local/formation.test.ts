@@ -13,9 +13,9 @@ import {
 } from '@aws-sdk/client-cloudformation'
 import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Formation, formation } from '../../local/formation.ts'
-import { kms } from '../../local/kms.ts'
-import { sqs } from '../../local/sqs.ts'
+import { type Formation, formation } from '../../local/formation/index.ts'
+import { kms } from '../../local/kms/index.ts'
+import { sqs } from '../../local/sqs/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client as configuration, role } from '../support/client.ts'
 

@@ -30,7 +30,7 @@ import {
   VerifyCommand,
 } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kms } from '../../local/kms.ts'
+import { kms } from '../../local/kms/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client, role } from '../support/client.ts'
 

@@ -8,10 +8,10 @@ import { build } from 'esbuild'
 import { strToU8, zipSync } from 'fflate'
 import * as v from 'valibot'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { events } from '../../local/events.ts'
-import { lambda } from '../../local/lambda.ts'
+import { events } from '../../local/events/index.ts'
+import { lambda } from '../../local/lambda/index.ts'
 import type { LogLine } from '../../local/service.ts'
-import { sqs } from '../../local/sqs.ts'
+import { sqs } from '../../local/sqs/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 
 const start = Date.parse('2026-11-21T06:00:00Z')

@@ -9,8 +9,8 @@ import {
   PutRetentionPolicyCommand,
 } from '@aws-sdk/client-cloudwatch-logs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { matcher } from '../../local/filter.ts'
-import { type Logs, logs } from '../../local/logs.ts'
+import { matcher } from '../../local/logs/filter.ts'
+import { type Logs, logs } from '../../local/logs/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client } from '../support/client.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { pattern } from '../../local/pattern.ts'
-import { schedule } from '../../local/schedule.ts'
+import { pattern } from '../../local/events/pattern.ts'
+import { schedule } from '../../local/events/schedule.ts'
 
 const event = {
   source: 'aws.acm',

@@ -1,4 +1,4 @@
-import '../../local/reflect.ts'
+import '../../local/x509/reflect.ts'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import {
   ACMPCAClient,
@@ -22,13 +22,13 @@ import {
 } from '@aws-sdk/client-acm-pca'
 import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type KeyAlgorithm, makeKey } from '../../local/algorithms.ts'
 import type { Credentials } from '../../local/iam.ts'
 import { internal } from '../../local/iam.ts'
-import { pca } from '../../local/pca.ts'
-import { span } from '../../local/validity.ts'
+import { pca } from '../../local/pca/index.ts'
+import { span } from '../../local/pca/validity.ts'
 import { type Ground, open } from '../../local/world.ts'
-import { alternatives, authority, commonName, leaf, request } from '../../local/x509.ts'
+import { type KeyAlgorithm, makeKey } from '../../local/x509/algorithms.ts'
+import { alternatives, authority, commonName, leaf, request } from '../../local/x509/x509.ts'
 import { allowAcm, certificateOf, found, root, subordinate } from '../support/ceremony.ts'
 import { openssl } from '../support/openssl.ts'
 

@@ -12,8 +12,8 @@ import {
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { kms } from '../../local/kms.ts'
-import { secrets } from '../../local/secrets.ts'
+import { kms } from '../../local/kms/index.ts'
+import { secrets } from '../../local/secrets/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client } from '../support/client.ts'
 

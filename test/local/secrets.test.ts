@@ -27,8 +27,8 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { kms } from '../../local/kms.ts'
-import { secrets } from '../../local/secrets.ts'
+import { kms } from '../../local/kms/index.ts'
+import { secrets } from '../../local/secrets/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client, role } from '../support/client.ts'
 

@@ -8,7 +8,7 @@ import {
 import { GetSessionTokenCommand, STSClient } from '@aws-sdk/client-sts'
 import * as v from 'valibot'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { kms } from '../../local/kms.ts'
+import { kms } from '../../local/kms/index.ts'
 import type { Seen } from '../../local/server.ts'
 import { operation, type Service } from '../../local/service.ts'
 import { sts } from '../../local/sts.ts'

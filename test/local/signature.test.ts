@@ -4,7 +4,7 @@ import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk
 import * as v from 'valibot'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '../../local/iam.ts'
-import { kms } from '../../local/kms.ts'
+import { kms } from '../../local/kms/index.ts'
 import { operation, type Service } from '../../local/service.ts'
 import { scope, verify } from '../../local/signature.ts'
 import { sts } from '../../local/sts.ts'

@@ -16,7 +16,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { sqs } from '../../local/sqs.ts'
+import { sqs } from '../../local/sqs/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 
 const start = Date.parse('2026-11-21T06:00:00Z')

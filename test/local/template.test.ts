@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { check, references } from '../../local/graph.ts'
-import { assign } from '../../local/parameters.ts'
-import { ABSENT, resolve, type Scope } from '../../local/resolve.ts'
-import { parse } from '../../local/template.ts'
+import { check, references } from '../../local/formation/graph.ts'
+import { assign } from '../../local/formation/parameters.ts'
+import { ABSENT, resolve, type Scope } from '../../local/formation/resolve.ts'
+import { parse } from '../../local/formation/template.ts'
 
 const scope: Scope = {
   zones: ['us-east-1a', 'us-east-1b'],

@@ -13,9 +13,9 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import * as v from 'valibot'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { kms } from '../../local/kms.ts'
-import { secrets } from '../../local/secrets.ts'
-import { type Trail, trail } from '../../local/trail.ts'
+import { kms } from '../../local/kms/index.ts'
+import { secrets } from '../../local/secrets/index.ts'
+import { type Trail, trail } from '../../local/trail/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client, role } from '../support/client.ts'
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { makeKey } from '../../local/algorithms.ts'
+import { makeKey } from '../../local/x509/algorithms.ts'
 import {
   type Bundle,
   certificates,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { authority } from '../../local/x509.ts'
+import { authority } from '../../local/x509/x509.ts'
 import { type Candidate, check } from '../../pki/check.ts'
 import { pem } from '../../pki/pem.ts'
 import { Secret } from '../../pki/secret.ts'

@@ -24,7 +24,7 @@ const look = (over: Partial<Observed> = {}): Observed => ({
   source: SOURCE,
   certificate: issued,
   versions: labels({ [NEW]: ['AWSCURRENT'], [OLD]: ['AWSPREVIOUS'] }),
-  promoted: { version: NEW, at: START + DAY },
+  promoted: { version: NEW, at: START - DAY },
   services: [],
   ...over,
 })
@@ -82,17 +82,30 @@ describe('what is seen, and the step that follows', () => {
       START,
       'done',
     ],
-    ['current, a service is older', { services: [active('a/b', START)] }, START, 'roll'],
-    ['current, a service without a deployment', { services: [active('a/b')] }, START, 'roll'],
+    ['current, a service is older', { services: [active('a/b', START - 2 * DAY)] }, START, 'roll'],
     [
-      'current, a service is younger',
-      { services: [active('a/b', START + 2 * DAY)] },
+      'promoted by this run, a service is older',
+      { mine: true, promoted: { version: NEW, at: START }, services: [active('a/b', START - 1)] },
       START,
-      'done',
+      'roll',
     ],
     [
+      'promoted by another run a moment ago, a service is older',
+      { promoted: { version: NEW, at: START }, services: [active('a/b', START - 1)] },
+      START + 119_999,
+      'wait',
+    ],
+    [
+      'promoted by another run that must be dead, a service is older',
+      { promoted: { version: NEW, at: START }, services: [active('a/b', START - 1)] },
+      START + 120_000,
+      'roll',
+    ],
+    ['current, a service without a deployment', { services: [active('a/b')] }, START, 'roll'],
+    ['current, a service is younger', { services: [active('a/b', START)] }, START, 'done'],
+    [
       'current, a service of that very moment',
-      { services: [active('a/b', START + DAY)] },
+      { services: [active('a/b', START - DAY)] },
       START,
       'done',
     ],
@@ -115,7 +128,12 @@ describe('what is seen, and the step that follows', () => {
       LATE,
       'wait',
     ],
-    ['current and due, a service is older', { services: [active('a/b', START)] }, LATE, 'roll'],
+    [
+      'current and due, a service is older',
+      { services: [active('a/b', START - 2 * DAY)] },
+      LATE,
+      'roll',
+    ],
     ['current and due early', { renewBefore: 200 }, START + 200 * DAY, 'renew'],
     ['current and not due late', { renewBefore: 1 }, START + 200 * DAY, 'done'],
   ])('%s', (_, over, now, step) => {
@@ -123,7 +141,7 @@ describe('what is seen, and the step that follows', () => {
   })
 
   test('only the services that are late are named', () => {
-    const services = [active('a/old', START), active('a/new', START + 2 * DAY), active('a/none')]
+    const services = [active('a/old', START - 2 * DAY), active('a/new', START), active('a/none')]
 
     expect(decide(look({ services }), START)).toMatchObject({ services: ['a/old', 'a/none'] })
   })
@@ -254,6 +272,7 @@ const observed: fc.Arbitrary<Observed> = fc.record(
     }),
     renewBefore: fc.integer({ min: 1, max: 394 }),
     promoted: fc.record({ version: fc.constantFrom(NEW, OLD), at: moment }),
+    mine: fc.boolean(),
     services,
   },
   { requiredKeys: ['source', 'certificate', 'versions', 'services'] },
@@ -342,7 +361,12 @@ function after(one: Observed, decision: ReturnType<typeof decide>, now: number):
         checked: { version: NEW, findings: one.services.length % 2 === 0 ? [] : [finding] },
       }
     case 'promote':
-      return { ...one, versions: move('AWSCURRENT', NEW), promoted: { version: NEW, at: now } }
+      return {
+        ...one,
+        versions: move('AWSCURRENT', NEW),
+        promoted: { version: NEW, at: now },
+        mine: true,
+      }
     case 'mark':
       return { ...one, promoted: { version: NEW, at: now } }
     case 'reject':

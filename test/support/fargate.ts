@@ -1,9 +1,9 @@
 import { ECSClient } from '@aws-sdk/client-ecs'
 import * as v from 'valibot'
-import { balancers } from '../../local/balancer.ts'
-import { ecs } from '../../local/ecs.ts'
+import type { Images } from '../../local/ecs/images.ts'
+import { ecs } from '../../local/ecs/index.ts'
+import { balancers } from '../../local/elb/index.ts'
 import type { Role } from '../../local/iam.ts'
-import type { Images } from '../../local/images.ts'
 import type { Seen } from '../../local/server.ts'
 import {
   AwsError,

@@ -1,6 +1,6 @@
-import '../../local/reflect.ts'
+import '../../local/x509/reflect.ts'
 import * as x509 from '@peculiar/x509'
-import { makeKey, usual } from '../../local/algorithms.ts'
+import { makeKey, usual } from '../../local/x509/algorithms.ts'
 import {
   type Authority,
   authority,
@@ -10,7 +10,7 @@ import {
   leaf,
   spki,
   subjectOf,
-} from '../../local/x509.ts'
+} from '../../local/x509/x509.ts'
 import type { Candidate } from '../../pki/check.ts'
 import { Secret } from '../../pki/secret.ts'
 import { DAY, START } from './fakes.ts'

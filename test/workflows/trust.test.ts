@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { authority, leaf } from '../../local/x509.ts'
+import { authority, leaf } from '../../local/x509/x509.ts'
 import { certificates, parseTrust } from '../../pki/bundle.ts'
 import { RelayError } from '../../pki/error.ts'
 import { readTags } from '../../pki/tags.ts'

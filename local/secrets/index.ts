@@ -1,0 +1,78 @@
+import * as v from 'valibot'
+import type { Operation, Service, World } from '../service.ts'
+import { tagConditions } from '../wire.ts'
+import { listing } from './listing.ts'
+import { GetRandomPassword } from './password.ts'
+import { registry } from './registry.ts'
+import { replication } from './replicas.ts'
+import { shelf } from './shelf.ts'
+import { versions } from './versions.ts'
+
+const seen = v.object({
+  SecretId: v.optional(v.fallback(v.string(), '')),
+  Name: v.optional(v.fallback(v.string(), '')),
+  VersionId: v.optional(v.fallback(v.string(), '')),
+  VersionStage: v.optional(v.fallback(v.string(), '')),
+  KmsKeyId: v.optional(v.fallback(v.string(), '')),
+  Tags: v.optional(v.fallback(v.array(v.object({ Key: v.string(), Value: v.string() })), []), []),
+  TagKeys: v.optional(v.fallback(v.array(v.string()), []), []),
+})
+
+/** What Secrets Manager may be given besides: operations that live in other files. */
+export interface Extra {
+  readonly operations?: Readonly<Record<string, Operation>>
+}
+
+/**
+ * AWS Secrets Manager: versions, staging labels, replicas, deletion with a way back. Values are encrypted through
+ * KMS when the secret has a customer key, and kept in memory when it has none.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/
+ */
+export function secrets(world: World, { operations = {} }: Extra = {}): Service {
+  const shelves = shelf(world)
+  const copies = replication(world, shelves)
+  const values = versions(world, shelves, copies)
+  return {
+    name: 'secretsmanager',
+    operations: {
+      ...registry(world, shelves, copies, values),
+      ...values.operations,
+      ...copies.operations,
+      ...listing(world, shelves),
+      GetRandomPassword,
+      ...operations,
+    },
+    subject(operation, input, { region }) {
+      const parsed = v.safeParse(seen, input)
+      if (!parsed.success) return { arn: '*' }
+      const { SecretId, Name, VersionId, VersionStage, KmsKeyId, Tags, TagKeys } = parsed.output
+      const id = operation === 'CreateSecret' ? Name : SecretId
+      const conditions = {
+        ...(Name !== undefined && { 'secretsmanager:Name': Name }),
+        ...(KmsKeyId !== undefined && { 'secretsmanager:KmsKeyId': KmsKeyId }),
+        ...(VersionId !== undefined && { 'secretsmanager:VersionId': VersionId }),
+        ...((VersionStage !== undefined || operation === 'GetSecretValue') && {
+          'secretsmanager:VersionStage': VersionStage ?? 'AWSCURRENT',
+        }),
+        ...tagConditions([
+          ...Tags.map(({ Key, Value }) => [Key, Value] as const),
+          ...TagKeys.map((key) => [key, undefined] as const),
+        ]),
+      }
+      if (id === undefined) return { arn: '*', conditions }
+      const secret = operation === 'CreateSecret' ? undefined : shelves.look(region, id)
+      const unknown = id.startsWith('arn:')
+        ? id
+        : `arn:aws:secretsmanager:${region}:${world.account}:secret:${id}-??????`
+      const arn = secret?.arn ?? unknown
+      return {
+        arn,
+        ...(secret && { tags: Object.fromEntries(secret.tags) }),
+        conditions: {
+          ...conditions,
+          ...(operation !== 'CreateSecret' && { 'secretsmanager:SecretId': arn }),
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,159 @@
+import type { Alarm } from '../clock.ts'
+import { idle } from '../formation/wait.ts'
+import { AwsError, type World } from '../service.ts'
+import type { Message } from './message.ts'
+
+/** Where messages go that were received too often. */
+export interface Redrive {
+  readonly deadLetterTargetArn: string
+  readonly maxReceiveCount: number
+}
+
+/** What ReceiveMessage asks for. Times in milliseconds. */
+export interface Wish {
+  readonly max: number
+  readonly visibility: number
+  readonly wait: number
+}
+
+/** The messages of one standard queue: first in first out as far as visibility lets it be. */
+export interface Queue {
+  add(message: Message): void
+  receive(wish: Wish): Promise<readonly Message[]>
+  /** Forgets a message; a handle that is not the latest one is accepted and does nothing, as in AWS. */
+  remove(handle: string): void
+  /** @throws AwsError when the message is gone or was received again since. */
+  hide(handle: string, milliseconds: number): void
+  purge(): void
+  counts(): { readonly visible: number; readonly hidden: number; readonly delayed: number }
+}
+
+interface Waiter {
+  readonly wish: Wish
+  readonly done: (messages: readonly Message[]) => void
+  readonly alarm: Alarm
+}
+
+/** Everything about a queue that may change by SetQueueAttributes is asked for each time. */
+export interface Terms {
+  /** Part of every receipt handle. */
+  readonly id: string
+  /** In milliseconds. */
+  retention(): number
+  redrive(): Redrive | undefined
+  /** Hands a message to the queue with this ARN; false when there is none. */
+  bury(arn: string, message: Message): boolean
+}
+
+export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Queue {
+  const { clock, random } = world
+  const messages = new Map<string, Message>()
+  const waiters = new Set<Waiter>()
+  let alarm: Alarm | undefined
+
+  const expire = () => {
+    const oldest = clock.now() - terms.retention()
+    for (const message of messages.values()) {
+      if (message.sent <= oldest) messages.delete(message.id)
+    }
+  }
+  const buried = (message: Message) => {
+    const redrive = terms.redrive()
+    if (redrive === undefined || message.received < redrive.maxReceiveCount) return false
+    if (!terms.bury(redrive.deadLetterTargetArn, message)) return false
+    messages.delete(message.id)
+    return true
+  }
+  const take = ({ max, visibility }: Wish): Message[] => {
+    const taken: Message[] = []
+    const now = clock.now()
+    for (const message of messages.values()) {
+      if (taken.length >= max) break
+      if (message.visible > now || buried(message)) continue
+      message.received++
+      message.first ??= now
+      message.visible = now + visibility
+      message.receipt = Buffer.from(`${terms.id} ${message.id} ${random.hex(16)}`).toString(
+        'base64',
+      )
+      taken.push({ ...message })
+    }
+    return taken
+  }
+  const serve = () => {
+    alarm?.cancel()
+    alarm = undefined
+    expire()
+    for (const waiter of waiters) {
+      const taken = take(waiter.wish)
+      if (taken.length === 0) break
+      waiters.delete(waiter)
+      waiter.alarm.cancel()
+      waiter.done(taken)
+    }
+    if (waiters.size === 0) return
+    const times = [...messages.values()].map(({ visible }) => visible)
+    if (times.length > 0) alarm = clock.at(Math.min(...times), serve)
+  }
+  const find = (handle: string) => {
+    const [id, message, nonce] = Buffer.from(handle, 'base64').toString('utf8').split(' ')
+    if (id !== terms.id || message === undefined || nonce === undefined) {
+      throw new AwsError(
+        'ReceiptHandleIsInvalid',
+        `The input receipt handle "${handle}" is not a valid receipt handle.`,
+      )
+    }
+    const found = messages.get(message)
+    return found?.receipt === handle ? found : undefined
+  }
+  return {
+    add(message) {
+      messages.set(message.id, message)
+      serve()
+    },
+    receive(wish) {
+      expire()
+      const taken = take(wish)
+      if (taken.length > 0 || wish.wait === 0) return Promise.resolve(taken)
+      return new Promise((done) => {
+        const waiter: Waiter = {
+          wish,
+          done,
+          alarm: idle(clock, wish.wait, () => {
+            waiters.delete(waiter)
+            done([])
+          }),
+        }
+        waiters.add(waiter)
+        serve()
+      })
+    },
+    remove(handle) {
+      const message = find(handle)
+      if (message !== undefined) messages.delete(message.id)
+    },
+    hide(handle, milliseconds) {
+      const message = find(handle)
+      if (message === undefined || message.visible <= clock.now()) {
+        throw new AwsError(
+          'InvalidParameterValue',
+          `Value ${handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.`,
+        )
+      }
+      message.visible = clock.now() + milliseconds
+      serve()
+    },
+    purge: () => messages.clear(),
+    counts() {
+      expire()
+      const all = [...messages.values()]
+      const hidden = all.filter(({ visible }) => visible > clock.now())
+      const delayed = hidden.filter(({ received }) => received === 0).length
+      return {
+        visible: all.length - hidden.length,
+        hidden: hidden.length - delayed,
+        delayed,
+      }
+    },
+  }
+}
