@@ -43,7 +43,8 @@ export function vault(client: SecretsManagerClient): Vault {
         ...(key !== undefined && { KmsKeyId: key }),
         ...(replicas.length > 0 && { AddReplicaRegions: replicas.map((Region) => ({ Region })) }),
       })
-      const { ARN } = await ask(`create secret ${name}`, () => client.send(command), {
+      const under = key === undefined ? '' : ` with SecretKey ${key}`
+      const { ARN } = await ask(`create secret ${name}${under}`, () => client.send(command), {
         ResourceExistsException: 'SECRET_TAKEN',
         InvalidRequestException: 'SECRET_TAKEN',
         InvalidParameterException: 'PROPERTY_INVALID',

@@ -1,6 +1,6 @@
 import { RelayError } from '../pki/error.ts'
 import { readTags } from '../pki/tags.ts'
-import type { Authority, Certificate, Order } from '../ports/authority.ts'
+import type { Authority, Certificate, Issuer, Order } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import type { Asked } from './resource.ts'
@@ -87,14 +87,7 @@ async function suit(
   arn: string,
   wanted: Order['keyAlgorithm'] | undefined,
 ): Promise<Order['keyAlgorithm']> {
-  const { status, family, shortLived } = await authority.issuer(arn).catch((error: unknown) => {
-    if (!(error instanceof RelayError) || error.code !== 'AUTHORITY_MISSING') throw error
-    throw new RelayError(
-      'AUTHORITY_MISSING',
-      `Authority: there is no CA ${arn} in this account and region; give the ARN of one`,
-      { cause: error },
-    )
-  })
+  const { status, family, shortLived } = await ask(authority, arn, 'Authority')
   if (status !== 'ACTIVE')
     throw new RelayError(
       'AUTHORITY_REFUSED',
@@ -120,6 +113,28 @@ async function suit(
   )
 }
 
+/** Describes a CA. @throws AUTHORITY_MISSING, ACCESS_REFUSED naming the property that has its ARN. */
+export async function ask(
+  authority: Pick<Authority, 'issuer'>,
+  arn: string,
+  property: string,
+): Promise<Issuer> {
+  try {
+    return await authority.issuer(arn)
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    const { code, message } = error
+    if (code === 'ACCESS_REFUSED')
+      throw new RelayError(code, `${property}: ${message}`, { cause: error })
+    if (code !== 'AUTHORITY_MISSING') throw error
+    throw new RelayError(
+      code,
+      `${property}: there is no CA ${arn} in this account and region; give the ARN of one`,
+      { cause: error },
+    )
+  }
+}
+
 /** Real milliseconds between two looks at a certificate that is being issued, and how many looks fit into one invocation. */
 const GAP = 500
 const LOOKS = 20
@@ -132,7 +147,7 @@ export async function awaitIssue({ authority, clock }: Needs, arn: string): Prom
     if (found !== undefined && found.status !== 'pending') {
       throw new RelayError(
         'CERTIFICATE_REFUSED',
-        `certificate ${arn} is ${found.status}${found.failure === undefined ? '' : `: ${found.failure}`}${NEXT[found.failure ?? ''] ?? ''}`,
+        `${property(found)}certificate ${arn} is ${found.status}${found.failure === undefined ? '' : `: ${found.failure}`}${NEXT[found.failure ?? ''] ?? ''}`,
       )
     }
     if (count < LOOKS - 1) await clock.sleep(GAP)
@@ -141,6 +156,11 @@ export async function awaitIssue({ authority, clock }: Needs, arn: string): Prom
     'CERTIFICATE_PENDING',
     `certificate ${arn} is not issued yet; look again later`,
   )
+}
+
+/** What the CA refused is mended at the CA. */
+function property({ failure = '' }: Certificate): string {
+  return failure.startsWith('PCA_') ? 'Authority: ' : ''
 }
 
 const NEXT: Readonly<Record<string, string>> = {

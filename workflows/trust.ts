@@ -6,6 +6,7 @@ import { readTags, writeTags } from '../pki/tags.ts'
 import { contentId } from '../pki/version.ts'
 import type { Ports } from '../ports/index.ts'
 import { claim, inspect, release } from './claim.ts'
+import { ask } from './obtain.ts'
 import type { Asked, Gone, Made, Resource } from './resource.ts'
 
 type Needs = Pick<Ports, 'authority' | 'vault' | 'keeper' | 'clock' | 'log'>
@@ -127,14 +128,7 @@ function parse(text: string, from: string) {
 }
 
 async function rootOf(authority: Needs['authority'], arn: string, from: string): Promise<string> {
-  const { root, status } = await authority.issuer(arn).catch((error: unknown) => {
-    if (!(error instanceof RelayError) || error.code !== 'AUTHORITY_MISSING') throw error
-    throw new RelayError(
-      'AUTHORITY_MISSING',
-      `${from}: there is no CA ${arn} in this account and region; give the ARN of one`,
-      { cause: error },
-    )
-  })
+  const { root, status } = await ask(authority, arn, from)
   if (root !== undefined) return root
   throw new RelayError('AUTHORITY_REFUSED', `${from}: ${arn} is ${status}; activate it first`)
 }
