@@ -21,6 +21,8 @@ export interface Observed {
   readonly checked?: { readonly version: string; readonly findings: readonly Finding[] }
   readonly renewBefore?: number
   readonly promoted?: { readonly version: string; readonly at: number }
+  /** This run promoted the version itself, so that it is the one that rolls it out. */
+  readonly mine?: boolean
   readonly services: readonly Running[]
 }
 
@@ -48,6 +50,8 @@ export type Decision =
 
 const MINUTE = 60_000
 const DAY = 86_400_000
+/** As long as one run can take: by then whoever promoted a version has rolled it out, or has died. */
+const GRACE = 2 * MINUTE
 
 /** Pure and total: what to do next for one secret. Repeating the step it names ends in `done`, `wait` or `alarm`. */
 export function decide(observed: Observed, now: number): Decision {
@@ -96,6 +100,9 @@ function settled(observed: Observed, certificate: Issued, now: number): Decision
     ({ state, deployed }) => state === 'active' && (deployed ?? 0) < promoted.at,
   )
   if (late.length > 0) {
+    const turn = promoted.at + GRACE
+    if (observed.mine !== true && now < turn)
+      return { step: 'wait', reason: 'whoever promoted it rolls it out', at: turn }
     const names = late.map(({ name }) => name)
     return {
       step: 'roll',

@@ -6,7 +6,7 @@ import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { type Claim, claim, inspect, release } from './claim.ts'
 import { awaitIssue, candidates, obtain, type Wanted } from './obtain.ts'
-import { stage, verify, versionOf } from './publish.ts'
+import { record, stage, verify, versionOf } from './publish.ts'
 import type { Asked, Gone, Made, Resource } from './resource.ts'
 
 type Needs = Pick<
@@ -108,11 +108,13 @@ function announce(error: unknown, left: readonly string[]): unknown {
 
 /** Brings the certificate into the secret as AWSCURRENT, checked; says so to the queue when running services must learn of it. */
 async function publish(ports: Needs, held: Held, issued: Certificate): Promise<string> {
-  const { vault, keeper, queue, clock } = ports
+  const { vault, queue } = ports
   const known = versionOf(issued)
   const current = [...held.versions].find(([, labels]) => labels.includes('AWSCURRENT'))?.[0]
   if (current === known) {
-    await queueRollout(ports, held)
+    if (readTags(held.tags)?.promoted?.version !== known)
+      await record(ports, held.arn, known, issued)
+    await queue.look(held.arn, 0) // an update may have been killed between promotion and rollout
     return known
   }
   if (held.versions.get(known)?.includes('REJECTED')) throw failed(issued, 'it was rejected before')
@@ -125,9 +127,7 @@ async function publish(ports: Needs, held: Held, issued: Certificate): Promise<s
     }
     await vault.move(held.arn, 'AWSCURRENT', current, version)
   }
-  const { notAfter } = issued
-  const promoted = { version, at: clock.now() }
-  await keeper.tag(held.arn, writeTags({ promoted, ...(notAfter !== undefined && { notAfter }) }))
+  await record(ports, held.arn, version, issued)
   if (current !== undefined) await queue.look(held.arn, 0)
   return version
 }
@@ -137,11 +137,6 @@ function failed({ arn }: Certificate, why: string): RelayError {
     'CHAIN_BROKEN',
     `certificate ${arn} fails the check: ${why}; the secret keeps the one it has`,
   )
-}
-
-/** An update may have been killed between promotion and rollout: a look costs little. */
-async function queueRollout({ queue }: Needs, { arn, versions }: Held): Promise<void> {
-  if (versions.size > 0) await queue.look(arn, 0)
 }
 
 /** Deletes the certificates that the secret had before, if we had asked for them, and then their record. */

@@ -4,6 +4,7 @@ import { check, type Finding } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Context } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
+import { writeTags } from '../pki/tags.ts'
 import { versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
@@ -106,6 +107,17 @@ export async function verify(
   } finally {
     passphrase.wipe()
   }
+}
+
+/** Writes down when the version was promoted: deployments that began before may have read the one before it. */
+export async function record(
+  { keeper, clock }: Pick<Ports, 'keeper' | 'clock'>,
+  secret: string,
+  version: string,
+  { notAfter }: Certificate,
+): Promise<void> {
+  const promoted = { version, at: clock.now() }
+  await keeper.tag(secret, writeTags({ promoted, ...(notAfter !== undefined && { notAfter }) }))
 }
 
 /** The encryption context of a bundle's passphrase. */

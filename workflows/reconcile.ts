@@ -1,12 +1,12 @@
 import type { Finding } from '../pki/check.ts'
 import { type Decision, decide, type Observed } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
-import { type Registration, readTags, writeTags } from '../pki/tags.ts'
+import { type Registration, readTags } from '../pki/tags.ts'
 import { versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
-import { stage, verify } from './publish.ts'
+import { record, stage, verify } from './publish.ts'
 
 type Needs = Pick<
   Ports,
@@ -64,19 +64,17 @@ export async function reconcile(
 }
 
 async function look(ports: Needs, secret: string, remaining: () => number): Promise<Look> {
-  let checked: Observed['checked']
-  const rolled = new Set<string>()
+  let run: Run = { rolled: [], mine: false }
   for (let count = 0; count < MOST_STEPS && remaining() > STEP_TIME; count++) {
-    const seen = await observe(ports, secret, checked, rolled)
+    const seen = await observe(ports, secret, run)
     if (seen === undefined) {
       ports.log.warn('not-managed', { secret })
       return { secret, step: 'unmanaged', reason: 'no such secret, or without our tag' }
     }
     const decision = decide(seen.observed, ports.clock.now())
     ports.log.info(decision.step, { secret, reason: decision.reason })
-    const findings = await act(ports, seen, decision).catch(lost)
-    if (findings !== undefined) checked = findings
-    if (decision.step === 'roll') for (const name of decision.services) rolled.add(name)
+    run = { ...run, ...(await act(ports, seen, decision).catch(lost)) }
+    if (decision.step === 'roll') run = { ...run, rolled: [...run.rolled, ...decision.services] }
     if (isEnd(decision)) return { secret, step: decision.step, reason: decision.reason }
   }
   await ports.queue.look(secret, 1)
@@ -84,14 +82,23 @@ async function look(ports: Needs, secret: string, remaining: () => number): Prom
 }
 
 /** Somebody else moved a label first: the next look sees what is there now. */
-function lost(error: unknown): undefined {
-  if (error instanceof RelayError && error.code === 'VERSION_CONFLICT') return undefined
+function lost(error: unknown): Partial<Run> {
+  if (error instanceof RelayError && error.code === 'VERSION_CONFLICT') return {}
   throw error
 }
 
 /** After `renew` there is nothing to see until the authority is done. */
 function isEnd({ step }: Decision): boolean {
   return step === 'done' || step === 'wait' || step === 'alarm' || step === 'renew'
+}
+
+/** What one run remembers from step to step; everything else is read again. */
+interface Run {
+  readonly checked?: NonNullable<Observed['checked']>
+  /** Services that it has rolled. */
+  readonly rolled: readonly string[]
+  /** It won the promotion. */
+  readonly mine: boolean
 }
 
 interface Seen {
@@ -104,8 +111,7 @@ interface Seen {
 async function observe(
   ports: Needs,
   secret: string,
-  checked: Observed['checked'],
-  rolled: ReadonlySet<string>,
+  { checked, rolled, mine }: Run,
 ): Promise<Seen | undefined> {
   const held = await ports.vault.find(secret)
   const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
@@ -115,13 +121,14 @@ async function observe(
   const found = await ports.fleet.look(registration.services)
   // what this run has rolled is young, whatever the clocks of two machines say
   const services = found.map((one) =>
-    rolled.has(one.name) ? { ...one, deployed: ports.clock.now() } : one,
+    rolled.includes(one.name) ? { ...one, deployed: ports.clock.now() } : one,
   )
   const observed = {
     source: registration.source,
     certificate: summary(certificate),
     versions: held.versions,
     services,
+    mine,
     ...(checked !== undefined && { checked }),
     ...(registration.renewBefore !== undefined && { renewBefore: registration.renewBefore }),
     ...(registration.promoted !== undefined && { promoted: registration.promoted }),
@@ -148,7 +155,7 @@ function summary(certificate: Certificate | undefined): Observed['certificate'] 
 }
 
 /** Carries one step out. A step that lost a race changes nothing: the loop looks again. */
-async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observed['checked']> {
+async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Partial<Run>> {
   const { held, certificate, registration, observed } = seen
   const { vault, fleet, queue, clock, log } = ports
   const version = observed.certificate.status === 'issued' ? observed.certificate.version : ''
@@ -157,19 +164,17 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observ
     case 'renew':
       await renew(ports, registration.source)
       await queue.look(secret, 60)
-      return undefined
+      return {}
     case 'export':
       await stage(ports, held, required(certificate))
-      return undefined
+      return {}
     case 'check': {
       const current = holder(held, 'AWSCURRENT')
       // right after an update of the source the current one may be of another source, with an end of its own
       const comparable = current !== undefined && registration.replaces === undefined
       const after = comparable ? registration.notAfter : undefined
-      return {
-        version,
-        findings: await verify(ports, secret, version, required(certificate), after),
-      }
+      const findings = await verify(ports, secret, version, required(certificate), after)
+      return { checked: { version, findings } }
     }
     case 'promote':
       await vault.move(secret, 'AWSCURRENT', holder(held, 'AWSCURRENT'), version)
@@ -177,29 +182,29 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Observ
       await record(ports, secret, version, required(certificate))
       log.info('promoted', { secret, version, serial: certificate?.serial })
       log.count('Promoted', 1)
-      return undefined
+      return { mine: true }
     case 'reject':
       await reject(ports, held, version, observed.checked?.findings ?? [])
-      return undefined
+      return {}
     case 'mark':
       skip(ports, secret, observed.services)
       await record(ports, secret, version, required(certificate))
-      return undefined
+      return {}
     case 'roll':
       for (const service of decision.services) {
         const deployment = await fleet.roll(service)
         log.info('rollout-started', { secret, version, target: service, deployment })
       }
-      return undefined
+      return {}
     case 'wait':
       await queue.look(secret, Math.min(MOST_DELAY, (decision.at - clock.now()) / 1000))
-      return undefined
+      return {}
     case 'alarm':
       log.error('attention', { secret, source: registration.source, reason: decision.reason })
       log.count('Attention', 1)
-      return undefined
+      return {}
     default:
-      return undefined
+      return {}
   }
 }
 
@@ -217,18 +222,6 @@ async function renew({ authority, log }: Needs, source: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof RelayError) || error.code !== 'CERTIFICATE_PENDING') throw error
   }
-}
-
-/** Writes down when the version was promoted: deployments that began before may have read the one before it. */
-async function record(
-  { keeper, clock }: Needs,
-  secret: string,
-  version: string,
-  certificate: Certificate,
-): Promise<void> {
-  const { notAfter } = certificate
-  const promoted = { version, at: clock.now() }
-  await keeper.tag(secret, writeTags({ promoted, ...(notAfter !== undefined && { notAfter }) }))
 }
 
 async function reject(

@@ -119,7 +119,7 @@ export async function sandbox(world: World, plan: Plan): Promise<Sandbox> {
     },
   })
 
-  const child = spawn(process.execPath, ['--import', here('preload.mjs'), here('runtime.mjs')], {
+  const child = spawn(process.execPath, ['--import', here('../preload.mjs'), here('runtime.mjs')], {
     cwd: plan.environment['LAMBDA_TASK_ROOT'],
     env: {
       ...plan.environment,

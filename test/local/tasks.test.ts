@@ -481,7 +481,7 @@ test('closing the world leaves no process, not even a deaf one and its children,
 
 test('when this process itself is killed its tasks die with it', async () => {
   const script = `
-    const { processes } = await import('./local/processes.ts')
+    const { processes } = await import('./local/ecs/processes.ts')
     const plan = { file: process.execPath, args: ['-e', '${FOREVER}'], directory: '.', environment: {} }
     const { pid } = await processes().run(plan, () => {})
     console.log(pid)
