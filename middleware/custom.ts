@@ -140,7 +140,7 @@ async function settle(
   const until = request.until ?? ports.clock.now() + patience - margin
   const last = ports.clock.now() >= until || attempt >= MOST_ATTEMPTS
   const left = (end: number) => Math.min(remaining() - RESERVE, end - ports.clock.now())
-  const end = until + margin - RESERVE
+  const end = until + margin - Math.min(RESERVE, margin / 2)
   const first = await attempted(left(last ? end : until), () => work(last))
   if (first.status === 'SUCCESS') return first
   const { code, remedy, message } = first.error
