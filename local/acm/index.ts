@@ -1,9 +1,9 @@
 import { requestTags } from '../fields.ts'
 import type { Service, World } from '../service.ts'
-import { acquire } from './acquire.ts'
-import { holdings } from './holdings.ts'
-import { keep } from './keep.ts'
+import { holdings } from './certificates.ts'
+import { certificateOperations } from './operations.ts'
 import { life, type Tamper } from './renewal.ts'
+import { requestOperations } from './request.ts'
 
 /** How the local ACM behaves. */
 export interface AcmOptions {
@@ -29,7 +29,10 @@ export function acm(world: World, options: AcmOptions = {}): Service {
   const living = life(world, held, { issue, renew, tamper: options.tamper })
   return {
     name: 'acm',
-    operations: { ...acquire(world, held, living), ...keep(world, held, living) },
+    operations: {
+      ...requestOperations(world, held, living),
+      ...certificateOperations(world, held, living),
+    },
     subject(operation, input, { region, account }) {
       const named = input['CertificateArn']
       // RequestCertificate knows no resource: a policy must say `*` (Service Authorization Reference, ACM)

@@ -7,9 +7,9 @@ import {
   type Holdings,
   type Material,
   renewing,
-} from './holdings.ts'
-import { notices } from './notices.ts'
-import { type Outcome, obtain } from './obtain.ts'
+} from './certificates.ts'
+import { notices } from './events.ts'
+import { issueCertificate, type Outcome } from './issue.ts'
 
 const DAY = 86_400_000
 /** ACM renews so many days before expiry, and reminds daily from so many days on. */
@@ -65,7 +65,7 @@ export function life(
       const { material } = outcome
       install(holding, (await tamper?.({ ...material, arn, action })) ?? material, action)
     }
-    return obtain(world, { region, authority, domain, names, keyAlgorithm }, done)
+    return issueCertificate(world, { region, authority, domain, names, keyAlgorithm }, done)
   }
 
   const install: Life['install'] = (holding, material, action) => {

@@ -4,10 +4,10 @@ import { list } from '../json.ts'
 import { AwsError, operation, type Service, type World } from '../service.ts'
 import { type Clusters, clusters } from './clusters.ts'
 import { definitions } from './definitions.ts'
-import { host } from './host.ts'
+import { fargate } from './fargate.ts'
 import type { Images } from './images.ts'
-import { roster } from './roster.ts'
 import { services } from './services.ts'
+import { roster } from './tasks.ts'
 
 /**
  * Amazon ECS whose tasks are child processes of this machine. What is not imitated: container file systems and
@@ -18,7 +18,7 @@ export function ecs(
   world: World,
   options: { readonly images: Images; readonly iam: Iam },
 ): Service {
-  const machine = host(world, options)
+  const machine = fargate(world, options)
   world.onClose(machine.close)
   const labels = new Map<string, Map<string, string>>()
   const tags = (arn: string) => [...(labels.get(arn) ?? [])].map(([key, value]) => ({ key, value }))

@@ -2,10 +2,10 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Launch } from './containers.ts'
 import type { ContainerDefinition } from './definitions.ts'
-import type { Host } from './host.ts'
+import type { Fargate } from './fargate.ts'
 import { commandLine, type Image, pull, StartError, substitute } from './images.ts'
-import { injected } from './injection.ts'
 import type { Addresses } from './metadata.ts'
+import { injected } from './secrets.ts'
 import type { Task } from './task.ts'
 
 /** What the containers of one task have in common. */
@@ -23,12 +23,12 @@ const PRELOAD = new URL('../preload.mjs', import.meta.url).href
  * @throws StartError
  */
 export async function prepare(
-  host: Host,
+  fargate: Fargate,
   task: Task,
   place: Place,
 ): Promise<(definition: ContainerDefinition) => Launch> {
   const { taskRoleArn: role, executionRoleArn: executionRole, volumes } = task.definition
-  if (role !== undefined && host.iam.role(role) === undefined) {
+  if (role !== undefined && fargate.iam.role(role) === undefined) {
     throw new StartError(
       `ECS was unable to assume the role '${role}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.`,
     )
@@ -38,7 +38,7 @@ export async function prepare(
   for (const folder of Object.values(shared)) await mkdir(folder, { recursive: true, mode: 0o700 })
   const launches = new Map<string, Launch>()
   for (const definition of task.definition.containerDefinitions) {
-    const make = pull(host.images, definition.image)
+    const make = pull(fargate.images, definition.image)
     const folder = join(place.folder, definition.name)
     await mkdir(folder, { mode: 0o700 })
     const image = make({
@@ -48,10 +48,10 @@ export async function prepare(
       container: definition.name,
       ...(task.service !== undefined && { service: task.service }),
     })
-    const secrets = await injected(host, definition, { id: task.id, executionRole })
+    const secrets = await injected(fargate, definition, { id: task.id, executionRole })
     launches.set(
       definition.name,
-      launch(host, task, { ...place, folder }, definition, image, secrets),
+      launch(fargate, task, { ...place, folder }, definition, image, secrets),
     )
   }
   return ({ name }) => {
@@ -62,7 +62,7 @@ export async function prepare(
 }
 
 function launch(
-  host: Host,
+  fargate: Fargate,
   task: Task,
   place: Place,
   definition: ContainerDefinition,
@@ -84,14 +84,14 @@ function launch(
     file,
     args,
     directory: image.directory ?? place.folder,
-    environment: environment(host, task, place, definition.name, declared),
+    environment: environment(fargate, task, place, definition.name, declared),
   }
   const probe = probeOf(image, definition)
   return { plan, ...(probe && { probe }) }
 }
 
 function environment(
-  { world }: Host,
+  { world }: Fargate,
   task: Task,
   { folder, addresses }: Place,
   container: string,

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import type { Call } from '../service.ts'
 import type { Cluster } from './clusters.ts'
-import type { Fleet } from './fleet.ts'
-import type { Settings } from './overview.ts'
+import type { Fleet } from './deployment.ts'
+import type { Settings } from './describe-service.ts'
 
 const loadBalancers = v.array(
   v.object({ targetGroupArn: v.string(), containerName: v.string(), containerPort: v.number() }),

@@ -2,15 +2,15 @@ import * as v from 'valibot'
 import { list } from '../json.ts'
 import { AwsError, operation } from '../service.ts'
 import type { Cluster, Clusters } from './clusters.ts'
+import { type Controller, controller } from './controller.ts'
 import type { Definition, Definitions, Tagger } from './definitions.ts'
-import { type Controller, controller } from './deployments.ts'
-import type { Fleet } from './fleet.ts'
-import { history } from './history.ts'
-import type { Host } from './host.ts'
-import { describeService, type Settings } from './overview.ts'
+import type { Fleet } from './deployment.ts'
+import { describeService, type Settings } from './describe-service.ts'
+import type { Fargate } from './fargate.ts'
 import { creation, given, newFleet, shown, update } from './requests.ts'
-import type { Roster } from './roster.ts'
+import { history } from './service-deployments.ts'
 import type { Target } from './task.ts'
+import type { Roster } from './tasks.ts'
 
 /** A service with what it was created with and what drives it. */
 interface Entry {
@@ -23,13 +23,13 @@ export type Services = ReturnType<typeof services>
 
 /** Services of all regions, and the operations on services and service deployments. */
 export function services(
-  host: Host,
+  fargate: Fargate,
   clusters: Clusters,
   definitions: Definitions,
   roster: Roster,
   labels: { tag: Tagger; tags(arn: string): readonly unknown[]; forget(arn: string): void },
 ) {
-  const { world } = host
+  const { world } = fargate
   const entries = new Map<string, Entry>()
   const arnOf = (cluster: Cluster, nameOrArn: string) =>
     nameOrArn.startsWith('arn:')
@@ -86,7 +86,7 @@ export function services(
         const fleet = newFleet(call, cluster, arn, input, world.clock.now())
         const made = {
           fleet,
-          controller: controller(host, fleet, roster.launch),
+          controller: controller(fargate, fleet, roster.launch),
           settings: shown(input),
         }
         entries.set(arn, made)

@@ -1,6 +1,6 @@
 import { isRecord, list } from '../json.ts'
 import { AwsError } from '../service.ts'
-import type { Host } from './host.ts'
+import type { Fargate } from './fargate.ts'
 import type { Target, Task } from './task.ts'
 
 /** A task's place behind its load balancers. */
@@ -16,8 +16,8 @@ export interface Membership {
 const FIRST_LOOK = 50
 const LAST_LOOK = 1_000
 
-export function membership(host: Host, task: Task, changed: () => void): Membership {
-  const { world, closing } = host
+export function membership(fargate: Fargate, task: Task, changed: () => void): Membership {
+  const { world, closing } = fargate
   const { region, targets } = task
   let joined = false
   const ask = (operation: string, target: Target) =>

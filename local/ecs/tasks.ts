@@ -1,192 +1,138 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { type Container, container, type Launch } from './containers.ts'
-import { satisfied } from './dependencies.ts'
-import { describe, iso, taskMetadata } from './depiction.ts'
-import type { Host } from './host.ts'
-import { prepare } from './launch.ts'
-import { type Membership, membership } from './targets.ts'
-import type { Order, Status, Task } from './task.ts'
+import * as v from 'valibot'
+import { AwsError, operation } from '../service.ts'
+import type { Cluster, Clusters } from './clusters.ts'
+import type { Definitions } from './definitions.ts'
+import { describe } from './describe-task.ts'
+import type { Fargate } from './fargate.ts'
+import { start } from './life.ts'
+import type { Order, Task } from './task.ts'
 
-/** How long, in real milliseconds, a task without any health check must have run to count as healthy. */
-const PROOF = 300
-/** What a killed program is still writing may keep a folder from being empty for a moment. */
-const REMOVAL = { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }
-/** What is left of every stop timeout once the world closes, in real milliseconds. */
-const HURRY = 2_000
+/** Every task of every region, and the operations on tasks. */
+export type Roster = ReturnType<typeof roster>
 
-/** Starts a task, which then lives by itself; `changed` hears of every change. */
-export function start(host: Host, order: Order, changed: () => void): Task {
-  const { world } = host
-  const { clock } = world
-  const id = world.random.hex(32)
-  const arn = `arn:aws:ecs:${order.region}:${world.account}:task/${order.cluster.name}/${id}`
-  const ended = Promise.withResolvers<void>()
-  let pulse = Promise.withResolvers<void>()
-  const beat = () => {
-    const last = pulse
-    pulse = Promise.withResolvers<void>()
-    last.resolve()
-    changed()
-  }
-  const announce = () => {
-    task.version++
-    const detail = describe(task, iso)
-    const event = {
-      source: 'aws.ecs',
-      detailType: 'ECS Task State Change',
-      resources: [arn],
-      detail,
-    }
-    world.emit(order.region, event)
-    beat()
-  }
-  const task: Task = {
-    ...order,
-    id,
-    arn,
-    containers: order.definition.containerDefinitions.map((definition) =>
-      container(
-        host,
-        {
-          definition,
-          arn: `${arn.replace(':task/', ':container/')}/${world.random.uuid()}`,
-          runtimeId: `${id}-${world.random.hex(10)}`,
-        },
-        announce,
+/** A stopped task is shown for an hour, in milliseconds. */
+const MEMORY = 3_600_000
+
+const pairs = v.array(v.object({ name: v.string(), value: v.string() }))
+const overrides = v.optional(
+  v.object({
+    containerOverrides: v.optional(
+      v.array(
+        v.object({
+          name: v.string(),
+          command: v.optional(v.array(v.string())),
+          environment: v.optional(pairs),
+        }),
       ),
+      [],
     ),
-    status: 'PROVISIONING',
-    desired: 'RUNNING',
-    version: 0,
-    createdAt: clock.now(),
-    balance: order.targets.length === 0 ? 'healthy' : 'initial',
-    proved: false,
-    stop(code, reason) {
-      if (task.desired === 'STOPPED') return
-      task.desired = 'STOPPED'
-      task.stopCode = code
-      task.stoppedReason = reason
-      task.stoppingAt = clock.now()
-      beat()
-    },
-    ended: ended.promise,
-  }
-  const become = (status: Status) => {
-    task.status = status
-    announce()
-  }
+  }),
+  {},
+)
 
-  async function live() {
-    const undo: (() => Promise<void> | void)[] = []
-    const member = membership(host, task, beat)
-    try {
-      await begin(undo)
-      await run(member)
-    } catch (error) {
-      fail(error)
-    }
-    await end(member)
-    for (const each of undo.reverse()) await each()
-    task.stoppedAt = clock.now()
-    become('STOPPED')
-    ended.resolve()
+export function roster(fargate: Fargate, clusters: () => Clusters, definitions: Definitions) {
+  const { world } = fargate
+  const tasks = new Map<string, Task>()
+  const launch = (order: Order, changed: () => void): Task => {
+    const task = start(fargate, order, changed)
+    tasks.set(task.arn, task)
+    return task
   }
+  const current = () => {
+    const { clock } = world
+    for (const [arn, { stoppedAt }] of tasks) {
+      if (stoppedAt !== undefined && clock.now() - stoppedAt > MEMORY) tasks.delete(arn)
+    }
+    return [...tasks.values()]
+  }
+  const of = ({ arn }: Cluster) => current().filter(({ cluster }) => cluster.arn === arn)
+  const find = (cluster: Cluster, idOrArn: string) =>
+    of(cluster).find(({ id, arn }) => id === idOrArn || arn === idOrArn)
 
-  /** Leases the address and starts every container when what it depends on is there. */
-  async function begin(undo: (() => Promise<void> | void)[]) {
-    const lease = await world.lease()
-    undo.push(() => lease.release())
-    task.address = lease.address
-    const folder = join(await host.folder(), id)
-    undo.push(() => rm(folder, REMOVAL))
-    await mkdir(folder, { mode: 0o700 })
-    const addresses = host.metadata.open(taskMetadata(world, task))
-    undo.push(() => addresses.close())
-    become('PENDING')
-    const launch = await prepare(host, task, { folder, address: lease.address, addresses })
-    await Promise.all(
-      task.containers.map((each) => startInTurn(each, launch(each.definition)).catch(fail)),
-    )
+  const operations = {
+    ListTasks: operation(
+      v.object({
+        cluster: v.optional(v.string()),
+        serviceName: v.optional(v.string()),
+        family: v.optional(v.string()),
+        startedBy: v.optional(v.string()),
+        desiredStatus: v.optional(v.picklist(['RUNNING', 'PENDING', 'STOPPED']), 'RUNNING'),
+      }),
+      ({ cluster, serviceName, family, startedBy, desiredStatus }, { region }) => {
+        const service = serviceName?.replace(/^arn:.*\//, '')
+        const found = of(clusters().find(region, cluster))
+          .filter(({ desired }) => desired === desiredStatus)
+          .filter((task) => service === undefined || task.service === service)
+          .filter(({ definition }) => family === undefined || definition.family === family)
+          .filter((task) => startedBy === undefined || task.startedBy === startedBy)
+        return { taskArns: found.map(({ arn }) => arn) }
+      },
+      'InvalidParameterException',
+    ),
+    DescribeTasks: operation(
+      v.object({
+        cluster: v.optional(v.string()),
+        tasks: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(100)),
+      }),
+      ({ cluster: name, tasks: wanted }, { region }) => {
+        const cluster = clusters().find(region, name)
+        const all = wanted.map((each) => ({ each, found: find(cluster, each) }))
+        return {
+          tasks: all.flatMap(({ found }) => (found ? [describe(found)] : [])),
+          failures: all.flatMap(({ each, found }) =>
+            found ? [] : [{ arn: arnOf(cluster, each), reason: 'MISSING' }],
+          ),
+        }
+      },
+      'InvalidParameterException',
+    ),
+    StopTask: operation(
+      v.object({
+        cluster: v.optional(v.string()),
+        task: v.string(),
+        reason: v.optional(v.string(), 'Task stopped by a user'),
+      }),
+      ({ cluster, task, reason }, { region }) => {
+        const found = find(clusters().find(region, cluster), task)
+        if (found === undefined) {
+          throw new AwsError('InvalidParameterException', 'The referenced task was not found.')
+        }
+        found.stop('UserInitiated', reason)
+        return { task: describe(found) }
+      },
+      'InvalidParameterException',
+    ),
+    RunTask: operation(
+      v.object({
+        cluster: v.optional(v.string()),
+        taskDefinition: v.string(),
+        count: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(10)), 1),
+        group: v.optional(v.string()),
+        startedBy: v.optional(v.string()),
+        overrides,
+      }),
+      (input, { region }) => {
+        const cluster = clusters().find(region, input.cluster)
+        const definition = definitions.find(region, input.taskDefinition)
+        const order: Order = {
+          region,
+          cluster,
+          definition,
+          group: input.group ?? `family:${definition.family}`,
+          targets: [],
+          overrides: input.overrides.containerOverrides ?? [],
+          ...(input.startedBy !== undefined && { startedBy: input.startedBy }),
+        }
+        const started = Array.from({ length: input.count }, () => launch(order, () => {}))
+        return { tasks: started.map((task) => describe(task)), failures: [] }
+      },
+      'InvalidParameterException',
+    ),
   }
-  async function startInTurn(each: Container, launch: Launch) {
-    const since = clock.now()
-    while (task.desired === 'RUNNING' && !satisfied(each, task.containers, clock, since, beat)) {
-      await pulse.promise
-    }
-    if (task.desired === 'STOPPED') return
-    await each.start(launch)
-    if (each.definition.essential) void each.stopped.then(fall)
-  }
-  /** Whatever keeps a task from starting is its stopped reason, as in ECS; the world goes on. */
-  const fail = (error: unknown) =>
-    task.stop('TaskFailedToStart', error instanceof Error ? error.message : 'unknown error')
-  const fall = () => task.stop('EssentialContainerExited', 'Essential container in task exited')
-
-  async function run(member: Membership) {
-    if (task.desired === 'RUNNING' && task.targets.length > 0) {
-      become('ACTIVATING')
-      await member.join()
-    }
-    if (task.desired === 'STOPPED') return
-    task.startedAt = clock.now()
-    become('RUNNING')
-    const proof = setTimeout(() => {
-      task.proved = true
-      beat()
-    }, PROOF)
-    while (task.desired === 'RUNNING') await pulse.promise
-    clearTimeout(proof)
-  }
-
-  /** Connections first, then the programs, dependents before what they depend on. */
-  async function end(member: Membership) {
-    if (member.joined) {
-      become('DEACTIVATING')
-      await member.leave()
-    }
-    become('STOPPING')
-    const ending = new Map<Container, Promise<void>>()
-    const stop = (each: Container): Promise<void> => {
-      const begun = ending.get(each) ?? stopOne(each)
-      ending.set(each, begun)
-      return begun
-    }
-    const stopOne = async (each: Container) => {
-      const { name, stopTimeout = 30 } = each.definition
-      const dependents = task.containers.filter((other) =>
-        other.definition.dependsOn?.some(({ containerName }) => containerName === name),
-      )
-      if (!host.closing.aborted) await Promise.all(dependents.map(stop))
-      const patience = wait(host, stopTimeout * 1_000)
-      await each.stop(patience.over)
-      patience.cancel()
-    }
-    await Promise.all(task.containers.map(stop))
-    become('DEPROVISIONING')
-  }
-
-  host.enter({
-    ended: ended.promise,
-    halt: () => task.stop('ServiceSchedulerInitiated', 'the local AWS closes'),
-  })
-  announce()
-  void live()
-  return task
+  return { launch, of, operations }
 }
 
-/** Over after so many milliseconds of the clock, and soon once the world closes. */
-function wait({ world, closing }: Host, milliseconds: number) {
-  const over = Promise.withResolvers<void>()
-  const hurry = () => void setTimeout(over.resolve, Math.min(milliseconds, HURRY)).unref()
-  const alarm = world.clock.after(milliseconds, () => over.resolve())
-  if (closing.aborted) hurry()
-  else closing.addEventListener('abort', hurry, { once: true })
-  return {
-    over: over.promise,
-    cancel() {
-      alarm.cancel()
-      closing.removeEventListener('abort', hurry)
-    },
-  }
+function arnOf(cluster: Cluster, idOrArn: string): string {
+  if (idOrArn.startsWith('arn:')) return idOrArn
+  return `${cluster.arn.replace(':cluster/', ':task/')}/${idOrArn}`
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { AwsError, type Lease } from '../service.ts'
 import type { Backend, Forwarder } from './forwarder.ts'
-import type { Group } from './group.ts'
+import type { Group } from './target-group.ts'
 
 /** A load balancer. */
 export interface Balancer {

@@ -13,7 +13,7 @@ import {
   TARGET_GROUP,
 } from './balancing.ts'
 import { type Forwarder, forward } from './forwarder.ts'
-import { groups } from './groups.ts'
+import { groups } from './target-groups.ts'
 
 const action = v.object({
   Type: v.optional(v.string()),

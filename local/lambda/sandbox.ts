@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { World } from '../service.ts'
-import { type Handed, serveRapid } from './rapid.ts'
+import { type Handed, serveRapid } from './runtime-api.ts'
 
 /** One event for a function. */
 export interface Invocation {

@@ -1,9 +1,9 @@
 import { requestTags } from '../fields.ts'
 import type { Service, World } from '../service.ts'
 import { roster } from './authorities.ts'
-import { enroll } from './enroll.ts'
-import { establish } from './establish.ts'
-import { grants } from './grants.ts'
+import { certificateOperations } from './certificates.ts'
+import { lifecycle } from './lifecycle.ts'
+import { permissions } from './permissions.ts'
 import { DEFAULT_TEMPLATE } from './templates.ts'
 
 /** Milliseconds of the local clock. */
@@ -26,9 +26,9 @@ export function pca(world: World, options: PcaOptions = {}): Service {
   return {
     name: 'acm-pca',
     operations: {
-      ...establish(world, authorities, create),
-      ...enroll(world, authorities, issue),
-      ...grants(world, authorities),
+      ...lifecycle(world, authorities, create),
+      ...certificateOperations(world, authorities, issue),
+      ...permissions(world, authorities),
     },
     subject(operation, input) {
       const named = input['CertificateAuthorityArn']

@@ -1,11 +1,11 @@
 import * as v from 'valibot'
 import type { Operation, Service, World } from '../service.ts'
 import { tagConditions } from '../wire.ts'
+import { lifecycle } from './lifecycle.ts'
 import { listing } from './listing.ts'
 import { GetRandomPassword } from './password.ts'
-import { registry } from './registry.ts'
 import { replication } from './replicas.ts'
-import { shelf } from './shelf.ts'
+import { store } from './store.ts'
 import { versions } from './versions.ts'
 
 const seen = v.object({
@@ -29,16 +29,16 @@ export interface Extra {
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/
  */
 export function secrets(world: World, { operations = {} }: Extra = {}): Service {
-  const shelves = shelf(world)
-  const copies = replication(world, shelves)
-  const values = versions(world, shelves, copies)
+  const all = store(world)
+  const copies = replication(world, all)
+  const values = versions(world, all, copies)
   return {
     name: 'secretsmanager',
     operations: {
-      ...registry(world, shelves, copies, values),
+      ...lifecycle(world, all, copies, values),
       ...values.operations,
       ...copies.operations,
-      ...listing(world, shelves),
+      ...listing(world, all),
       GetRandomPassword,
       ...operations,
     },
@@ -60,7 +60,7 @@ export function secrets(world: World, { operations = {} }: Extra = {}): Service 
         ]),
       }
       if (id === undefined) return { arn: '*', conditions }
-      const secret = operation === 'CreateSecret' ? undefined : shelves.look(region, id)
+      const secret = operation === 'CreateSecret' ? undefined : all.look(region, id)
       const unknown = id.startsWith('arn:')
         ? id
         : `arn:aws:secretsmanager:${region}:${world.account}:secret:${id}-??????`

@@ -1,5 +1,5 @@
 import { AwsError } from '../service.ts'
-import type { Secret, Version } from './shelf.ts'
+import type { Secret, Version } from './store.ts'
 
 const CURRENT = 'AWSCURRENT'
 const PREVIOUS = 'AWSPREVIOUS'

@@ -2,8 +2,8 @@ import * as v from 'valibot'
 import { browse } from '../cursor.ts'
 import { AwsError, type Call, type Operation, operation, type World } from '../service.ts'
 import { text, whole } from '../wire.ts'
-import { stagesOf, summary } from './registry.ts'
-import type { Secret, Shelf } from './shelf.ts'
+import { stagesOf, summary } from './lifecycle.ts'
+import type { Secret, Store } from './store.ts'
 
 const Filters = v.pipe(
   v.array(
@@ -27,10 +27,10 @@ type Filter = v.InferOutput<typeof Filters>[number]
 /** The operations that look at many secrets. */
 export function listing(
   world: Pick<World, 'call'>,
-  shelf: Shelf,
+  store: Store,
 ): Readonly<Record<string, Operation>> {
   const matching = ({ region }: Call, filters: readonly Filter[], deleted: boolean) =>
-    [...shelf.region(region).values()].filter(
+    [...store.region(region).values()].filter(
       (secret) =>
         (deleted || secret.deletion === undefined) && filters.every((one) => matches(secret, one)),
     )

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { AwsError, type Operation, operation, type World } from '../service.ts'
 import { text } from '../wire.ts'
 import { seal, unseal } from './content.ts'
-import type { Replica, Secret, Shelf, Version } from './shelf.ts'
+import type { Replica, Secret, Store, Version } from './store.ts'
 
 /** How long a change takes to reach a replica, in milliseconds of the clock. */
 const DELAY = 1_000
@@ -30,7 +30,7 @@ export interface Replication {
 
 export function replication(
   world: Pick<World, 'account' | 'clock' | 'regions' | 'call'>,
-  shelf: Shelf,
+  store: Store,
 ): Replication {
   const { clock } = world
   const pending = new Set<Replica>()
@@ -63,7 +63,7 @@ export function replication(
       replica.status = 'Failed'
       replica.message = message
     }
-    const there = shelf.region(region).get(secret.name)
+    const there = store.region(region).get(secret.name)
     const own = there?.primary === secret.region ? there : undefined
     if (there !== undefined && own === undefined && !overwrite) {
       return fail(
@@ -79,7 +79,7 @@ export function replication(
     )
     if (versions === undefined || secret.replicas.get(region) !== replica) return
     there?.deletion?.cancel()
-    shelf.region(region).set(secret.name, {
+    store.region(region).set(secret.name, {
       name: secret.name,
       arn,
       region,
@@ -145,7 +145,7 @@ export function replication(
           AddReplicaRegions: v.unwrap(replicaFields.AddReplicaRegions),
         }),
         ({ SecretId, AddReplicaRegions, ForceOverwriteReplicaSecret }, call) => {
-          const secret = shelf.writable(call, SecretId)
+          const secret = store.writable(call, SecretId)
           check(secret, AddReplicaRegions)
           for (const { Region } of AddReplicaRegions) {
             const known = secret.replicas.get(Region)
@@ -165,7 +165,7 @@ export function replication(
           RemoveReplicaRegions: v.pipe(v.array(text(1, 128)), v.minLength(1)),
         }),
         ({ SecretId, RemoveReplicaRegions }, call) => {
-          const secret = shelf.writable(call, SecretId)
+          const secret = store.writable(call, SecretId)
           for (const region of RemoveReplicaRegions) {
             if (secret.replicas.has(region)) continue
             throw new AwsError(
@@ -175,8 +175,8 @@ export function replication(
           }
           for (const region of RemoveReplicaRegions) {
             secret.replicas.delete(region)
-            const there = shelf.region(region).get(secret.name)
-            if (there?.primary === secret.region) shelf.region(region).delete(secret.name)
+            const there = store.region(region).get(secret.name)
+            if (there?.primary === secret.region) store.region(region).delete(secret.name)
           }
           return { ARN: secret.arn, ReplicationStatus: replicationStatus(secret) }
         },
@@ -184,14 +184,14 @@ export function replication(
       StopReplicationToReplica: operation(
         v.object({ SecretId: text(1, 2048) }),
         ({ SecretId }, call) => {
-          const secret = shelf.alive(call, SecretId)
+          const secret = store.alive(call, SecretId)
           if (secret.primary === undefined) {
             throw new AwsError(
               'InvalidParameterException',
               'The secret is not a replica: call this operation in the Region of the replica.',
             )
           }
-          shelf.region(secret.primary).get(secret.name)?.replicas.delete(secret.region)
+          store.region(secret.primary).get(secret.name)?.replicas.delete(secret.region)
           secret.primary = undefined
           return { ARN: secret.arn }
         },

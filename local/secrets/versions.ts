@@ -5,7 +5,7 @@ import { text, whole } from '../wire.ts'
 import { answer, given, seal, unseal, type Value, valueFields } from './content.ts'
 import { addVersion, holder, moveLabel, version as versionOf } from './labels.ts'
 import type { Replication } from './replicas.ts'
-import type { Secret, Shelf, Version } from './shelf.ts'
+import type { Secret, Store, Version } from './store.ts'
 
 const SecretId = text(1, 2048)
 const label = text(1, 256)
@@ -27,12 +27,12 @@ export interface Versions {
 
 export function versions(
   world: Pick<World, 'call' | 'clock' | 'random'>,
-  shelf: Shelf,
+  store: Store,
   replication: Replication,
 ): Versions {
   const repeated = (secret: Secret, id: string, value: Value) => {
     const before = secret.versions.get(id)
-    if (before !== undefined && before.fingerprint !== shelf.fingerprint(value)) {
+    if (before !== undefined && before.fingerprint !== store.fingerprint(value)) {
       throw inUse(id, secret)
     }
     return before
@@ -44,7 +44,7 @@ export function versions(
     const content = await seal(world, secret.kms, place, value, call.caller)
     const raced = repeated(secret, id, value)
     if (raced !== undefined) return raced
-    const fingerprint = shelf.fingerprint(value)
+    const fingerprint = store.fingerprint(value)
     const made = { id, created: world.clock.now(), stages: new Set<string>(), content, fingerprint }
     addVersion(secret, made, labels)
     replication.changed(secret)
@@ -61,12 +61,12 @@ export function versions(
           VersionStage: v.optional(label),
         }),
         async ({ SecretId, VersionId, VersionStage }, call) => {
-          const secret = shelf.alive(call, SecretId)
+          const secret = store.alive(call, SecretId)
           const version = chosen(secret, VersionId, VersionStage)
           const stages = [...version.stages]
           const place = { arn: secret.arn, region: secret.region, version: version.id }
           const value = await unseal(world, version.content, place, call.caller)
-          version.accessed = shelf.today()
+          version.accessed = store.today()
           return {
             ARN: secret.arn,
             Name: secret.name,
@@ -84,7 +84,7 @@ export function versions(
           VersionStages: v.optional(v.pipe(v.array(label), v.minLength(1), v.maxLength(20))),
         }),
         async (input, call) => {
-          const secret = shelf.writable(call, input.SecretId)
+          const secret = store.writable(call, input.SecretId)
           const value = given(input)
           if (value === undefined) {
             throw new AwsError(
@@ -106,7 +106,7 @@ export function versions(
           RemoveFromVersionId: v.optional(versionId),
         }),
         ({ SecretId, VersionStage, MoveToVersionId, RemoveFromVersionId }, call) => {
-          const secret = shelf.writable(call, SecretId)
+          const secret = store.writable(call, SecretId)
           moveLabel(secret, VersionStage, MoveToVersionId, RemoveFromVersionId)
           replication.changed(secret)
           return { ARN: secret.arn, Name: secret.name }
@@ -120,7 +120,7 @@ export function versions(
           IncludeDeprecated: v.optional(v.boolean(), false),
         }),
         ({ SecretId, MaxResults, NextToken, IncludeDeprecated }, call) => {
-          const secret = shelf.find(call, SecretId)
+          const secret = store.find(call, SecretId)
           const all = [...secret.versions.values()]
           const { items, next } = browse(
             all.filter(({ stages }) => IncludeDeprecated || stages.size > 0),

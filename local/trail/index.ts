@@ -3,7 +3,7 @@ import { browse } from '../cursor.ts'
 import type { Seen } from '../server.ts'
 import { type Caller, operation, type Service, seconds, type World } from '../service.ts'
 import { whole } from '../wire.ts'
-import { parameters } from './depict.ts'
+import { parameters } from './parameters.ts'
 
 /** One event of the history, as LookupEvents and the record inside it tell it. */
 export interface Trace {

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { AwsError, operation, seconds } from '../service.ts'
-import type { Controller } from './deployments.ts'
-import { type Fleet, type ServiceDeployment, threshold } from './fleet.ts'
-import { revisionCounts } from './overview.ts'
+import type { Controller } from './controller.ts'
+import { type Fleet, type ServiceDeployment, threshold } from './deployment.ts'
+import { revisionCounts } from './describe-service.ts'
 
 interface Driven {
   readonly fleet: Fleet

@@ -1,6 +1,6 @@
 import { colons } from '../fields.ts'
 import { seconds } from '../service.ts'
-import { eligible, type Holding, status } from './holdings.ts'
+import { eligible, type Holding, status } from './certificates.ts'
 
 const PURPOSE_NAMES: Readonly<Record<string, string>> = {
   '1.3.6.1.5.5.7.3.1': 'TLS_WEB_SERVER_AUTHENTICATION',

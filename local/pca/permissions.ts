@@ -12,7 +12,7 @@ const listing = v.object({
 })
 
 /** What a CA lets AWS services do, and its tags. */
-export function grants(
+export function permissions(
   { clock }: Pick<World, 'clock'>,
   roster: Roster,
 ): Readonly<Record<string, Operation>> {

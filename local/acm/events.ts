@@ -1,5 +1,5 @@
 import type { Emission, World } from '../service.ts'
-import type { Facts, Holding } from './holdings.ts'
+import type { Facts, Holding } from './certificates.ts'
 
 const DAY = 86_400_000
 

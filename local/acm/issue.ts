@@ -9,7 +9,7 @@ import {
   SIGNING_ALGORITHMS,
 } from '../x509/algorithms.ts'
 import { alternatives, commonName, request } from '../x509/x509.ts'
-import type { Material } from './holdings.ts'
+import type { Material } from './certificates.ts'
 
 /** What ACM asks a private CA for. */
 export interface Wish {
@@ -44,7 +44,7 @@ const ready = v.object({ Certificate: v.string(), CertificateChain: v.string() }
  * Has a private CA issue a certificate for a new key, under the permissions that the CA gave ACM, and tells `done`
  * when it is there or refused. Waits on timers of the local clock, never inside one.
  */
-export async function obtain(
+export async function issueCertificate(
   world: World,
   wish: Wish,
   done: (outcome: Outcome) => Promise<void> | void,

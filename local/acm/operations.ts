@@ -3,8 +3,8 @@ import { addTags, bytes, listTags, tagList } from '../fields.ts'
 import { page } from '../pages.ts'
 import { AwsError, type Operation, operation, type World } from '../service.ts'
 import { encryptKey } from '../x509/pkcs8.ts'
-import { eligible, type Holding, type Holdings, renewing, status } from './holdings.ts'
-import { detail, purpose, summary } from './portrait.ts'
+import { eligible, type Holding, type Holdings, renewing, status } from './certificates.ts'
+import { detail, purpose, summary } from './describe.ts'
 import type { Life } from './renewal.ts'
 
 const arn = v.pipe(v.string(), v.minLength(20), v.maxLength(2048))
@@ -25,7 +25,7 @@ const listing = v.object({
 })
 
 /** The operations on certificates that ACM holds. */
-export function keep(
+export function certificateOperations(
   { clock }: Pick<World, 'clock'>,
   held: Holdings,
   life: Life,

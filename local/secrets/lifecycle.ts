@@ -4,7 +4,7 @@ import { AwsError, type Call, type Operation, operation, seconds, type World } f
 import { text } from '../wire.ts'
 import { given, seal, unseal, type Value, valueFields } from './content.ts'
 import { customerKey, type Replication, replicaFields, replicationStatus } from './replicas.ts'
-import type { Secret, Shelf } from './shelf.ts'
+import type { Secret, Store } from './store.ts'
 import { inUse, type Versions } from './versions.ts'
 
 const DAY = 86_400_000
@@ -25,9 +25,9 @@ const described = {
 }
 
 /** The operations on secrets as such: making, changing, describing, deleting, tagging. */
-export function registry(
+export function lifecycle(
   world: Pick<World, 'account' | 'call' | 'clock' | 'random'>,
-  shelf: Shelf,
+  store: Store,
   replication: Replication,
   versions: Versions,
 ): Readonly<Record<string, Operation>> {
@@ -37,7 +37,7 @@ export function registry(
     `arn:aws:secretsmanager:${region}:${world.account}:secret:${name}-${random.letters(6)}`
   /** Answers an earlier CreateSecret of the same token and value; anything else of that name is refused. */
   const repeated = (call: Call, name: string, id: string, value: Value | undefined) => {
-    const before = shelf.region(call.region).get(name)
+    const before = store.region(call.region).get(name)
     if (before === undefined) return undefined
     if (before.deletion !== undefined) {
       throw new AwsError(
@@ -47,7 +47,7 @@ export function registry(
     }
     const version = before.versions.get(id)
     if (version !== undefined && value !== undefined && before.primary === undefined) {
-      if (version.fingerprint === shelf.fingerprint(value)) return before
+      if (version.fingerprint === store.fingerprint(value)) return before
     }
     throw new AwsError(
       'ResourceExistsException',
@@ -111,13 +111,13 @@ export function registry(
         }
         const raced = repeated(call, name, id, value)
         if (raced !== undefined) return answer(raced)
-        shelf.region(call.region).set(name, secret)
+        store.region(call.region).set(name, secret)
         replication.add(secret, AddReplicaRegions, input.ForceOverwriteReplicaSecret)
         return answer(secret)
       },
     ),
     UpdateSecret: operation(v.object({ SecretId, ...described }), async (input, call) => {
-      const secret = shelf.writable(call, input.SecretId)
+      const secret = store.writable(call, input.SecretId)
       const value = given(input)
       const id = input.ClientRequestToken ?? random.uuid()
       if (value !== undefined && secret.versions.has(id)) throw inUse(id, secret)
@@ -132,7 +132,7 @@ export function registry(
       return { ...named(secret), ...(value !== undefined && { VersionId: id }) }
     }),
     DescribeSecret: operation(v.object({ SecretId }), (input, call) => {
-      const secret = shelf.find(call, input.SecretId)
+      const secret = store.find(call, input.SecretId)
       return {
         ...summary(secret),
         VersionIdsToStages: stagesOf(secret),
@@ -156,22 +156,22 @@ export function registry(
           throw invalid('The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).')
         }
         const now = clock.now()
-        if (force && shelf.look(call.region, input.SecretId) === undefined) {
+        if (force && store.look(call.region, input.SecretId) === undefined) {
           const name = input.SecretId.replace(/^arn:.*:secret:/, '')
           return { ARN: arnOf(call, name), Name: name, DeletionDate: seconds(now) }
         }
         const secret = force
-          ? shelf.find(call, input.SecretId)
-          : shelf.writable(call, input.SecretId)
-        if (secret.primary !== undefined) shelf.writable(call, input.SecretId)
+          ? store.find(call, input.SecretId)
+          : store.writable(call, input.SecretId)
+        if (secret.primary !== undefined) store.writable(call, input.SecretId)
         if (secret.replicas.size > 0) {
           throw invalid(
             `You can't delete secret ${secret.name} that still has replica regions ${[...secret.replicas.keys()].join(', ')}.`,
           )
         }
         const remove = () => {
-          if (shelf.region(secret.region).get(secret.name) === secret) {
-            shelf.region(secret.region).delete(secret.name)
+          if (store.region(secret.region).get(secret.name) === secret) {
+            store.region(secret.region).delete(secret.name)
           }
         }
         const date = force ? now : now + (days ?? 30) * DAY
@@ -182,13 +182,13 @@ export function registry(
       },
     ),
     RestoreSecret: operation(v.object({ SecretId }), (input, call) => {
-      const secret = shelf.find(call, input.SecretId)
+      const secret = store.find(call, input.SecretId)
       secret.deletion?.cancel()
       secret.deletion = undefined
       return named(secret)
     }),
     TagResource: operation(v.object({ SecretId, Tags: TagList }), (input, call) => {
-      const secret = shelf.writable(call, input.SecretId)
+      const secret = store.writable(call, input.SecretId)
       tagged(secret.tags, input.Tags)
       replication.changed(secret)
       return {}
@@ -196,7 +196,7 @@ export function registry(
     UntagResource: operation(
       v.object({ SecretId, TagKeys: v.array(text(1, 128)) }),
       (input, call) => {
-        const secret = shelf.writable(call, input.SecretId)
+        const secret = store.writable(call, input.SecretId)
         for (const key of input.TagKeys) secret.tags.delete(key)
         replication.changed(secret)
         return {}
@@ -205,18 +205,18 @@ export function registry(
     PutResourcePolicy: operation(
       v.object({ SecretId, ResourcePolicy: text(1, 20_480) }),
       (input, call) => {
-        const secret = shelf.alive(call, input.SecretId)
+        const secret = store.alive(call, input.SecretId)
         parsePolicy(input.ResourcePolicy, 'MalformedPolicyDocumentException')
         secret.policy = input.ResourcePolicy
         return named(secret)
       },
     ),
     GetResourcePolicy: operation(v.object({ SecretId }), (input, call) => {
-      const secret = shelf.alive(call, input.SecretId)
+      const secret = store.alive(call, input.SecretId)
       return { ...named(secret), ResourcePolicy: secret.policy }
     }),
     DeleteResourcePolicy: operation(v.object({ SecretId }), (input, call) => {
-      const secret = shelf.alive(call, input.SecretId)
+      const secret = store.alive(call, input.SecretId)
       secret.policy = undefined
       return named(secret)
     }),

@@ -1,5 +1,5 @@
 import { seconds } from '../service.ts'
-import { type Deployment, type Fleet, living } from './fleet.ts'
+import { type Deployment, type Fleet, living } from './deployment.ts'
 
 /** What a service was created with and only shows again. */
 export interface Settings {

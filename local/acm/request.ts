@@ -5,7 +5,7 @@ import { AwsError, type Call, type Operation, operation, type World } from '../s
 import { tokens } from '../tokens.ts'
 import { KEY_ALGORITHMS } from '../x509/algorithms.ts'
 import { pem, readKey } from '../x509/x509.ts'
-import { facts, type Holding, type Holdings, type Material } from './holdings.ts'
+import { facts, type Holding, type Holdings, type Material } from './certificates.ts'
 import type { Life } from './renewal.ts'
 
 const DOMAIN =
@@ -37,7 +37,7 @@ const imported = v.object({
 })
 
 /** The operations that bring certificates into ACM. */
-export function acquire(
+export function requestOperations(
   world: World,
   held: Holdings,
   life: Life,

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { AwsError, type Call, operation, type World } from '../service.ts'
 import { arns, name, need, port, type Region, TARGET_GROUP, targets, whole } from './balancing.ts'
-import { type Group, group } from './group.ts'
+import { type Group, group } from './target-group.ts'
 
 const interval = v.pipe(whole, v.minValue(5), v.maxValue(300))
 const threshold = v.pipe(whole, v.minValue(2), v.maxValue(10))

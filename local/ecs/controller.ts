@@ -8,8 +8,8 @@ import {
   type Rollout,
   type ServiceDeployment,
   threshold,
-} from './fleet.ts'
-import type { Host } from './host.ts'
+} from './deployment.ts'
+import type { Fargate } from './fargate.ts'
 import { healthy, type Order, type Task, taskHealth } from './task.ts'
 
 /** Brings one service to what is wanted of it. */
@@ -31,11 +31,11 @@ const LAST_PAUSE = 5_000
  * keeps no memory of how things came to be. Steps never overlap, for a step does not wait.
  */
 export function controller(
-  host: Host,
+  fargate: Fargate,
   fleet: Fleet,
   launch: (order: Order, changed: () => void) => Task,
 ): Controller {
-  const { world, closing } = host
+  const { world, closing } = fargate
   const { clock, random } = world
   const digits = (length: number) =>
     Array.from({ length }, () => Math.floor(random.next() * 10)).join('')

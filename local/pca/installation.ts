@@ -1,8 +1,8 @@
 import '../x509/reflect.ts'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import type { Ca, Installed } from '../pca/authorities.ts'
 import { AwsError } from '../service.ts'
+import type { Ca, Installed } from './authorities.ts'
 
 /**
  * Checks a CA certificate against the CA it is for, and its chain up to a root.

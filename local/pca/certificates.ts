@@ -38,7 +38,7 @@ const revocation = v.object({
 })
 
 /** The operations on the certificates that a CA issues. */
-export function enroll(
+export function certificateOperations(
   { clock }: Pick<World, 'clock'>,
   roster: Roster,
   /** Milliseconds until GetCertificate has it. */

@@ -1,11 +1,11 @@
 import * as v from 'valibot'
 import { addTags, bytes, colons, tagList } from '../fields.ts'
-import { inspect } from '../lambda/installation.ts'
 import { page } from '../pages.ts'
 import { AwsError, type Operation, operation, seconds, type World } from '../service.ts'
 import { tokens } from '../tokens.ts'
 import { family, KEY_ALGORITHMS, SIGNING_ALGORITHMS } from '../x509/algorithms.ts'
 import { type Ca, createCa, type Roster, status } from './authorities.ts'
+import { inspect } from './installation.ts'
 import { asn1Subject, distinguishedName } from './names.ts'
 
 const DAY = 86_400_000
@@ -31,7 +31,7 @@ const creation = v.object({
 })
 
 /** The operations that bring a CA into being, activate it, switch it off and delete it. */
-export function establish(
+export function lifecycle(
   world: World,
   roster: Roster,
   /** Milliseconds that CREATING lasts. */

@@ -45,7 +45,7 @@ export interface Secret {
 }
 
 /** The secrets of every region. */
-export interface Shelf {
+export interface Store {
   region(name: string): Map<string, Secret>
   /** By name, ARN or ARN without its six random characters; `undefined` when there is none. */
   look(region: string, id: string): Secret | undefined
@@ -60,7 +60,7 @@ export interface Shelf {
   today(): number
 }
 
-export function shelf(world: Pick<World, 'account' | 'clock'>): Shelf {
+export function store(world: Pick<World, 'account' | 'clock'>): Store {
   const regions = new Map<string, Map<string, Secret>>()
   const pepper = randomBytes(32)
   const region = (name: string) => {

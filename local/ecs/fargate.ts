@@ -8,7 +8,7 @@ import { type Metadata, metadata } from './metadata.ts'
 import { type Processes, processes } from './processes.ts'
 
 /** The machine that tasks run on: what all of them share. */
-export interface Host {
+export interface Fargate {
   readonly world: World
   readonly iam: Iam
   readonly images: Images
@@ -23,7 +23,10 @@ export interface Host {
   close(): Promise<void>
 }
 
-export function host(world: World, options: { readonly images: Images; readonly iam: Iam }): Host {
+export function fargate(
+  world: World,
+  options: { readonly images: Images; readonly iam: Iam },
+): Fargate {
   const running = processes()
   const leaving = new AbortController()
   const tasks = new Set<{ readonly ended: Promise<void>; halt(): void }>()
