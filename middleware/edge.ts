@@ -30,5 +30,5 @@ export interface Passing {
   event: unknown
   readonly context: object
   response?: unknown
-  readonly error?: unknown
+  error?: unknown
 }

@@ -15,6 +15,7 @@ export function report<E, R>({ fail }: Edge<E, R>, log: Log) {
     const error = ours(request.error)
     log.error('failed', { code: error.code, remedy: error.remedy, reason: error.message })
     log.count('Failed', 1, { code: error.code })
+    request.error = error // middy hangs the error that it has on to one that differs
     if (fail === undefined) throw error
     request.response = await fail(raw.get(request), error, log)
   }
