@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import { browse } from '../cursor.ts'
 import { addTags, bytes, listTags, tagList } from '../fields.ts'
-import { page } from '../pages.ts'
 import { AwsError, type Operation, operation, type World } from '../service.ts'
 import { encryptKey } from '../x509/pkcs8.ts'
 import { eligible, type Holding, type Holdings, renewing, status } from './certificates.ts'
@@ -95,7 +95,7 @@ export function certificateOperations(
 
     ListCertificates: operation(listing, (input, call) => {
       const found = held.all(call.region).filter((holding) => matches(holding, input, clock.now()))
-      const { items, next } = page(
+      const { items, next } = browse(
         found,
         (holding) => holding.arn,
         { size: input.MaxItems, token: input.NextToken },

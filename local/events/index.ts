@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { Alarm } from '../clock.ts'
-import { page } from '../pages.ts'
+import { browse } from '../cursor.ts'
 import {
   AwsError,
   type Call,
@@ -170,7 +170,7 @@ export function events(world: World): {
             .filter((rule) => rule.name.startsWith(input.NamePrefix))
             .sort((a, b) => (a.name < b.name ? -1 : 1))
           const size = { size: input.Limit, token: input.NextToken }
-          const { items, next } = page(all, (rule) => rule.name, size, 'ValidationException')
+          const { items, next } = browse(all, (rule) => rule.name, size, 'ValidationException')
           return { Rules: items.map(describe), NextToken: next }
         },
       ),
@@ -203,7 +203,7 @@ export function events(world: World): {
         ({ Rule, EventBusName, Limit, NextToken }, call) => {
           const all = [...find({ Name: Rule, EventBusName }, call).targets.values()]
           const size = { size: Limit, token: NextToken }
-          const { items, next } = page(all, ({ Id }) => Id, size, 'ValidationException')
+          const { items, next } = browse(all, ({ Id }) => Id, size, 'ValidationException')
           return { Targets: items, NextToken: next }
         },
       ),

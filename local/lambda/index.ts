@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { browse } from '../cursor.ts'
 import { trusts } from '../events/permission.ts'
 import type { Iam } from '../iam.ts'
-import { page } from '../pages.ts'
 import { operation, type Service, type World } from '../service.ts'
 import { codeMembers, unpack } from './code.ts'
 import {
@@ -211,7 +211,7 @@ export function lambda(
         ({ Marker, MaxItems }, { region }) => {
           const all = [...functions(region).values()].sort((a, b) => (a.name < b.name ? -1 : 1))
           const size = { size: Math.min(MaxItems, 50), token: Marker }
-          const { items, next } = page(all, (fn) => fn.name, size, INVALID)
+          const { items, next } = browse(all, (fn) => fn.name, size, INVALID)
           return { Functions: items.map((fn) => describe(fn, fn.latest)), NextMarker: next }
         },
       ),

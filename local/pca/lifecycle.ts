@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import { browse } from '../cursor.ts'
 import { addTags, bytes, colons, tagList } from '../fields.ts'
-import { page } from '../pages.ts'
 import { AwsError, type Operation, operation, seconds, type World } from '../service.ts'
 import { tokens } from '../tokens.ts'
 import { family, KEY_ALGORITHMS, SIGNING_ALGORITHMS } from '../x509/algorithms.ts'
@@ -91,12 +91,7 @@ export function lifecycle(
         ),
       }),
       ({ NextToken: token, MaxResults: size }, { region, account }) => {
-        const { items, next } = page(
-          roster.all(region),
-          (ca) => ca.arn,
-          { size, token },
-          'InvalidNextTokenException',
-        )
+        const { items, next } = browse(roster.all(region), (ca) => ca.arn, { size, token })
         const list = items.map((ca) => describe(ca, account, clock.now()))
         return { CertificateAuthorities: list, ...(next !== undefined && { NextToken: next }) }
       },

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import { browse } from '../cursor.ts'
 import { addTags, listTags, tagList } from '../fields.ts'
-import { page } from '../pages.ts'
 import { AwsError, type Operation, operation, seconds, type World } from '../service.ts'
 import { permit, type Roster } from './authorities.ts'
 
@@ -45,12 +45,10 @@ export function permissions(
     ListPermissions: operation(listing, (input, call) => {
       const ca = roster.find(input.CertificateAuthorityArn, call)
       permit(ca, call)
-      const { items, next } = page(
-        [...ca.permissions],
-        ([principal]) => principal,
-        { size: input.MaxResults, token: input.NextToken },
-        'InvalidNextTokenException',
-      )
+      const { items, next } = browse([...ca.permissions], ([principal]) => principal, {
+        size: input.MaxResults,
+        token: input.NextToken,
+      })
       const list = items.map(([principal, { actions, createdAt }]) => ({
         CertificateAuthorityArn: ca.arn,
         CreatedAt: seconds(createdAt),
@@ -84,12 +82,10 @@ export function permissions(
 
     ListTags: operation(listing, (input, call) => {
       const { tags } = roster.find(input.CertificateAuthorityArn, call)
-      const { items, next } = page(
-        listTags(tags),
-        ({ Key }) => Key,
-        { size: input.MaxResults, token: input.NextToken },
-        'InvalidNextTokenException',
-      )
+      const { items, next } = browse(listTags(tags), ({ Key }) => Key, {
+        size: input.MaxResults,
+        token: input.NextToken,
+      })
       return { Tags: items, ...(next !== undefined && { NextToken: next }) }
     }),
   }

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Operation, Service, World } from '../service.ts'
+import type { Service, World } from '../service.ts'
 import { tagConditions } from '../wire.ts'
 import { lifecycle } from './lifecycle.ts'
 import { listing } from './listing.ts'
@@ -18,17 +18,12 @@ const seen = v.object({
   TagKeys: v.optional(v.fallback(v.array(v.string()), []), []),
 })
 
-/** What Secrets Manager may be given besides: operations that live in other files. */
-export interface Extra {
-  readonly operations?: Readonly<Record<string, Operation>>
-}
-
 /**
  * AWS Secrets Manager: versions, staging labels, replicas, deletion with a way back. Values are encrypted through
  * KMS when the secret has a customer key, and kept in memory when it has none.
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/
  */
-export function secrets(world: World, { operations = {} }: Extra = {}): Service {
+export function secrets(world: World): Service {
   const all = store(world)
   const copies = replication(world, all)
   const values = versions(world, all, copies)
@@ -40,7 +35,6 @@ export function secrets(world: World, { operations = {} }: Extra = {}): Service 
       ...copies.operations,
       ...listing(world, all),
       GetRandomPassword,
-      ...operations,
     },
     subject(operation, input, { region }) {
       const parsed = v.safeParse(seen, input)
