@@ -586,8 +586,8 @@ describe('states, permissions, tags', () => {
   test('tags are kept and listed in pages', async () => {
     const named = { CertificateAuthorityArn: sub }
     const Tags = [
-      { Key: 'team', Value: 'mesh' },
       { Key: 'stage', Value: 'test' },
+      { Key: 'team', Value: 'mesh' },
     ]
 
     await client.send(new TagCertificateAuthorityCommand({ ...named, Tags }))
