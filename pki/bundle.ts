@@ -101,6 +101,11 @@ export function parseBundle(text: string): Bundle {
   return { ...bundle, passphrase: Secret.from(string(raw, 'passphrase')) }
 }
 
+/** Reads format 1 from a stored value. @throws RelayError BUNDLE_INVALID */
+export function openBundle(content: Secret): Bundle {
+  return parseBundle(Buffer.from(content.reveal()).toString('utf8'))
+}
+
 /** The text of a secret version, as one `Secret`: it may hold the passphrase. */
 export function encodeBundle(bundle: Bundle): Secret {
   const { passphrase, ...rest } = bundle

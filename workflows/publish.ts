@@ -1,5 +1,5 @@
 import { arrange } from '../pki/arrange.ts'
-import { type Bundle, encodeBundle, facts, parseBundle } from '../pki/bundle.ts'
+import { type Bundle, encodeBundle, facts, openBundle } from '../pki/bundle.ts'
 import { check, type Finding } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Context } from '../pki/sealed.ts'
@@ -127,7 +127,7 @@ export function context(org: string, secret: string, version: string): Context {
 
 function read(content: Secret): Bundle | undefined {
   try {
-    return parseBundle(Buffer.from(content.reveal()).toString('utf8'))
+    return openBundle(content)
   } catch (error) {
     if (error instanceof RelayError && error.remedy === 'stop') return undefined
     throw error
