@@ -10,8 +10,12 @@ import { ask, told } from './errors.ts'
 
 const MOST = 10 // DescribeServices takes ten at a time
 
-/** ECS as the fleet. A name is `cluster/service`. */
-export function fleet(client: ECSClient): Fleet {
+/**
+ * ECS as the fleet. A name is `cluster/service`.
+ *
+ * @param once a client that tries once: forcing a deployment again because an answer was lost would begin two
+ */
+export function fleet(client: ECSClient, once: ECSClient): Fleet {
   async function describe(cluster: string, services: readonly string[]): Promise<readonly Told[]> {
     const command = new DescribeServicesCommand({ cluster, services: [...services] })
     try {
@@ -40,7 +44,7 @@ export function fleet(client: ECSClient): Fleet {
       const [cluster = '', service = ''] = name.split('/')
       const command = new UpdateServiceCommand({ cluster, service, forceNewDeployment: true })
       const { service: updated } = await ask(`start a deployment of ${name}`, () =>
-        client.send(command),
+        once.send(command),
       )
       const primary = updated?.deployments?.find(({ status }) => status === 'PRIMARY')
       return required(primary?.id, 'UpdateService answered no deployment')

@@ -39,6 +39,7 @@ export function clients(region: string) {
     ),
     secrets: once(() => new SecretsManagerClient(settings)),
     ecs: once(() => new ECSClient(settings)),
+    ecsOnce: once(() => new ECSClient({ ...settings, maxAttempts: 1 })),
     sqs: once(() => new SQSClient(settings)),
     lambda: once(() => new LambdaClient(settings)),
   }
@@ -55,13 +56,13 @@ export function keyholes(keys: readonly string[]) {
 /** The composition root: adapters over clients over the environment, once per cold start. @throws CONFIG_INVALID */
 export const connect = once((): Wired => {
   const { region, org, keys, queue: work, deadLetters: dead, self } = config()
-  const { acm: certificates, pca, secrets, ecs, sqs, lambda } = clients(region)
+  const { acm: certificates, pca, secrets, ecs, ecsOnce, sqs, lambda } = clients(region)
   return {
     org,
     authority: acm(certificates(), issuers(pca())),
     vault: vault(secrets()),
     keeper: keeper(secrets()),
-    fleet: fleet(ecs()),
+    fleet: fleet(ecs(), ecsOnce()),
     queue: queue(sqs(), { work, dead }),
     clock: {
       now: () => Date.now(),

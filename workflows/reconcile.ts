@@ -64,7 +64,7 @@ export async function reconcile(
 }
 
 async function look(ports: Needs, secret: string, remaining: () => number): Promise<Look> {
-  let run: Run = { rolled: [], mine: false }
+  let run: Run = { rolled: [], mine: false, doubts: 0 }
   for (let count = 0; count < MOST_STEPS && remaining() > STEP_TIME; count++) {
     const seen = await observe(ports, secret, run)
     if (seen === undefined) {
@@ -73,8 +73,7 @@ async function look(ports: Needs, secret: string, remaining: () => number): Prom
     }
     const decision = decide(seen.observed, ports.clock.now())
     ports.log.info(decision.step, { secret, reason: decision.reason })
-    run = { ...run, ...(await act(ports, seen, decision).catch(lost)) }
-    if (decision.step === 'roll') run = { ...run, rolled: [...run.rolled, ...decision.services] }
+    run = { ...run, ...(await act(ports, seen, decision, run).catch(lost)) }
     if (isEnd(decision)) return { secret, step: decision.step, reason: decision.reason }
   }
   await ports.queue.look(secret, 1)
@@ -99,6 +98,8 @@ interface Run {
   readonly rolled: readonly string[]
   /** It won the promotion. */
   readonly mine: boolean
+  /** How often it was not told whether a deployment began. */
+  readonly doubts: number
 }
 
 interface Seen {
@@ -155,9 +156,9 @@ function summary(certificate: Certificate | undefined): Observed['certificate'] 
 }
 
 /** Carries one step out. A step that lost a race changes nothing: the loop looks again. */
-async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Partial<Run>> {
+async function act(ports: Needs, seen: Seen, decision: Decision, run: Run): Promise<Partial<Run>> {
   const { held, certificate, registration, observed } = seen
-  const { vault, fleet, queue, clock, log } = ports
+  const { vault, queue, clock, log } = ports
   const version = observed.certificate.status === 'issued' ? observed.certificate.version : ''
   const secret = held.arn
   switch (decision.step) {
@@ -191,11 +192,7 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Partia
       await record(ports, secret, version, required(certificate))
       return {}
     case 'roll':
-      for (const service of decision.services) {
-        const deployment = await fleet.roll(service)
-        log.info('rollout-started', { secret, version, target: service, deployment })
-      }
-      return {}
+      return roll(ports, { secret, version, services: decision.services }, run)
     case 'wait':
       await queue.look(secret, Math.min(MOST_DELAY, (decision.at - clock.now()) / 1000))
       return {}
@@ -206,6 +203,41 @@ async function act(ports: Needs, seen: Seen, decision: Decision): Promise<Partia
     default:
       return {}
   }
+}
+
+/** Runs ask so often in vain for a deployment, and pause so long before they look whether it began. */
+const MOST_DOUBTS = 2
+const PAUSE = 1_000
+
+/**
+ * Starts deployments, each once. Whether one began is not known when its answer is lost, and ECS would begin another one:
+ * then this run looks again, and decides again.
+ */
+async function roll(
+  { fleet, clock, log }: Needs,
+  about: {
+    readonly secret: string
+    readonly version: string
+    readonly services: readonly string[]
+  },
+  { rolled, doubts }: Run,
+): Promise<Partial<Run>> {
+  const { secret, version, services } = about
+  const begun = [...rolled]
+  for (const target of services) {
+    try {
+      const deployment = await fleet.roll(target)
+      begun.push(target)
+      log.info('rollout-started', { secret, version, target, deployment })
+    } catch (error) {
+      if (!(error instanceof RelayError) || error.remedy !== 'retry' || doubts >= MOST_DOUBTS)
+        throw error
+      log.warn('rollout-unsure', { secret, version, target, reason: error.message })
+      await clock.sleep(PAUSE * (doubts + 1))
+      return { rolled: begun, doubts: doubts + 1 }
+    }
+  }
+  return { rolled: begun }
 }
 
 /** Says which services will not learn of a promotion. */
