@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { RelayError } from '../pki/error.ts'
+import type { Wired } from '../ports/index.ts'
 
 const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/
 const list = v.pipe(
@@ -7,12 +8,17 @@ const list = v.pipe(
   v.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
   v.array(v.pipe(v.string(), v.regex(KEY_ARN))),
 )
+const drill = v.optional(v.picklist(['', 'stop', 'next']), '')
 const url = v.pipe(v.string(), v.url())
 
 const schema = v.object({
   AWS_REGION: v.pipe(v.string(), v.minLength(1)),
   CERTRELAY_ORG: v.pipe(v.string(), v.regex(/^[A-Za-z0-9 ._-]{1,64}$/)),
   CERTRELAY_KEYS: list,
+  CERTRELAY_FORMER_KEYS: list,
+  CERTRELAY_MIN_REGIONS: v.pipe(v.optional(v.string(), ''), v.regex(/^[1-8]?$/)),
+  CERTRELAY_ON_DENIED: drill,
+  CERTRELAY_ON_KEY_STATE: drill,
   CERTRELAY_QUEUE: url,
   CERTRELAY_DEAD_LETTERS: url,
 })
@@ -23,6 +29,9 @@ export interface Config {
   readonly org: string
   /** ARNs of the KMS keys that seal passphrases, in order of preference; may be empty. */
   readonly keys: readonly string[]
+  /** ARNs of keys that open what was sealed before, and seal no more. */
+  readonly former: readonly string[]
+  readonly sealing: NonNullable<Wired['sealing']>
   readonly queue: string
   readonly deadLetters: string
   /** Name of the function that runs. */
@@ -45,10 +54,17 @@ export function config(
   }
   const { AWS_REGION, CERTRELAY_ORG, CERTRELAY_KEYS, CERTRELAY_QUEUE, CERTRELAY_DEAD_LETTERS } =
     parsed.output
+  const { CERTRELAY_FORMER_KEYS, CERTRELAY_MIN_REGIONS, CERTRELAY_ON_DENIED } = parsed.output
   return Object.freeze({
     region: AWS_REGION,
     org: CERTRELAY_ORG,
     keys: CERTRELAY_KEYS,
+    former: CERTRELAY_FORMER_KEYS.filter((key) => !CERTRELAY_KEYS.includes(key)),
+    sealing: {
+      minRegions: CERTRELAY_MIN_REGIONS === '' ? undefined : Number(CERTRELAY_MIN_REGIONS),
+      onDenied: CERTRELAY_ON_DENIED || undefined,
+      onKeyState: parsed.output.CERTRELAY_ON_KEY_STATE || undefined,
+    },
     queue: CERTRELAY_QUEUE,
     deadLetters: CERTRELAY_DEAD_LETTERS,
     self: environment['AWS_LAMBDA_FUNCTION_NAME'] ?? '',

@@ -46,16 +46,17 @@ export function clients(region: string) {
 }
 
 /** KMS keys by ARN, each with a client of its own region that tries once: trying again is the failover's decision. */
-export function keyholes(keys: readonly string[]) {
-  return keys.map((key) => {
+export function keyholes(keys: readonly string[], former: readonly string[] = []) {
+  return [...keys, ...former].map((key, index) => {
     const region = keyRegion(key)
-    return keyhole(new KMSClient({ region, maxAttempts: 1, requestHandler: haste }), region, key)
+    const client = new KMSClient({ region, maxAttempts: 1, requestHandler: haste })
+    return keyhole(client, region, key, index >= keys.length)
   })
 }
 
 /** The composition root: adapters over clients over the environment, once per cold start. @throws CONFIG_INVALID */
 export const connect = once((): Wired => {
-  const { region, org, keys, queue: work, deadLetters: dead, self } = config()
+  const { region, org, keys, former, sealing, queue: work, deadLetters: dead, self } = config()
   const { acm: certificates, pca, secrets, ecs, ecsOnce, sqs, lambda } = clients(region)
   return {
     org,
@@ -70,7 +71,8 @@ export const connect = once((): Wired => {
     },
     log: root.log,
     passphrase: () => passphrase(randomBytes(32)),
-    keyholes: keyholes(keys),
+    keyholes: keyholes(keys, former),
+    sealing,
     again: invoker(lambda(), self),
   }
 })

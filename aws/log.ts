@@ -8,14 +8,19 @@ export function log(logger = new Logger({ serviceName: 'certrelay' })): Log {
     info: (event, fields) => logger.info(event, clean(fields)),
     warn: (event, fields) => logger.warn(event, clean(fields)),
     error: (event, fields) => logger.error(event, clean(fields)),
-    audit: (fields) => logger.info('audit', { audit: true, ...clean(fields) }),
-    count(metric, value, fields = {}) {
+    audit: (fields, attempts) =>
+      logger.info('audit', {
+        audit: true,
+        ...clean(fields),
+        ...(attempts && { attempts: attempts.map(clean) }),
+      }),
+    count(metric, value, fields = {}, unit = 'Count') {
       const metrics = new Metrics({
         namespace: 'certrelay',
         serviceName: 'certrelay',
         defaultDimensions: fields,
       })
-      metrics.addMetric(metric, MetricUnit.Count, value)
+      metrics.addMetric(metric, MetricUnit[unit], value)
       metrics.publishStoredMetrics()
     },
   }

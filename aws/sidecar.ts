@@ -8,6 +8,8 @@ import { vault } from './secrets.ts'
 
 /** Quick to give up, because there is another region. Milliseconds. */
 const haste = { connectionTimeout: 500, requestTimeout: 1_500, throwOnRequestTimeout: true }
+/** KMS: trying elsewhere is the failover's decision. */
+const hurry = { connectionTimeout: 500, requestTimeout: 1_000, throwOnRequestTimeout: true }
 
 /** The sidecar's composition root: two of the clients, so that its bundle holds no others. Each tries once. */
 export function shelves(regions: readonly string[]): { region: string; vault: Vault }[] {
@@ -21,7 +23,7 @@ export function shelves(regions: readonly string[]): { region: string; vault: Va
 export function locks(keys: readonly string[]): Keyhole[] {
   return keys.map((key) => {
     const region = keyRegion(key)
-    const settings = { region, maxAttempts: 1, requestHandler: haste }
+    const settings = { region, maxAttempts: 1, requestHandler: hurry }
     return keyhole(new KMSClient(settings), region, key)
   })
 }

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { locks, shelves } from '../aws/sidecar.ts'
 import { failover } from '../middleware/failover.ts'
+import { memory } from '../middleware/memory.ts'
+import { time } from '../middleware/time.ts'
+import type { Fields } from '../ports/log.ts'
 import { fileSystem } from './folder.ts'
 import { program } from './program.ts'
 import { regions } from './regions.ts'
@@ -10,10 +13,21 @@ import { stored } from './stored.ts'
 
 const { env, stdout, stderr } = process
 
+/** What one fetch may spend on KMS; `patience.ts` tries again until the deadline. Milliseconds. */
+const BUDGET = 5_000
+
+function line(fields: object): void {
+  stdout.write(`${JSON.stringify(fields)}\n`)
+}
+
 function source(settings: Settings): Source {
   const keys = failover(locks(settings.keys), {
-    audit: (fields) => void stdout.write(`${JSON.stringify({ audit: true, ...fields })}\n`),
-    elapsed: () => performance.now(),
+    audit: (fields: Fields, attempts) => line({ audit: true, ...fields, attempts }),
+    warn: (event, fields) => line({ level: 'WARN', message: event, ...fields }),
+    count: () => {},
+    time,
+    memory: memory(time.random),
+    remaining: () => BUDGET,
   })
   const opener = settings.keys.length > 0 ? keys : undefined
   return stored({ shelves: shelves(regions(settings, env)), keys: opener }, settings)

@@ -1,188 +1,191 @@
 import { RelayError } from '../pki/error.ts'
-import { type Context, keyRegion, type Sealed } from '../pki/sealed.ts'
+import { type Context, keyRegion, type Sealed, twin } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
-import type { Keyhole, Keys, Turned } from '../ports/keys.ts'
-import type { Fields } from '../ports/log.ts'
-
-/** What an error of one region means for the others (docs/kms.md has the table). */
-export type Class = 'elsewhere' | 'denied' | 'key-state' | 'integrity' | 'stop'
+import type { Keyhole, Keys, Turned, Use } from '../ports/keys.ts'
+import { type Class, CODES, ELSEWHERE, NEXT, seen } from './classify.ts'
+import type { Memory } from './memory.ts'
+import { type Raced, type Route, race } from './race.ts'
+import { chronicle, type Witness } from './record.ts'
+import type { Time } from './time.ts'
 
 const MOST = 4_096 // KMS Encrypt: bytes of plaintext
 
-/** What the core needs from outside: a record of each use of a key, and a stopwatch. */
-export interface Surroundings {
-  readonly audit: (fields: Fields) => void
-  /** Monotonic milliseconds. */
-  readonly elapsed: () => number
+/** What an operator may change; without it the policy of docs/kms.md holds. */
+export interface Options {
+  /** Sealing succeeds, degraded, with so many regions; default: all of them. */
+  readonly minRegions?: number | undefined
+  /** For drills: `next` asks another region when one denies. */
+  readonly onDenied?: 'stop' | 'next' | undefined
+  /** For drills: `next` asks another region when a key is disabled, on its way out, or gone. */
+  readonly onKeyState?: 'stop' | 'next' | undefined
+}
+
+/** What the core needs from outside. */
+export interface Surroundings extends Witness {
+  readonly time: Time
+  /** What this process knows of its regions: one for all invocations. */
+  readonly memory: Memory
+  /** Milliseconds that are left for an operation. */
+  readonly remaining: () => number
+  readonly options?: Options | undefined
 }
 
 /**
  * Seals in every region and opens in the first that answers. A region that is unavailable is passed over; any other
  * failure ends the search, because what is refused in one region must not be had through another.
  */
-export function failover(keyholes: readonly Keyhole[], surroundings: Surroundings): Keys {
+export function failover(keyholes: readonly Keyhole[], around: Surroundings): Keys {
+  const { options = {}, memory, time, remaining } = around
+  const current = keyholes.filter(({ former }) => former !== true)
+  const least = options.minRegions ?? current.length
+  const goesOn = (meaning: Class) =>
+    ELSEWHERE.has(meaning) ||
+    (meaning === 'denied' && options.onDenied === 'next') ||
+    (meaning === 'key-state' && options.onKeyState === 'next')
+  const drill = options.onDenied === 'next' || options.onKeyState === 'next'
+  const begin = (action: 'seal' | 'open', context: Context) => {
+    const budget = Math.max(0, remaining())
+    const line = chronicle(around, { action, context, budget, drill })
+    const rules = { time, memory, budget, goesOn, id: () => identify(time) }
+    if (complete(context)) return { line, rules }
+    line.end('integrity', [])
+    throw new RelayError(
+      'CONTEXT_MISMATCH',
+      `cannot ${action} without a whole encryption context: organisation, purpose, secret and version`,
+    )
+  }
+
   return {
+    keys: current.map(({ key }) => key),
     async seal(secret, context) {
       if (secret.reveal().length > MOST)
         throw new RelayError(
           'SEALED_INVALID',
           `more than ${MOST} bytes cannot be sealed; KMS takes no more`,
         )
-      const copies = await Promise.all(
-        keyholes.map(async (keyhole) => {
-          const { bytes, key } = await recorded('seal', keyhole, context, surroundings, () =>
-            keyhole.encrypt(secret.reveal(), context),
+      const { line, rules } = begin('seal', context)
+      const groups = [...Map.groupBy(current, ({ key }) => twin(key)).values()]
+      const raced = await Promise.all(
+        groups.map(async (group) => {
+          const routes = group.map((hole) =>
+            route(hole, (use) => hole.encrypt(secret.reveal(), context, use), context),
           )
-          return { key, blob: Buffer.from(bytes).toString('base64') }
+          return { group, ...(await race(routes, rules)) }
         }),
       )
+      const attempts = raced.flatMap((one) => one.attempts)
+      const copies = raced.flatMap(({ group, won }) => {
+        if (won === undefined) return []
+        const blob = Buffer.from(won.turned.bytes).toString('base64')
+        return group.map(({ key }) => ({ key, blob }))
+      })
+      const failures = raced.flatMap((one) => (one.won === undefined ? one.failures : []))
+      const stopped = failures.some(({ meaning }) => !goesOn(meaning))
+      if (stopped || copies.length < Math.max(1, least)) {
+        line.end(verdict(failures), attempts)
+        throw failure('seal', context, failures, attempts)
+      }
+      line.end(copies.length < current.length ? 'degraded' : 'ok', attempts)
       return { v: 1, copies }
     },
-    async open({ copies }: Sealed, context) {
-      const failures: unknown[] = []
-      for (const keyhole of keyholes) {
-        const copy = copies.find(({ key }) => key === keyhole.key)
-        if (copy === undefined) continue
-        try {
-          const blob = Buffer.from(copy.blob, 'base64')
-          const { bytes } = await recorded('open', keyhole, context, surroundings, () =>
-            keyhole.decrypt(blob, context),
-          )
-          return Secret.of(bytes)
-        } catch (error) {
-          if (!(error instanceof RelayError) || error.code !== 'SERVICE_UNAVAILABLE') throw error
-          failures.push(error)
-        }
+    async open(sealed, context) {
+      const { line, rules } = begin('open', context)
+      const routes = passage(sealed, keyholes, context, () => line.end('refused', []))
+      const { won, failures, attempts } = await race(routes, rules)
+      if (won !== undefined) {
+        line.end('ok', attempts, won.route.region)
+        return Secret.of(won.turned.bytes)
       }
-      if (failures.length > 0) {
-        throw new RelayError(
-          'SERVICE_UNAVAILABLE',
-          `no region's KMS could open the passphrase of ${context.secret}; it is tried again`,
-          {
-            cause: new AggregateError(failures),
-          },
-        )
-      }
-      const regions = copies.map(({ key }) => keyRegion(key)).join(', ')
-      throw new RelayError(
-        'SEALED_INVALID',
-        `the passphrase of ${context.secret} is sealed under keys that are not configured (regions ${regions}); add them to CERTRELAY_KEYS`,
-      )
+      line.end(verdict(failures), attempts)
+      throw failure('open', context, failures, attempts)
     },
   }
 }
 
-/** One use of one key: its audit line, and its error in our terms. */
-async function recorded(
-  action: 'seal' | 'open',
-  { region, key }: Keyhole,
+/** The keys that can open a value, in the configured order. A key that is not configured is refused before any call. */
+function passage(
+  { copies }: Sealed,
+  keyholes: readonly Keyhole[],
   context: Context,
-  { audit, elapsed }: Surroundings,
-  use: () => Promise<Turned>,
-): Promise<Turned> {
-  const began = elapsed()
-  const { org: organisation, purpose, secret, version } = context
-  const line = (outcome: string, kmsRequest: string, error?: string) =>
-    audit({
-      action,
-      organisation,
-      purpose,
-      secret,
-      version,
-      key,
-      region,
-      outcome,
-      kmsRequest,
-      error,
-      ms: Math.round(elapsed() - began),
-    })
-  try {
-    const turned = await use()
-    if (turned.key !== key)
-      throw Object.assign(new Error('another key answered'), {
+  refuse: () => void,
+): Route[] {
+  const unknown = copies.filter(({ key }) => !keyholes.some((hole) => hole.key === key))
+  if (unknown.length > 0 || copies.length === 0) {
+    refuse()
+    const regions = unknown.map(({ key }) => keyRegion(key)).join(', ')
+    throw new RelayError(
+      'SEALED_INVALID',
+      `the passphrase of ${context.secret} is sealed under keys that are not configured (regions ${regions}); add them to CERTRELAY_KEYS, or to CERTRELAY_FORMER_KEYS`,
+    )
+  }
+  return keyholes.flatMap((hole) => {
+    const copy = copies.find(({ key }) => key === hole.key)
+    if (copy === undefined) return []
+    const blob = Buffer.from(copy.blob, 'base64')
+    return [route(hole, (use) => hole.decrypt(blob, context, use), context)]
+  })
+}
+
+/** One key, with its answer compared: the key that answered, and the context if it is told. */
+function route(
+  { region, key }: Keyhole,
+  turn: (use: Use) => Promise<Turned>,
+  context: Context,
+): Route {
+  return {
+    region,
+    key,
+    async use(signal, id) {
+      const turned = await turn({ signal, id })
+      const told = turned.context
+      const same = told === undefined || MEMBERS.every((member) => told[member] === context[member])
+      if (turned.key === key && same) return turned
+      turned.bytes.fill(0)
+      throw Object.assign(new Error('another key answered, or under another context'), {
         name: 'IncorrectKeyException',
         $metadata: { requestId: turned.requestId },
       })
-    line('ok', turned.requestId)
-    return turned
-  } catch (cause) {
-    const { name, requestId } = seen(cause)
-    const meaning = classify(cause)
-    line(meaning, requestId, name)
-    const what = `cannot ${action} a passphrase of ${secret} with ${key}: ${name}, request ${requestId || 'none'}`
-    throw new RelayError(CODES[meaning], `${what}; ${NEXT[meaning]}`, { cause })
+    },
   }
 }
 
-const CODES = {
-  elsewhere: 'SERVICE_UNAVAILABLE',
-  denied: 'ACCESS_REFUSED',
-  'key-state': 'KEY_DISABLED',
-  integrity: 'CONTEXT_MISMATCH',
-  stop: 'ACCESS_REFUSED',
-} as const
+const MEMBERS = ['org', 'purpose', 'secret', 'version'] as const
 
-const NEXT: Readonly<Record<Class, string>> = {
-  elsewhere: 'another region may answer, and sealing is tried again',
-  denied: "allow it in the role and in the key's policy, or accept that it was taken away",
-  'key-state': 'enable the key, or accept that it was disabled on purpose',
-  integrity:
-    'the value or its encryption context is not what was sealed: treat it as tampered with',
-  stop: 'look at credentials and input',
+function complete(context: Context): boolean {
+  return MEMBERS.every((member) => typeof context[member] === 'string' && context[member] !== '')
 }
 
-const NAMES: Readonly<Record<string, Class>> = {
-  KMSInternalException: 'elsewhere',
-  KeyUnavailableException: 'elsewhere',
-  DependencyTimeoutException: 'elsewhere',
-  ThrottlingException: 'elsewhere',
-  LimitExceededException: 'elsewhere',
-  TimeoutError: 'elsewhere',
-  DisabledException: 'key-state',
-  KMSInvalidStateException: 'key-state',
-  NotFoundException: 'key-state',
-  AccessDeniedException: 'denied',
-  InvalidGrantTokenException: 'denied',
-  InvalidCiphertextException: 'integrity',
-  IncorrectKeyException: 'integrity',
+/** The class that decides: one that ended the search before those that only moved it on. */
+function verdict(failures: Raced['failures']): Class | 'unavailable' {
+  return failures.find(({ meaning }) => !ELSEWHERE.has(meaning))?.meaning ?? 'unavailable'
 }
 
-const NETWORK = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPROTO',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-])
-
-/** By name, then status, then network code; never by `instanceof`: several copies of the SDK are installed. */
-export function classify(error: unknown): Class {
-  const { name, code, status } = seen(error)
-  const known = NAMES[name]
-  if (known !== undefined) return known
-  if (
-    status >= 500 ||
-    status === 429 ||
-    NETWORK.has(code) ||
-    /^ERR_(TLS|SSL)|CERT|LEAF_SIGNATURE/.test(code)
+/** One error that holds every attempt. AWS's own messages stay in its causes. */
+function failure(
+  action: 'seal' | 'open',
+  { secret }: Context,
+  failures: Raced['failures'],
+  attempts: Raced['attempts'],
+): RelayError {
+  const meaning = verdict(failures)
+  const decisive = meaning === 'unavailable' ? 'transport' : meaning
+  const tried = attempts.map(({ region, key, outcome, error, kmsRequestId }) =>
+    outcome === 'ok' || outcome === 'aborted'
+      ? `${region} ${outcome}`
+      : `${key} ${error}, request ${kmsRequestId || 'none'}`,
   )
-    return 'elsewhere'
-  return 'stop'
+  const what = `cannot ${action} a passphrase of ${secret}: ${tried.join('; ') || 'no time is left'}`
+  const errors = failures.map(({ meaning: one, error }) => {
+    const told = new RelayError(CODES[one], seen(error).name, { cause: error })
+    return told
+  })
+  return new RelayError(CODES[decisive], `${what}; ${NEXT[decisive]}`, {
+    cause: new AggregateError(errors),
+  })
 }
 
-function seen(error: unknown) {
-  const about: { name?: unknown; code?: unknown; $metadata?: unknown } =
-    typeof error === 'object' && error !== null ? error : {}
-  const metadata: { httpStatusCode?: unknown; requestId?: unknown } =
-    typeof about.$metadata === 'object' && about.$metadata !== null ? about.$metadata : {}
-  return {
-    name: typeof about.name === 'string' ? about.name : 'Error',
-    code: typeof about.code === 'string' ? about.code : '',
-    status: typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : 0,
-    requestId: typeof metadata.requestId === 'string' ? metadata.requestId : '',
-  }
+function identify(time: Time): string {
+  return Math.floor(time.random() * 2 ** 48)
+    .toString(36)
+    .padStart(10, '0')
 }

@@ -3,16 +3,32 @@ import type { Keys } from '../ports/keys.ts'
 import type { Log } from '../ports/log.ts'
 import type { Passing } from './edge.ts'
 import { failover } from './failover.ts'
+import { memory } from './memory.ts'
+import { time as real, type Time } from './time.ts'
+
+/** What is left of an invocation for everything but KMS. Milliseconds. */
+const RESERVE = 500
 
 /** Adds `keys` to the context: given the log for its audit lines, the port; `undefined` when no KMS keys are configured. */
-export function keys(connect: () => Wired) {
+export function keys(connect: () => Wired, time: Time = real) {
+  const remembered = memory(time.random) // of this process: warm invocations share it
   function keysBefore({ context }: Passing): void {
-    const { keyholes } = connect()
+    const { keyholes, sealing } = connect()
     const make = (log: Log): Keys | undefined =>
       keyholes.length === 0
         ? undefined
-        : failover(keyholes, { audit: log.audit, elapsed: () => performance.now() })
+        : failover(keyholes, {
+            ...{ audit: log.audit, warn: log.warn, count: log.count },
+            ...{ time, memory: remembered, options: sealing },
+            remaining: () => remaining(context) - RESERVE,
+          })
     Object.assign(context, { keys: make })
   }
   return { before: keysBefore }
+}
+
+function remaining(context: object): number {
+  const { getRemainingTimeInMillis: left }: { getRemainingTimeInMillis?: unknown } = context
+  const milliseconds: unknown = typeof left === 'function' ? Reflect.apply(left, context, []) : 0
+  return typeof milliseconds === 'number' ? milliseconds : 0
 }

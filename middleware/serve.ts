@@ -34,7 +34,7 @@ export function serve<E, R>(edge: Edge<E, R>, { log, connect }: Root) {
     .use(parse(edge.parse))
     .use(keys(connect))
     .handler((event, context) => {
-      const { again, keyholes: _, ...wired } = connect()
+      const { again, keyholes: _, sealing: __, ...wired } = connect()
       const ports = { ...wired, again, log: context.log, keys: context.keys(context.log) }
       return edge.run(event, { ports, remaining: () => context.getRemainingTimeInMillis() })
     })

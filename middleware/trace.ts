@@ -23,7 +23,7 @@ export function bind(log: Log, fixed: Fields): Log {
     info: (event, fields) => log.info(event, { ...fixed, ...fields }),
     warn: (event, fields) => log.warn(event, { ...fixed, ...fields }),
     error: (event, fields) => log.error(event, { ...fixed, ...fields }),
-    audit: (fields) => log.audit({ ...fixed, ...fields }),
+    audit: (fields, attempts) => log.audit({ ...fixed, ...fields }, attempts),
     count: log.count,
   }
 }

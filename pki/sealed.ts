@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { RelayError } from './error.ts'
 
 /** A few hundred bytes encrypted by KMS, once per region, under one encryption context (docs/kms.md). */
@@ -41,6 +42,16 @@ export function keyRegion(key: string): string {
   const region = KEY.exec(key)?.[2]
   if (region === undefined) throw invalid()
   return region
+}
+
+/** What keys have in common that open each other's copies: the id of a multi-Region key; any other key is alone. */
+export function twin(key: string): string {
+  return /:key\/(mrk-[A-Za-z0-9-]+)$/.exec(key)?.[1] ?? key
+}
+
+/** A short name for a set of keys, whatever their order: which keys a value is sealed under. */
+export function keySet(keys: readonly string[]): string {
+  return createHash('sha256').update(keys.toSorted().join('\n')).digest('hex').slice(0, 16)
 }
 
 function parseCopy(value: unknown): Copy {

@@ -27,6 +27,12 @@ export interface Ports {
 /** What the composition root provides; the middleware turns keyholes into `keys`. */
 export interface Wired extends Omit<Ports, 'keys'> {
   readonly keyholes: readonly Keyhole[]
+  /** How sealing may differ from the policy of docs/kms.md. */
+  readonly sealing?: {
+    readonly minRegions?: number | undefined
+    readonly onDenied?: 'stop' | 'next' | undefined
+    readonly onKeyState?: 'stop' | 'next' | undefined
+  }
   /** Invokes this function again, asynchronously, with an event. */
   readonly again: (event: string) => Promise<void>
 }

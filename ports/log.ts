@@ -6,8 +6,13 @@ export interface Log {
   info(event: string, fields?: Fields): void
   warn(event: string, fields?: Fields): void
   error(event: string, fields?: Fields): void
-  /** One line per use of a key, apart from other lines. */
-  audit(fields: Fields): void
-  /** A CloudWatch metric (EMF). */
-  count(metric: string, value: number, fields?: Readonly<Record<string, string>>): void
+  /** One line per use of a key, apart from other lines, with what was tried for it. */
+  audit(fields: Fields, attempts?: readonly Fields[]): void
+  /** A CloudWatch metric (EMF) under dimensions. */
+  count(
+    metric: string,
+    value: number,
+    fields?: Readonly<Record<string, string>>,
+    unit?: 'Count' | 'Milliseconds',
+  ): void
 }

@@ -25,6 +25,7 @@ import { keyRegion } from '../../pki/sealed.ts'
 import { context } from '../../workflows/publish.ts'
 import { client, role } from '../support/client.ts'
 import { envoyBinary } from '../support/envoy.ts'
+import { quiet } from '../support/regions.ts'
 import { freePort, material, root } from '../support/sidecar.ts'
 
 const ORG = 'example'
@@ -208,5 +209,5 @@ function sealer(keys: readonly string[]) {
     const region = keyRegion(key)
     return keyhole(new KMSClient(client(world, region)), region, key)
   })
-  return failover(keyholes, { audit: () => {}, elapsed: () => 0 })
+  return failover(keyholes, quiet())
 }

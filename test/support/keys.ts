@@ -12,6 +12,7 @@ export function keys(): Keys {
   const aad = ({ org, purpose, secret, version }: Context) =>
     Buffer.from(JSON.stringify([org, purpose, secret, version]))
   return {
+    keys: [ARN],
     async seal(bytes, context) {
       const iv = randomBytes(12)
       const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(aad(context))
