@@ -1,0 +1,112 @@
+import { type Algorithm, algorithm } from './algorithm.ts'
+import { type Certificate, LARGEST, valuesOf } from './certificate.ts'
+import {
+  attempt,
+  content,
+  context,
+  type Element,
+  type Fault,
+  items,
+  Malformed,
+  raw,
+  TAG,
+  whole,
+} from './der.ts'
+import { type Extension, extensionList, tagged } from './extensions.ts'
+import { distinguished, hex, type Name, sameName } from './names.ts'
+import { EXTENSION, USAGE } from './oids.ts'
+import { type Moment, moment } from './time.ts'
+import { count, integer, octetBits } from './values.ts'
+
+/** A certificate revocation list, RFC 5280 5.1. */
+export interface RevocationList {
+  readonly issuer: Name
+  readonly thisUpdate: Moment
+  readonly nextUpdate?: Moment
+  /** Content octets of the serials, as hex. */
+  readonly serials: ReadonlySet<string>
+  readonly extensions: readonly Extension[]
+  /** Whether an entry has a critical extension: then the entry cannot be understood (RFC 5280 5.3). */
+  readonly entryCritical: boolean
+  readonly signed: Uint8Array
+  readonly algorithm: Algorithm
+  readonly consistent: boolean
+  readonly signature: Uint8Array
+}
+
+/** A list may have many entries: this many octets are read. */
+export const LARGEST_LIST = LARGEST * 64
+
+/** Reads one DER revocation list. Hostile bytes give a fault; nothing throws. */
+export function parseRevocationList(der: Uint8Array): RevocationList | Fault {
+  if (der.length > LARGEST_LIST) return { code: 'TOO_LARGE', at: LARGEST_LIST }
+  return attempt(() => list(der))
+}
+
+function list(der: Uint8Array): RevocationList {
+  const [tbs, outer, value, ...more] = items(whole(der))
+  if (tbs === undefined || more.length > 0) throw new Malformed(0)
+  const fields = items(tbs)
+  if (fields[0]?.tag === TAG.integer && count(fields.shift()) !== 1) throw new Malformed(tbs.start)
+  const [signing, issuer, update, ...rest] = fields
+  if (signing === undefined || outer === undefined) throw new Malformed(tbs.start)
+  const next = isTime(rest[0]) ? moment(rest.shift()) : undefined
+  const entries = rest[0]?.tag === TAG.sequence ? items(rest.shift()).map(entry) : []
+  const [last, ...other] = rest
+  if (other.length > 0 || (last !== undefined && last.tag !== context(0, true)))
+    throw new Malformed(tbs.start)
+  return {
+    issuer: distinguished(issuer),
+    thisUpdate: moment(update),
+    ...(next !== undefined && { nextUpdate: next }),
+    serials: new Set(entries.map(({ serial }) => serial)),
+    extensions: tagged(last),
+    entryCritical: entries.some(({ critical }) => critical),
+    signed: raw(tbs),
+    algorithm: algorithm(outer),
+    consistent: Buffer.compare(raw(signing), raw(outer)) === 0,
+    signature: octetBits(value),
+  }
+}
+
+function isTime(one: Element | undefined): boolean {
+  return one?.tag === TAG.utcTime || one?.tag === TAG.generalizedTime
+}
+
+function entry(one: Element) {
+  const [serial, date, extensions, ...more] = items(one)
+  moment(date)
+  if (more.length > 0) throw new Malformed(one.start)
+  const critical =
+    extensions !== undefined && extensionList(extensions).some((each) => each.critical)
+  return { serial: hex(integer(serial)), critical }
+}
+
+/** Whether a list can be relied on at `now` (epoch ms), its signature apart (RFC 5280 6.3.3): its issuer may sign lists, it is of now, whole and understood. */
+export function usable(one: RevocationList, issuer: Certificate, now: number): boolean {
+  const second = Math.floor(now / 1_000) * 1_000
+  const { keyUsage } = valuesOf(issuer)
+  const number = one.extensions.find(({ id }) => id === EXTENSION.crlNumber)
+  return (
+    sameName(one.issuer, issuer.subject) &&
+    keyUsage?.has(USAGE.cRLSign) !== false &&
+    one.consistent &&
+    one.thisUpdate.at <= second &&
+    one.nextUpdate !== undefined &&
+    second <= one.nextUpdate.at &&
+    number !== undefined &&
+    soundNumber(number) &&
+    !one.entryCritical &&
+    one.extensions.every(({ critical }) => !critical)
+  )
+}
+
+/** The CRL number is there, an INTEGER, and not critical (RFC 5280 5.2.3). */
+function soundNumber({ value, critical }: Extension): boolean {
+  return !critical && attempt(() => integer(whole(content(value)))) instanceof Uint8Array
+}
+
+/** Whether a list has a certificate's serial. */
+export function revokes({ serials }: RevocationList, { serial }: Certificate): boolean {
+  return serials.has(hex(serial))
+}

@@ -1,0 +1,126 @@
+import {
+  children,
+  content,
+  context,
+  type Element,
+  expect,
+  inner,
+  items,
+  Malformed,
+  raw,
+  TAG,
+} from './der.ts'
+import { isAscii, oid, text } from './values.ts'
+
+/** A distinguished name; `keys` has one canonical string a relative name (RFC 5280 7.1): equal strings, equal names. */
+export interface Name {
+  readonly der: Uint8Array
+  readonly keys: readonly string[]
+  /** emailAddress attributes, which constraints also bind (RFC 5280 4.2.1.10). */
+  readonly emails: readonly string[]
+  /** commonName attributes. */
+  readonly common: readonly string[]
+}
+
+/** A GeneralName (RFC 5280 4.2.1.6). Forms without a reader of their own are `other`, with their tag number. */
+export type GeneralName =
+  | { readonly form: 'dns' | 'email' | 'uri'; readonly value: string }
+  | { readonly form: 'ip'; readonly value: Uint8Array }
+  | { readonly form: 'directory'; readonly value: Name }
+  | { readonly form: 'other'; readonly number: number }
+
+const COMMON_NAME = '2.5.4.3'
+const EMAIL = '1.2.840.113549.1.9.1'
+const STRINGS: ReadonlySet<number> = new Set([
+  TAG.utf8,
+  TAG.printable,
+  TAG.teletex,
+  TAG.ia5,
+  TAG.bmp,
+])
+
+/** Reads a Name. @throws Malformed */
+export function distinguished(one: Element | undefined): Name {
+  const keys: string[] = []
+  const emails: string[] = []
+  const common: string[] = []
+  for (const relative of items(one)) {
+    const parts = items(relative, TAG.set).map((part) => attribute(part, emails, common))
+    if (parts.length === 0) throw new Malformed(relative.start)
+    keys.push(parts.length === 1 ? (parts[0] ?? '') : parts.sort().join('+'))
+  }
+  return { der: raw(expect(one, TAG.sequence)), keys, emails, common }
+}
+
+function attribute(part: Element, emails: string[], common: string[]): string {
+  const [type, value, ...more] = items(part)
+  if (value === undefined || more.length > 0) throw new Malformed(part.start)
+  const id = oid(type)
+  if (!STRINGS.has(value.tag)) return `${id}=#${hex(raw(value))}`
+  const plain = text(value)
+  if (id === EMAIL) emails.push(plain)
+  if (id === COMMON_NAME) common.push(plain)
+  return `${id}=${JSON.stringify(folded(plain))}`
+}
+
+/** Case, width and white space do not count (RFC 4518 sections 2.2 to 2.6, as far as certificates need it). */
+function folded(value: string): string {
+  const plain = isAscii(value) ? value : value.normalize('NFKC')
+  return plain.trim().replace(/\s+/g, ' ').toLowerCase()
+}
+
+/** Whether two names are the same (RFC 5280 7.1). */
+export function sameName(one: Name, other: Name): boolean {
+  return one.keys.length === other.keys.length && startsWith(one, other)
+}
+
+/** Whether a name lies below another: the other's relative names are its first ones. */
+export function startsWith({ keys }: Name, base: Name): boolean {
+  return base.keys.every((key, index) => keys[index] === key)
+}
+
+/** Reads GeneralNames; an empty list is refused. @throws Malformed */
+export function generalNames(one: Element, tag: number = TAG.sequence): GeneralName[] {
+  const list = items(one, tag)
+  if (list.length === 0) throw new Malformed(one.start)
+  return list.map(generalName)
+}
+
+/** Reads one GeneralName. @throws Malformed */
+export function generalName(one: Element): GeneralName {
+  switch (one.tag) {
+    case context(1):
+      return { form: 'email', value: ia5(one) }
+    case context(2):
+      return { form: 'dns', value: ia5(one) }
+    case context(4, true):
+      return { form: 'directory', value: distinguished(inner(one)) }
+    case context(6):
+      return { form: 'uri', value: ia5(one) }
+    case context(7):
+      return { form: 'ip', value: content(one) }
+    default:
+      return rest(one)
+  }
+}
+
+function rest(one: Element): GeneralName {
+  const number = one.tag & 0x1f
+  const tag = context(number, number !== 8)
+  if (![0, 3, 5, 8].includes(number) || one.tag !== tag) throw new Malformed(one.start)
+  if (number === 8) oid(one, tag)
+  else if (number === 0) oid(children(one)[0])
+  return { form: 'other', number }
+}
+
+function ia5(one: Element): string {
+  const value = content(one)
+  const plain = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
+  if (!isAscii(plain)) throw new Malformed(one.body)
+  return plain
+}
+
+/** Lower-case hex. */
+export function hex(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('hex')
+}

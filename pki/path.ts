@@ -1,0 +1,111 @@
+import { BUDGET, Exhausted, purse } from './budget.ts'
+import { type Certificate, parseCertificate, valuesOf } from './certificate.ts'
+import { climb, type Verdict } from './climb.ts'
+import { parseRevocationList } from './crl.ts'
+import { isFault } from './der.ts'
+import { purposesRefused, type Search } from './edge.ts'
+import { matches, type Wanted } from './match.ts'
+import { PURPOSE } from './oids.ts'
+import type { Reason } from './reasons.ts'
+import { broken, lacksAuthorityKey } from './rules.ts'
+import { signatures } from './signatures.ts'
+import type { Profile } from './webpki.ts'
+
+/** What to find a path for. Certificates are DER; a malformed one that is not needed does not matter. */
+export interface Question {
+  readonly leaf: Uint8Array
+  readonly intermediates: readonly Uint8Array[]
+  readonly anchors: readonly Uint8Array[]
+  /** Revocation lists, DER: an issuer's own list must be good and without the certificate; issuers without a list are not asked. */
+  readonly crls?: readonly Uint8Array[]
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** What the whole path must be good for; default: not asked. */
+  readonly purposes?: readonly Exclude<keyof typeof PURPOSE, 'any'>[]
+  /** Names that the leaf must have, all of them. */
+  readonly names?: readonly Wanted[]
+  readonly profile?: Profile
+  /** CAs between leaf and anchor, self-issued ones apart; default `BUDGET.depth`. */
+  readonly depth?: number
+}
+
+/**
+ * Finds the path of a certificate to an anchor (RFC 5280 section 6, RFC 4158). Every edge is checked while building and a bad
+ * one ends only its branch. Of several valid paths: the shortest, then the one whose earliest notAfter is latest, then the
+ * order of the anchors. Never throws on hostile material.
+ */
+export function findPath(question: Question): Verdict {
+  const { intermediates, anchors } = question
+  if (intermediates.length + anchors.length + 1 > BUDGET.certificates)
+    return { code: 'BUDGET_EXHAUSTED', at: 0, tried: [] }
+  const leaf = parseCertificate(question.leaf)
+  if (isFault(leaf)) {
+    const code = leaf.code === 'TOO_LARGE' ? 'BUDGET_EXHAUSTED' : 'MALFORMED'
+    return { code, at: 0, tried: [] }
+  }
+  const search = prepare(question)
+  const lists = (question.crls ?? []).map(parseRevocationList)
+  const crls = lists.flatMap((list) => (isFault(list) ? [] : [list]))
+  if (crls.length < lists.length) return { code: 'CRL_INVALID', at: 0, tried: [] }
+  try {
+    const code = leafRefused(search, leaf)
+    if (code !== undefined) return { code, at: 0, tried: [{ code, at: 0, path: [leaf] }] }
+    return named(climb({ ...search, crls }, leaf, pool(anchors), pool(intermediates)), question)
+  } catch (error) {
+    if (!(error instanceof Exhausted)) throw error
+    return { code: 'BUDGET_EXHAUSTED', at: 0, tried: [] }
+  }
+}
+
+function prepare(question: Question): Search {
+  const { now, profile = 'rfc5280', depth = BUDGET.depth } = question
+  const spend = purse()
+  const remembered = new Map<string, Reason | undefined>()
+  return {
+    now,
+    profile,
+    depth,
+    spend,
+    crls: [],
+    ask: signatures(spend),
+    purposes: (question.purposes ?? []).map((name) => PURPOSE[name]),
+    rule: (one, role) => {
+      const key = `${role} ${one.fingerprint}`
+      if (!remembered.has(key)) remembered.set(key, broken(one, role, { now, profile }))
+      return remembered.get(key)
+    },
+  }
+}
+
+function leafRefused(search: Search, leaf: Certificate): Reason | undefined {
+  return (
+    search.rule(leaf, 'leaf') ??
+    purposesRefused(search.purposes, leaf) ??
+    (lacksAuthorityKey(leaf) && !rootItself(search, leaf) ? 'AUTHORITY_KEY_MISSING' : undefined)
+  )
+}
+
+/** Names come last, so that what is wrong with the path itself is told first (RFC 9525 6: after RFC 5280). */
+function named(verdict: Verdict, { names = [] }: Question): Verdict {
+  if (!('path' in verdict)) return verdict
+  const { path, tried } = verdict
+  const [leaf] = path
+  const own = leaf === undefined ? [] : (valuesOf(leaf).names ?? [])
+  if (names.every((name) => matches(own, name))) return verdict
+  return { code: 'NAME_MISMATCH', at: 0, tried: [...tried, { code: 'NAME_MISMATCH', at: 0, path }] }
+}
+
+/** The one kind that may do without an authority key identifier (RFC 5280 4.2.1.1). */
+function rootItself({ ask }: Search, leaf: Certificate): boolean {
+  return valuesOf(leaf).basic?.ca === true && ask(leaf, leaf)
+}
+
+/** Certificates that can be read, each once, in the order given. */
+function pool(list: readonly Uint8Array[]): ReadonlyMap<string, Certificate> {
+  const found = new Map<string, Certificate>()
+  for (const der of list) {
+    const one = parseCertificate(der)
+    if (!isFault(one) && !found.has(one.fingerprint)) found.set(one.fingerprint, one)
+  }
+  return found
+}

@@ -1,0 +1,114 @@
+import { content, type Element, expect, Malformed, TAG } from './der.ts'
+
+/** BOOLEAN: DER knows 0x00 and 0xff only (X.690 11.1). @throws Malformed */
+export function boolean(one: Element): boolean {
+  expect(one, TAG.boolean)
+  const value = one.bytes[one.body]
+  if (one.end - one.body !== 1 || (value !== 0 && value !== 0xff)) throw new Malformed(one.body)
+  return value === 0xff
+}
+
+/** INTEGER as its content octets, shortest form (X.690 8.3.2). @throws Malformed */
+export function integer(one: Element | undefined, tag: number = TAG.integer): Uint8Array {
+  const value = content(expect(one, tag))
+  const [first, second = 0] = value
+  const at = one?.body ?? 0
+  if (first === undefined) throw new Malformed(at)
+  if (value.length > 1 && first === 0 && second < 0x80) throw new Malformed(at)
+  if (value.length > 1 && first === 0xff && second >= 0x80) throw new Malformed(at)
+  return value
+}
+
+/** INTEGER from zero to 2^31-1. @throws Malformed */
+export function count(one: Element | undefined, tag: number = TAG.integer): number {
+  const value = integer(one, tag)
+  if (value.length > 4 || (value[0] ?? 0) >= 0x80) throw new Malformed(one?.body ?? 0)
+  return value.reduce((sum, octet) => sum * 256 + octet, 0)
+}
+
+/** OBJECT IDENTIFIER with dots. @throws Malformed */
+export function oid(one: Element | undefined, tag: number = TAG.oid): string {
+  const { bytes, body, end } = expect(one, tag)
+  if (body === end || (bytes[end - 1] ?? 0) >= 0x80) throw new Malformed(body)
+  let text = ''
+  let arc = 0
+  for (let at = body; at < end; at++) {
+    const octet = bytes[at] ?? 0
+    if (arc === 0 && octet === 0x80) throw new Malformed(at)
+    arc = arc * 128 + (octet & 0x7f)
+    if (arc > Number.MAX_SAFE_INTEGER / 128) throw new Malformed(at)
+    if (octet >= 0x80) continue
+    text += text === '' ? firstArcs(arc) : `.${arc}`
+    arc = 0
+  }
+  return text
+}
+
+function firstArcs(arc: number): string {
+  const top = Math.min(2, Math.floor(arc / 40))
+  return `${top}.${arc - top * 40}`
+}
+
+/** BIT STRING: its octets and how many bits of the last one are unused, which DER wants zero (X.690 11.2). @throws Malformed */
+export function bits(one: Element | undefined, tag: number = TAG.bits) {
+  const value = content(expect(one, tag))
+  const unused = value[0]
+  const at = one?.body ?? 0
+  if (unused === undefined || unused > 7 || (unused > 0 && value.length === 1))
+    throw new Malformed(at)
+  if (((value.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0 && value.length > 1) throw new Malformed(at)
+  return { octets: value.subarray(1), unused }
+}
+
+/** BIT STRING of whole octets, as keys and signatures are. @throws Malformed */
+export function octetBits(one: Element | undefined): Uint8Array {
+  const { octets, unused } = bits(one)
+  if (unused !== 0) throw new Malformed(one?.body ?? 0)
+  return octets
+}
+
+/** Numbers of the bits that are set in a named bit list; trailing zero bits are forbidden (X.690 11.2.2). @throws Malformed */
+export function flags(one: Element | undefined, tag: number = TAG.bits): ReadonlySet<number> {
+  const { octets, unused } = bits(one, tag)
+  const last = octets.at(-1)
+  if (last !== undefined && ((last >> unused) & 1) === 0) throw new Malformed(one?.body ?? 0)
+  const set = new Set<number>()
+  for (const [index, octet] of octets.entries())
+    for (let bit = 0; bit < 8; bit++) if ((octet & (0x80 >> bit)) !== 0) set.add(index * 8 + bit)
+  return set
+}
+
+/** Text of a character string. @throws Malformed when its octets are not of its type. */
+export function text(one: Element): string {
+  const value = content(one)
+  if (one.tag === TAG.utf8) return utf8(value, one)
+  if (one.tag === TAG.bmp) return wide(value, one)
+  const plain = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
+  if (one.tag !== TAG.teletex && !isAscii(plain)) throw new Malformed(one.body)
+  return plain
+}
+
+/** Whether every character is below U+0080. */
+export function isAscii(value: string): boolean {
+  for (let index = 0; index < value.length; index++)
+    if (value.charCodeAt(index) > 0x7f) return false
+  return true
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function utf8(value: Uint8Array, one: Element): string {
+  try {
+    return UTF8.decode(value)
+  } catch {
+    throw new Malformed(one.body) // the decoder's own error says no more
+  }
+}
+
+function wide(value: Uint8Array, one: Element): string {
+  if (value.length % 2 !== 0) throw new Malformed(one.body)
+  let out = ''
+  for (let at = 0; at < value.length; at += 2)
+    out += String.fromCharCode((value[at] ?? 0) * 256 + (value[at + 1] ?? 0))
+  return out
+}
