@@ -44,13 +44,21 @@ export interface Faults {
   strike(service: string, operation: string, region: string): Mishap | undefined
 }
 
+/** The service that events on their way belong to. */
+const DELIVERY = 'events:deliver'
 /** What can only happen to events. */
 const EVENTS: readonly string[] = ['drop', 'duplicate']
 
+/**
+ * Every fault has dice of its own for each operation and region: whether the tenth Decrypt is struck does not depend
+ * on what else was asked for meanwhile.
+ */
 export function faults(random: Random): Faults {
-  const list = new Set<{ where: Where; mishap: Mishap; left: number }>()
+  const list = new Set<Fault>()
+  let count = 0
   const add = (where: Where, mishap: Mishap) => {
-    const fault = { where, mishap, left: where.times ?? Number.POSITIVE_INFINITY }
+    const left = where.times ?? Number.POSITIVE_INFINITY
+    const fault = { where, mishap, left, dice: dice(random.fork(`fault ${count++}`)) }
     list.add(fault)
     return () => void list.delete(fault)
   }
@@ -64,18 +72,40 @@ export function faults(random: Random): Faults {
     clear: () => list.clear(),
     strike(service, operation, region) {
       for (const fault of list) {
-        const { where } = fault
-        if (where.service !== undefined && where.service !== service) continue
-        if (where.operation !== undefined && where.operation !== operation) continue
-        if (where.region !== undefined && where.region !== region) continue
-        if (service === 'events:deliver' && where.service === undefined) continue
-        if (service !== 'events:deliver' && EVENTS.includes(fault.mishap.kind)) continue
-        if (where.share !== undefined && random.next() >= where.share) continue
+        if (!concerns(fault, service, operation, region)) continue
+        const { share } = fault.where
+        if (share !== undefined && fault.dice(`${service} ${operation} ${region}`) >= share)
+          continue
         fault.left--
         if (fault.left <= 0) list.delete(fault)
         return fault.mishap
       }
       return undefined
     },
+  }
+}
+
+interface Fault {
+  readonly where: Where
+  readonly mishap: Mishap
+  /** In [0, 1), for one operation of one region. */
+  readonly dice: (place: string) => number
+  left: number
+}
+
+function concerns({ where, mishap }: Fault, service: string, operation: string, region: string) {
+  if (where.service !== undefined && where.service !== service) return false
+  if (where.operation !== undefined && where.operation !== operation) return false
+  if (where.region !== undefined && where.region !== region) return false
+  if (service === DELIVERY) return where.service !== undefined
+  return !EVENTS.includes(mishap.kind)
+}
+
+function dice(random: Random): Fault['dice'] {
+  const places = new Map<string, Random>()
+  return (place) => {
+    const own = places.get(place) ?? random.fork(place)
+    places.set(place, own)
+    return own.next()
   }
 }

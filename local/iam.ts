@@ -27,8 +27,11 @@ export interface Iam {
   assume(nameOrArn: string, session: string): Credentials | undefined
   /** Who an access key id belongs to. */
   identify(accessKeyId: string): { caller: Caller; credentials: Credentials } | undefined
-  /** Evaluates the caller's identity policies; the administrator and AWS itself may do anything. */
-  allows(caller: Caller, action: string, subject: Subject): boolean
+  /**
+   * The verdict of the caller's identity policies; the administrator and AWS itself may do anything. `subject` is asked
+   * for only when there are policies to ask.
+   */
+  judge(caller: Caller, action: string, subject: () => Subject): 'allow' | 'deny' | 'implicit'
 }
 
 /** AWS calling itself. */
@@ -84,12 +87,11 @@ export function iam(world: Pick<World, 'account' | 'random'>): Iam {
       if (session?.role !== undefined && !roles.has(session.role)) return undefined
       return session
     },
-    allows(caller, action, subject) {
-      if (caller.internal || caller.accessKeyId === administrator.accessKeyId) return true
+    judge(caller, action, subject) {
+      if (caller.internal || caller.accessKeyId === administrator.accessKeyId) return 'allow'
       const name = sessions.get(caller.accessKeyId)?.role
       const role = name === undefined ? undefined : roles.get(name)
-      if (role === undefined) return false
-      return evaluate(role.policies, action, subject) === 'allow'
+      return role === undefined ? 'implicit' : evaluate(role.policies, action, subject())
     },
   }
 }

@@ -14,7 +14,8 @@ import { secrets } from './secrets/index.ts'
 import { sqs } from './sqs/index.ts'
 import { sts } from './sts.ts'
 import { tagging } from './tagging.ts'
-import { type Trace, trail } from './trail/index.ts'
+import { trail } from './trail/index.ts'
+import type { Trace } from './trail/record.ts'
 import { type Ground, type Options, open } from './world.ts'
 
 /** How a whole local AWS begins. */
@@ -41,24 +42,25 @@ export async function start(options: StartOptions = {}): Promise<Local> {
   let built: { stacks: Formation; view: Pick<Local, 'lines' | 'events'> } | undefined
   const world = await open(options, (ground) => {
     const { iam } = ground
-    const bus = events(ground)
+    const own = (name: string) => ({ ...ground, random: ground.random.fork(name) })
+    const bus = events(own('events'))
     const written = logs(ground)
-    const history = trail(ground)
-    const stacks = formation(ground, { iam })
+    const history = trail(own('trail'))
+    const stacks = formation(own('formation'), { iam })
     const packages = artifacts && { artifacts: (key: string) => join(artifacts, basename(key)) }
     built = { stacks, view: { lines: written.lines, events: history.events } }
     return {
       services: [
-        acm(ground, options.acm),
-        balancers(ground),
+        acm(own('acm'), options.acm),
+        balancers(own('balancers')),
         bus.service,
-        ecs(ground, { images, iam }),
+        ecs(own('ecs'), { images, iam }),
         history.service,
-        kms(ground),
-        lambda(ground, { iam, ...packages }),
-        pca(ground, options.pca),
-        secrets(ground),
-        sqs(ground),
+        kms(own('kms')),
+        lambda(own('lambda'), { iam, ...packages }),
+        pca(own('pca'), options.pca),
+        secrets(own('secrets')),
+        sqs(own('sqs')),
         stacks.service,
         sts(ground),
         tagging(ground),

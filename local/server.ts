@@ -1,24 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { admit, type Received, understand } from './admission.ts'
+import type { Dispatch } from './dispatch.ts'
 import type { Faults, Mishap } from './faults.ts'
 import type { Iam } from './iam.ts'
 import { type Answer, encoder, readBody } from './protocol.ts'
 import type { Random } from './random.ts'
 import { AwsError, type Call, type Route, type Service } from './service.ts'
 import { scope } from './signature.ts'
-
-/** One finished request: what CloudTrail and the tests are told. `input` is as it came: CloudTrail picks from it. */
-export interface Seen {
-  readonly call: Call
-  readonly status: number
-  /** The exception's name when it failed. */
-  readonly error?: string
-  readonly message?: string
-  /** ARN of what it was about, where there is one. */
-  readonly resource?: string
-  readonly input: Readonly<Record<string, unknown>>
-}
 
 export interface Server {
   readonly url: string
@@ -33,13 +22,9 @@ export interface Wiring {
   readonly account: string
   readonly iam: Iam
   readonly faults: Faults
+  /** Draws request ids. */
   readonly random: Random
-  /** Carries a request out; records it. */
-  readonly dispatch: (
-    service: Service,
-    call: Call,
-    input: Readonly<Record<string, unknown>>,
-  ) => Promise<Record<string, unknown>>
+  readonly dispatch: Dispatch
   /** Hears of requests refused before `dispatch`. */
   readonly note: (line: string) => void
 }
@@ -84,7 +69,7 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
         (output) => protocol.success(output, requestId, operation),
         (error: unknown) => protocol.failure(known(error), requestId),
       )
-      const before = READS.test(operation) ? past.swap(call, input, fresh) : undefined
+      const before = READS.test(operation) ? past.swap(call, received, fresh) : undefined
       if (mishap?.kind === 'lost') request.socket.destroy()
       else
         send(response, mishap?.kind === 'stale' && before !== undefined ? before : fresh, requestId)
@@ -144,8 +129,8 @@ function memory() {
   const answers = new Map<string, Answer>()
   return {
     /** Remembers an answer; returns the one before it to the same request. */
-    swap({ region, service, operation }: Call, input: object, answer: Answer): Answer | undefined {
-      const key = `${region} ${service} ${operation} ${JSON.stringify(input)}`
+    swap(call: Call, { url, body }: Received, answer: Answer): Answer | undefined {
+      const key = `${call.region} ${call.service} ${call.operation} ${url} ${body.toString('latin1')}`
       const before = answers.get(key)
       answers.delete(key)
       answers.set(key, answer)
@@ -197,18 +182,19 @@ async function misbehave(
 }
 
 function send(response: ServerResponse, answer: Answer, requestId: string) {
-  response.writeHead(answer.status, {
-    ...answer.headers,
-    'x-amzn-requestid': requestId,
-    'content-length': Buffer.byteLength(answer.body),
-  })
+  const length = Buffer.byteLength(answer.body)
+  const own = { 'x-amzn-requestid': requestId, 'content-length': length }
+  response.writeHead(answer.status, { ...answer.headers, ...own })
   response.end(answer.body)
 }
 
-function flatten(request: IncomingMessage): Record<string, string> {
+/** Names in lower case; what came twice is joined, as a signature joins it. */
+function flatten({ rawHeaders }: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? '').toLowerCase()
+    const [before, value = ''] = [headers[name], rawHeaders[index + 1]]
+    headers[name] = before === undefined ? value : `${before},${value}`
   }
   return headers
 }

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto'
 import { AwsError } from '../service.ts'
 
 /** Authenticated, not secret; equal when the pairs are equal, whatever their order. */
@@ -16,7 +16,7 @@ export interface Header {
 const MAGIC = Buffer.from([1, 2, 2, 0])
 
 /** Encrypts under AES-256-GCM; key id and context are authenticated with it. */
-export function encrypt(key: string, material: Buffer, plaintext: Buffer, context: Context) {
+export function encrypt(key: string, material: KeyObject, plaintext: Buffer, context: Context) {
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', material, nonce)
   cipher.setAAD(associated(key, context))
@@ -42,7 +42,7 @@ export function header(blob: Buffer): Header | undefined {
 }
 
 /** @throws AwsError InvalidCiphertextException, without a message, as AWS does: whatever is wrong. */
-export function decrypt({ key, nonce, tag, body }: Header, material: Buffer, context: Context) {
+export function decrypt({ key, nonce, tag, body }: Header, material: KeyObject, context: Context) {
   const decipher = createDecipheriv('aes-256-gcm', material, nonce, { authTagLength: 16 })
   decipher.setAAD(associated(key, context))
   decipher.setAuthTag(tag)

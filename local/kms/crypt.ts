@@ -51,15 +51,15 @@ export function crypt(keys: Keys, guard: Guard): Readonly<Record<string, Operati
       )
     }
     guard(key, call, { ...input })
-    const { id, bytes } = secretOf(key, call)
-    return { key, id, plaintext: decrypt(head, bytes, context) }
+    const { id, secret } = secretOf(key, call)
+    return { key, id, plaintext: decrypt(head, secret, context) }
   }
   function seal(reference: string, context: Context, call: Call, input: object, plaintext: Buffer) {
     const key = keys.find(call.region, reference)
     guard(key, call, { ...input })
-    const { bytes } = secretOf(key, call)
+    const { secret } = secretOf(key, call)
     return {
-      CiphertextBlob: encrypt(key.id, bytes, plaintext, context).toString('base64'),
+      CiphertextBlob: encrypt(key.id, secret, plaintext, context).toString('base64'),
       KeyId: key.arn,
     }
   }

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { consult, parsePolicy } from '../policy.ts'
+import { consult } from '../policy.ts'
 import { AwsError, type Call, type Service, type Subject, type World } from '../service.ts'
 import { tagConditions } from '../wire.ts'
 import { aliases } from './aliases.ts'
@@ -25,7 +25,7 @@ const seen = v.object({
  * of a key's own policy only `Deny` statements are evaluated, for the operations that use its material.
  * https://docs.aws.amazon.com/kms/latest/APIReference/
  */
-export function kms(world: Pick<World, 'account' | 'clock' | 'regions'>): Service {
+export function kms(world: Pick<World, 'account' | 'clock' | 'random' | 'regions'>): Service {
   const keys = makeKeys(world)
 
   function about(key: Key | undefined, arn: string, input: unknown, call: Call): Subject {
@@ -49,10 +49,11 @@ export function kms(world: Pick<World, 'account' | 'clock' | 'regions'>): Servic
     }
   }
   const guard: Guard = (key, call, input) => {
-    if (call.caller.internal) return
+    const { denials } = key.policy
+    if (denials === undefined || call.caller.internal) return
     const action = `kms:${call.operation}`
     const subject = about(key, key.arn, input, call)
-    if (consult(parsePolicy(key.policy), action, subject, call.caller.arn) !== 'deny') return
+    if (consult(denials, action, subject, call.caller.arn) !== 'deny') return
     throw new AwsError(
       'AccessDeniedException',
       `User: ${call.caller.arn} is not authorized to perform: ${action} on resource: ${key.arn} with an explicit deny in a resource-based policy`,

@@ -1,11 +1,18 @@
-import { createHash, generateKeyPair, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createHash,
+  createSecretKey,
+  generateKeyPair,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { promisify } from 'node:util'
+import { type Policy, parsePolicy } from '../policy.ts'
 import { AwsError, type World } from '../service.ts'
 import { SPECS, type Spec } from './specs.ts'
 
 /** What the replicas of a multi-Region key share. */
 export type Material =
-  | { readonly kind: 'symmetric'; readonly id: string; readonly bytes: Buffer }
+  | { readonly kind: 'symmetric'; readonly id: string; readonly secret: KeyObject }
   | { readonly kind: 'pair'; readonly privateKey: KeyObject; readonly publicKey: KeyObject }
 
 /** The regions of a multi-Region key; the same object in each of its keys. */
@@ -19,6 +26,22 @@ export type State =
   /** `deletion` in epoch milliseconds. */
   | { readonly at: 'PendingDeletion'; readonly deletion: number; readonly cancel: () => void }
 
+/** A key policy as it was put, and as it is evaluated. */
+export interface KeyPolicy {
+  /** JSON. */
+  readonly text: string
+  /** Its `Deny` statements, when it has any: identity policies decide the rest. */
+  readonly denials: Policy | undefined
+}
+
+/** @throws AwsError MalformedPolicyDocumentException */
+export function keyPolicy(text: string): KeyPolicy {
+  const { Statement } = parsePolicy(text, 'MalformedPolicyDocumentException')
+  const statements = 'Effect' in Statement ? [Statement] : Statement
+  const denials = statements.filter(({ Effect }) => Effect === 'Deny')
+  return { text, denials: denials.length === 0 ? undefined : { Statement: denials } }
+}
+
 /** A KMS key in one region. */
 export interface Key {
   readonly id: string
@@ -31,8 +54,7 @@ export interface Key {
   readonly created: number
   readonly description: string
   readonly tags: Map<string, string>
-  /** JSON, as it was put. */
-  policy: string
+  policy: KeyPolicy
   state: State
 }
 
@@ -45,7 +67,7 @@ export interface Alias {
 
 /** What a new key is made of; the rest is found out. */
 export type Draft = Omit<Key, 'arn' | 'created' | 'policy' | 'state'> & {
-  readonly policy?: string | undefined
+  readonly policy?: KeyPolicy | undefined
 }
 
 /** The keys and aliases of every region. */
@@ -129,17 +151,13 @@ export async function generate(spec: Spec): Promise<Material> {
     const pair = await promisify(generateKeyPair)('rsa', { modulusLength: modulus })
     return { kind: 'pair', ...pair }
   }
-  const bytes = randomBytes(32)
-  return {
-    kind: 'symmetric',
-    id: createHash('sha256').update(randomBytes(32)).digest('hex'),
-    bytes,
-  }
+  const id = createHash('sha256').update(randomBytes(32)).digest('hex')
+  return { kind: 'symmetric', id, secret: createSecretKey(randomBytes(32)) }
 }
 
 /** The policy of a key that was made without one: IAM decides. */
-function openPolicy(account: string): string {
-  return JSON.stringify({
+function openPolicy(account: string): KeyPolicy {
+  const policy = {
     Version: '2012-10-17',
     Id: 'key-default-1',
     Statement: [
@@ -151,7 +169,8 @@ function openPolicy(account: string): string {
         Resource: '*',
       },
     ],
-  })
+  }
+  return keyPolicy(JSON.stringify(policy))
 }
 
 function of<T>(map: Map<string, Map<string, T>>, region: string): Map<string, T> {

@@ -1,10 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import * as v from 'valibot'
 import { browse } from '../cursor.ts'
-import { parsePolicy } from '../policy.ts'
 import { AwsError, type Call, type Operation, operation, seconds, type World } from '../service.ts'
 import { text, whole } from '../wire.ts'
-import { generate, type Key, type Keys } from './keys.ts'
+import { generate, type Key, type Keys, keyPolicy } from './keys.ts'
 import { SPEC_NAMES, SPECS } from './specs.ts'
 
 const DAY = 86_400_000
@@ -23,10 +21,10 @@ const fields = {
 
 /** The operations on keys as such: making, describing, switching, deleting, replicating. */
 export function lifecycle(
-  world: Pick<World, 'account' | 'clock' | 'regions'>,
+  world: Pick<World, 'account' | 'clock' | 'random' | 'regions'>,
   keys: Keys,
 ): Readonly<Record<string, Operation>> {
-  const { clock } = world
+  const { clock, random } = world
   const find = (call: Call, reference: string) => keys.find(call.region, reference)
   const change = (call: Call, reference: string) => {
     const key = find(call, reference)
@@ -61,13 +59,13 @@ export function lifecycle(
         }
         const { region } = call
         const key = keys.put({
-          id: MultiRegion ? `mrk-${randomBytes(16).toString('hex')}` : randomUUID(),
+          id: MultiRegion ? `mrk-${random.hex(32)}` : random.uuid(),
           region,
           spec: KeySpec,
           material: await generate(KeySpec),
           description: Description,
           tags: tagMap(Tags),
-          policy: checked(Policy),
+          policy: Policy === undefined ? undefined : keyPolicy(Policy),
           ...(MultiRegion && { family: { primary: region, regions: new Set([region]) } }),
         })
         return { KeyMetadata: describe(world.account, key) }
@@ -151,7 +149,7 @@ export function lifecycle(
             region: ReplicaRegion,
             description: Description,
             tags: tagMap(Tags),
-            policy: checked(Policy),
+            policy: Policy === undefined ? undefined : keyPolicy(Policy),
           },
           { at: 'Creating' },
         )
@@ -161,7 +159,7 @@ export function lifecycle(
         })
         return {
           ReplicaKeyMetadata: describe(world.account, replica),
-          ReplicaPolicy: replica.policy,
+          ReplicaPolicy: replica.policy.text,
           ReplicaTags: tagList(replica),
         }
       },
@@ -190,14 +188,14 @@ export function lifecycle(
       Truncated: false,
     })),
     GetKeyPolicy: operation(named, ({ KeyId }, call) => ({
-      Policy: find(call, KeyId).policy,
+      Policy: find(call, KeyId).policy.text,
       PolicyName: 'default',
     })),
     PutKeyPolicy: operation(
       v.object({ KeyId, Policy: text(1, 32768) }),
       ({ KeyId, Policy }, call) => {
         const key = change(call, KeyId)
-        key.policy = checked(Policy) ?? key.policy
+        key.policy = keyPolicy(Policy)
         return {}
       },
     ),
@@ -237,11 +235,6 @@ function describe(account: string, key: Key) {
       },
     }),
   }
-}
-
-function checked(policy: string | undefined): string | undefined {
-  if (policy !== undefined) parsePolicy(policy, 'MalformedPolicyDocumentException')
-  return policy
 }
 
 function tagMap(tags: readonly { TagKey: string; TagValue: string }[]): Map<string, string> {

@@ -107,7 +107,10 @@ export function lambda(
     const { role, deadLetters: arn } = parts.configuration
     if (arn !== undefined) {
       const caller = iam.identify(iam.assume(role, fn.name)?.accessKeyId ?? '')?.caller
-      if (caller === undefined || !iam.allows(caller, 'sqs:SendMessage', { arn })) {
+      if (
+        caller === undefined ||
+        iam.judge(caller, 'sqs:SendMessage', () => ({ arn })) !== 'allow'
+      ) {
         throw invalid(
           'The provided execution role does not have permissions to call SendMessage on SQS',
         )

@@ -76,7 +76,7 @@ export function mappingOperations(
   /** What AWS checks before it takes a queue as a source: it is there, the role may read it, it hides long enough. */
   const checkSource = async (source: string, fn: Fn) => {
     for (const action of ['ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes']) {
-      if (iam.allows(identity(fn), `sqs:${action}`, { arn: source })) continue
+      if (iam.judge(identity(fn), `sqs:${action}`, () => ({ arn: source })) === 'allow') continue
       throw invalid(
         `The provided execution role does not have permissions to call ${action} on SQS`,
       )

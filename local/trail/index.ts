@@ -1,28 +1,10 @@
 import * as v from 'valibot'
 import { browse } from '../cursor.ts'
-import type { Seen } from '../server.ts'
-import { type Caller, operation, type Service, seconds, type World } from '../service.ts'
+import type { Seen } from '../dispatch.ts'
+import { operation, type Service, seconds, type World } from '../service.ts'
 import { whole } from '../wire.ts'
 import { parameters } from './parameters.ts'
-
-/** One event of the history, as LookupEvents and the record inside it tell it. */
-export interface Trace {
-  readonly id: string
-  /** Counts the events from the beginning. */
-  readonly order: number
-  /** Epoch milliseconds. */
-  readonly time: number
-  readonly region: string
-  /** `kms.amazonaws.com`. */
-  readonly source: string
-  readonly name: string
-  readonly readOnly: boolean
-  readonly user: string
-  readonly accessKeyId: string
-  readonly resource?: string | undefined
-  /** The CloudTrail record, as JSON. */
-  readonly record: Readonly<Record<string, unknown>>
-}
+import { type Fact, type Trace, trace } from './record.ts'
 
 export interface Trail {
   readonly service: Service
@@ -36,10 +18,12 @@ const DAYS_90 = 90 * 86_400_000
 /** More are not remembered, whatever their age. */
 const MOST = 50_000
 /** Data events: not part of the event history. */
-const DATA =
-  /^(lambda:Invoke|sqs:(Send|Receive|Delete|ChangeMessage).*|events:PutEvents|logs:(Get|Filter)LogEvents)$/
-const READS =
-  /^(Get|List|Describe|Lookup|BatchGet|Filter|Search|Validate|Encrypt|Decrypt|ReEncrypt|GenerateDataKey|GenerateRandom|Sign|Verify)/
+const DATA = new Set(
+  `Invoke SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch
+  ChangeMessageVisibility ChangeMessageVisibilityBatch PutEvents GetLogEvents FilterLogEvents`.split(
+    /\s+/,
+  ),
+)
 const KEYS = [
   'AccessKeyId',
   'EventId',
@@ -57,7 +41,7 @@ const KEYS = [
  */
 export function trail(world: Pick<World, 'account' | 'clock' | 'random'>): Trail {
   const { account, clock, random } = world
-  const history: Trace[] = []
+  const history: Fact[] = []
   let count = 0
   const forget = () => {
     const fresh = history.findIndex(({ time }) => time >= clock.now() - DAYS_90)
@@ -66,56 +50,24 @@ export function trail(world: Pick<World, 'account' | 'clock' | 'random'>): Trail
   }
 
   function seen({ call, status, error, message, resource, input }: Seen) {
-    const { caller } = call
-    if (DATA.test(`${call.service}:${call.operation}`)) return
-    const id = random.uuid()
-    const time = clock.now()
-    const source = `${call.service}.amazonaws.com`
-    const readOnly = READS.test(call.operation)
+    if (DATA.has(call.operation)) return
     const code = error ?? (status >= 500 ? 'InternalFailure' : undefined)
-    const record = {
-      eventVersion: '1.11',
-      userIdentity: identity(caller, account),
-      eventTime: new Date(time).toISOString().replace(/\.\d+Z$/, 'Z'),
-      eventSource: source,
-      eventName: call.operation,
-      awsRegion: call.region,
-      sourceIPAddress: caller.via ?? (caller.internal ? caller.arn : '127.0.0.1'),
-      ...(code !== undefined && { errorCode: code }),
-      ...(message !== undefined && message !== '' && { errorMessage: message }),
-      requestParameters: parameters(input),
-      responseElements: null,
-      requestID: call.requestId,
-      eventID: id,
-      readOnly,
-      ...(resource !== undefined && { resources: [{ accountId: account, ARN: resource }] }),
-      eventType: 'AwsApiCall',
-      managementEvent: true,
-      recipientAccountId: account,
-      eventCategory: 'Management',
-    }
-    const user = caller.arn.split('/').at(-1) ?? caller.arn
-    const { region, operation: name } = call
-    const { accessKeyId } = caller
     history.push({
-      id,
+      id: random.uuid(),
       order: count++,
-      time,
-      region,
-      source,
-      name,
-      readOnly,
-      user,
-      accessKeyId,
+      time: clock.now(),
+      call,
+      code,
+      message,
       resource,
-      record,
+      parameters: parameters(input),
     })
     if (history.length > MOST * 1.1) forget()
   }
 
   return {
     seen,
-    events: () => [...history],
+    events: () => history.map((fact) => trace(fact, account)),
     service: {
       name: 'cloudtrail',
       operations: {
@@ -137,8 +89,8 @@ export function trail(world: Pick<World, 'account' | 'clock' | 'random'>): Trail
             forget()
             const [start, end] = [input.StartTime * 1000, input.EndTime * 1000]
             const found = history
-              .filter((trace) => trace.region === region)
-              .filter(({ time }) => time >= start && time <= end)
+              .filter(({ call, time }) => call.region === region && time >= start && time <= end)
+              .map((fact) => trace(fact, account))
               .filter((trace) =>
                 input.LookupAttributes.every(
                   (one) => attribute(trace, one.AttributeKey) === one.AttributeValue,
@@ -191,21 +143,4 @@ function entry(trace: Trace) {
     Resources: trace.resource === undefined ? [] : [{ ResourceName: trace.resource }],
     CloudTrailEvent: JSON.stringify(trace.record),
   }
-}
-
-/** userIdentity: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html */
-function identity({ arn, accessKeyId, internal, via }: Caller, accountId: string) {
-  if (internal) return { type: 'AWSService', invokedBy: arn }
-  const name = arn.split('/').at(-1)
-  const invokedBy = via === undefined ? undefined : via.replace(/^([^.]+)\.[^.]+\./, '$1.')
-  const common = { arn, accountId, accessKeyId, principalId: accessKeyId, invokedBy }
-  const role = /:assumed-role\/([^/]+)\//.exec(arn)?.[1]
-  if (role === undefined) return { type: 'IAMUser', ...common, userName: name }
-  const sessionIssuer = {
-    type: 'Role',
-    arn: `arn:aws:iam::${accountId}:role/${role}`,
-    accountId,
-    userName: role,
-  }
-  return { type: 'AssumedRole', ...common, sessionContext: { sessionIssuer } }
 }

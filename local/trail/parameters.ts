@@ -23,9 +23,9 @@ const SHOWN = new Set(
 export function parameters(
   input: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> | null {
-  const shown = Object.entries(input).filter(([name]) => SHOWN.has(name))
-  if (shown.length === 0) return null
-  return Object.fromEntries(shown.map(([name, value]) => [lower(name), inside(name, value)]))
+  const shown: Record<string, unknown> = {}
+  for (const name in input) if (SHOWN.has(name)) shown[lower(name)] = inside(name, input[name])
+  return Object.keys(shown).length === 0 ? null : shown
 }
 
 /** Names within a member are lowered too, unless they are the user's own. */

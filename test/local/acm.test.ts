@@ -487,7 +487,7 @@ describe('what ACM holds', () => {
     )
 
     const listed = [...(first.CertificateSummaryList ?? []), ...(rest.CertificateSummaryList ?? [])]
-    expect(listed.map(({ CertificateArn }) => CertificateArn)).toEqual(arns)
+    expect(listed.map(({ CertificateArn }) => CertificateArn).toSorted()).toEqual(arns.toSorted())
     expect(first.CertificateSummaryList).toHaveLength(2)
   })
 

@@ -1,10 +1,10 @@
 import { ECSClient } from '@aws-sdk/client-ecs'
 import * as v from 'valibot'
+import type { Seen } from '../../local/dispatch.ts'
 import type { Images } from '../../local/ecs/images.ts'
 import { ecs } from '../../local/ecs/index.ts'
 import { balancers } from '../../local/elb/index.ts'
 import type { Role } from '../../local/iam.ts'
-import type { Seen } from '../../local/server.ts'
 import {
   AwsError,
   type Emission,
