@@ -80,5 +80,7 @@ export function admit(
     )
   }
   const { service, region } = scope
-  return { service, operation, region, account, caller: identity.caller, requestId }
+  const { caller } = identity
+  const userAgent = received.headers['user-agent']
+  return { service, operation, region, account, caller, requestId, userAgent }
 }

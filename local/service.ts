@@ -24,6 +24,8 @@ export interface Call {
   readonly caller: Caller
   /** UUID, answered in `x-amzn-requestid`. */
   readonly requestId: string
+  /** The client's `user-agent`, where it came over the wire. */
+  readonly userAgent?: string | undefined
 }
 
 /** What an IAM policy is asked about: the resource and the condition keys of one request. */
