@@ -1,23 +1,35 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { keyRegion } from '../pki/sealed.ts'
 
 // npm run deploy: puts the stack into the account that the environment's credentials belong to. Arguments go to osls.
 
 const ROOT = join(import.meta.dirname, '..')
-const { CERTRELAY_ORG } = process.env
+const { CERTRELAY_ORG = '', CERTRELAY_KEYS = '' } = process.env
+const wrong = refusal()
 
-if (!CERTRELAY_ORG) {
-  process.stderr.write(
-    'certrelay: set CERTRELAY_ORG to the name of your organisation: it goes into every encryption context and cannot be changed later without sealing everything again\n',
-  )
+if (wrong !== undefined) {
+  process.stderr.write(`certrelay: ${wrong}\n`)
   process.exitCode = 2
 } else {
   const child = spawn(
-    join(ROOT, 'node_modules', '.bin', 'osls'),
-    ['deploy', ...process.argv.slice(2)],
+    process.execPath,
+    [join(ROOT, 'node_modules', '.bin', 'osls'), 'deploy', ...process.argv.slice(2)],
     { cwd: ROOT, stdio: 'inherit' },
   )
   child.once('exit', (code) => {
     process.exitCode = code ?? 1
   })
+}
+
+/** What CloudFormation, or the functions, would refuse only later. */
+function refusal(): string | undefined {
+  if (!/^[A-Za-z0-9 ._-]{1,64}$/.test(CERTRELAY_ORG))
+    return 'set CERTRELAY_ORG to the name of your organization (1 to 64 letters, digits, space, . _ -): it goes into every encryption context and cannot be changed later without sealing everything again'
+  try {
+    for (const key of CERTRELAY_KEYS === '' ? [] : CERTRELAY_KEYS.split(',')) keyRegion(key)
+    return undefined
+  } catch {
+    return 'set CERTRELAY_KEYS to ARNs of KMS keys, one a region, separated by commas, or leave it out'
+  }
 }

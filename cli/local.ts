@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type Local, start } from '../local/index.ts'
+import { untilAsked } from './ending.ts'
 import { findEnvoy } from './envoy.ts'
 import { packaged } from './package.ts'
 import { image, REGIONS } from './scene.ts'
@@ -9,6 +10,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
 
 /** `certrelay local`: one local AWS for a person, until Ctrl-C. Data goes to standard output, the rest to standard error. */
 export async function local(words: readonly string[]): Promise<number> {
+  const asked = untilAsked()
   const { values } = parseArgs({
     args: [...words],
     options: {
@@ -42,7 +44,7 @@ export async function local(words: readonly string[]): Promise<number> {
     say(
       'no Envoy was found: tasks with the image certrelay/envoy cannot start; npm start fetches one',
     )
-  await ended()
+  await asked
   await aws.close()
   return 0
 }
@@ -55,13 +57,6 @@ function steer(aws: Local): string {
       return { status: 400, body: 'post a length of time like 90s, 12h or 60d\n' }
     await aws.clock.advance(Number(count) * (UNITS[unit] ?? 0))
     return { status: 200, body: `${new Date(aws.clock.now()).toISOString()}\n` }
-  })
-}
-
-function ended(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.once(signal, () => resolve())
   })
 }
 

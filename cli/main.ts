@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as v from 'valibot'
 import { local } from './local.ts'
 
 /** A command of `npx certrelay`: gets the words after its name, answers the exit status. */
@@ -7,17 +10,30 @@ const COMMANDS: Readonly<Record<string, Command>> = { local }
 
 const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
 
-  npx certrelay local [--port N] [--region R]… [--start TIME] [--still] [--seed N]
-      keeps a local AWS running, prints its endpoint and the environment to export
+  npx certrelay local [OPTIONS]   keeps a local AWS running for a person: prints the environment that leads the AWS CLI
+                                  and any SDK to it; Ctrl-C ends it
+    --port N       listens there (default: a free port)
+    --region R     a region, may be repeated (default: us-east-1 and us-west-2)
+    --start TIME   its clock begins there, like 2026-01-31T00:00:00Z (default: now)
+    --still        its clock stands still until it is moved
+    --seed N       makes identifiers and faults repeatable (default: 1)
+  npx certrelay --version
 
-  npm start      the whole path on a local AWS      npm test     every check
-  npm run bench  -- NAME                            npm run package, npm run deploy
+  npm start                       the whole path on a local AWS, with real Envoys
+  npm test                        every check
+  npm run check                   linter and compiler
+  npm run bench -- NAME           one JSON line of figures
+  npm run package, npm run deploy the stack, for a real account
 `
 
 const [name = '--help', ...words] = process.argv.slice(2)
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-if (command !== undefined) process.exitCode = await run(command)
-else if (['--help', '-h', 'help'].includes(name)) process.stdout.write(HELP)
+const help = ['--help', '-h']
+
+if ([...help, 'help'].includes(name) || words.some((word) => help.includes(word)))
+  process.stdout.write(HELP)
+else if (name === '--version') process.stdout.write(`${await version()}\n`)
+else if (command !== undefined) process.exitCode = await run(command)
 else {
   process.stderr.write(`certrelay: no command ${name}\n\n${HELP}`)
   process.exitCode = 2
@@ -30,4 +46,9 @@ async function run(one: Command): Promise<number> {
     process.stderr.write(`certrelay: ${error instanceof Error ? error.message : String(error)}\n`)
     return 2
   }
+}
+
+async function version(): Promise<string> {
+  const text = await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')
+  return v.parse(v.object({ version: v.string() }), JSON.parse(text)).version
 }

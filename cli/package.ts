@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, relative } from 'node:path'
 import * as v from 'valibot'
-import { exclusively } from './lock.ts'
+import { exclusively } from './lock.mjs'
+import { imageContext } from './sidecar.ts'
 import { weigh } from './weigh.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -91,5 +92,8 @@ if (process.argv[1] === import.meta.filename) {
   for (const [name, bytes] of Object.entries(await weigh(folder))) {
     process.stdout.write(`${name}: ${Math.round(bytes / 1000)} kB\n`)
   }
-  process.stdout.write(`packaged in ${folder}\n`)
+  process.stdout.write(`functions and template: ${relative(ROOT, folder)}\n`)
+  process.stdout.write(
+    `image of the sidecar and Envoy: docker build --tag certrelay-envoy:1.40.0 ${relative(ROOT, await imageContext())}\n`,
+  )
 }

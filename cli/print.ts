@@ -12,10 +12,10 @@ export interface Told {
   readonly failure?: string
 }
 
-/** Prints the story: one line a step, colours only on a terminal. */
+/** Prints the story: one line a step, colors only on a terminal, and not with NO_COLOR (https://no-color.org). */
 export function printer(out: NodeJS.WriteStream) {
-  const colour = out.isTTY === true && process.env['NO_COLOR'] === undefined
-  const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+  const color = out.isTTY === true && !process.env['NO_COLOR']
+  const paint = (code: number, text: string) => (color ? `\u001b[${code}m${text}\u001b[0m` : text)
   const write = (text: string) => void out.write(`${text}\n`)
   return {
     title(text: string): void {

@@ -1,37 +1,54 @@
 // Runs on any Node from 20.19: installs what the lock file says, then hands over to Node 24.
 // usage: node cli/setup.mjs SCRIPT.ts [ARGUMENT…]
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { exclusively } from './lock.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const bin = join(root, 'node_modules', '.bin')
 const stamp = join(root, '.cache', 'installed')
 const say = (line) => process.stderr.write(`certrelay: ${line}\n`)
 
-function install() {
-  const lock = createHash('sha256')
+/** SHA-256 of the lock file: what the stamp says when all of it is installed. */
+function wanted() {
+  return createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
-  const done = existsSync(stamp) && readFileSync(stamp, 'utf8') === lock
-  if (done && existsSync(join(root, 'node_modules', 'vitest'))) return
+}
+
+function isDone() {
+  if (!existsSync(stamp) || !existsSync(join(root, 'node_modules', 'vitest'))) return false
+  return readFileSync(stamp, 'utf8').trim() === wanted()
+}
+
+/** Whoever set up first may have done it for us meanwhile. */
+async function install() {
+  if (isDone()) return
   say('installing what package-lock.json names (once, about a minute)')
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-  const { status, error } = spawnSync('npm', ['ci', ...quiet], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
+  const all = ['--include=dev', '--include=optional'] // whatever NODE_ENV or the user's settings leave out
+  rmSync(stamp, { force: true }) // from here on half of it may be there
+  const status = await run('npm', ['ci', ...quiet, ...all], ['ignore', 2, 2]).catch((error) => {
+    say(`cannot start npm: ${error.message}`)
+    return 1
   })
+  if (status > 128) process.exit(status) // a person pressed Ctrl-C
   if (status !== 0) {
-    say(`npm ci failed${error ? `: ${error.message}` : ''}; mend what it says above and try again`)
-    process.exit(status ?? 1)
+    say(
+      'npm ci failed: mend what it says above (is there a network, a disk with 1 GB left, npm on the PATH?) and run the command again',
+    )
+    process.exit(status)
   }
   mkdirSync(dirname(stamp), { recursive: true })
-  writeFileSync(stamp, lock)
+  writeFileSync(stamp, wanted())
 }
 
 function runtime() {
-  const own = join(root, 'node_modules', '.bin', 'node')
+  const own = join(bin, 'node')
   if (existsSync(own)) return own
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if (major > 22 || (major === 22 && minor >= 18)) return process.execPath
@@ -39,14 +56,28 @@ function runtime() {
   return process.exit(1)
 }
 
-install()
-const node = runtime()
+/** Resolves with the exit status, 128 + n after signal n, as a shell says it; signals to us go on to the program. */
+function run(program, parameters, stdio) {
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
+  const child = spawn(program, parameters, { cwd: root, env, stdio })
+  const pass = (signal) => void child.kill(signal)
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  for (const signal of signals) process.on(signal, pass)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]))
+  }).finally(() => {
+    for (const signal of signals) process.off(signal, pass)
+  })
+}
+
+if (!isDone()) {
+  await exclusively(stamp, install, () => say('waiting for another set-up of this folder'))
+}
 const [script, ...rest] = process.argv.slice(2)
-const env = { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH}` }
-const child = spawn(node, [join(root, script), ...rest], { cwd: root, env, stdio: 'inherit' })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-child.on('error', (error) => {
+const node = runtime()
+const status = await run(node, [join(root, script), ...rest], 'inherit').catch((error) => {
   say(`cannot start ${node}: ${error.message}`)
-  process.exit(1)
+  return 1
 })
-child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)))
+process.exit(status)

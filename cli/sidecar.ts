@@ -1,3 +1,4 @@
+import { copyFile, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
@@ -5,13 +6,16 @@ const ROOT = join(import.meta.dirname, '..')
 
 /**
  * Bundles the sidecar into one file, as the image gets it. Returns its path.
- * Takes a fraction of a second, so it is made anew each time.
+ * Takes a fraction of a second, so it is made anew each time, and renamed into place: who starts it meanwhile reads it whole.
  */
-export async function bundleSidecar(folder = join(ROOT, '.cache', 'sidecar')): Promise<string> {
-  const outfile = join(folder, 'certrelay-sidecar.cjs')
+export async function bundleSidecar(
+  outfile = join(ROOT, '.cache', 'sidecar', 'certrelay-sidecar.cjs'),
+): Promise<string> {
+  const fresh = `${outfile}.${process.pid}`
+  await mkdir(join(outfile, '..'), { recursive: true })
   await build({
     entryPoints: [join(ROOT, 'envoy', 'main.ts')],
-    outfile,
+    outfile: fresh,
     bundle: true,
     minify: true,
     platform: 'node',
@@ -20,5 +24,15 @@ export async function bundleSidecar(folder = join(ROOT, '.cache', 'sidecar')): P
     mainFields: ['module', 'main'],
     logLevel: 'error',
   })
+  await rename(fresh, outfile)
   return outfile
+}
+
+/** Lays out what `docker build` needs for the image: Dockerfile, start.sh and the bundled sidecar. Returns the folder. */
+export async function imageContext(): Promise<string> {
+  const folder = join(ROOT, '.cache', 'image')
+  await bundleSidecar(join(folder, 'sidecar.cjs'))
+  for (const name of ['Dockerfile', 'start.sh'])
+    await copyFile(join(ROOT, 'envoy', name), join(folder, name))
+  return folder
 }

@@ -278,6 +278,16 @@ export async function unharmed({ ecs }: Scene): Promise<void> {
   }
 }
 
+/** What the tasks said last: often the reason why a step failed. */
+export function why({ aws }: Scene): string[] {
+  return SERVICES.flatMap((service) =>
+    aws
+      .lines({ group: `/ecs/${CLUSTER}/${service}` })
+      .slice(-3)
+      .map(({ message }) => `${service}: ${message}`),
+  )
+}
+
 /** What a service's secret holds now. */
 async function current({ secrets }: Scene, outputs: Plot['outputs'], service: Service) {
   const SecretId = outputs[`${capital(service)}SecretArn`] ?? ''

@@ -1,50 +1,80 @@
 import { parseArgs } from 'node:util'
-import { type Facts, printer, type Told } from './print.ts'
+import { untilAsked } from './ending.ts'
+import { printer, type Told } from './print.ts'
 import { prepare, type Scene, scene } from './scene.ts'
-import { BEFORE, False, type Plot, STEPS, unharmed } from './steps.ts'
+import { BEFORE, False, type Plot, STEPS, unharmed, why } from './steps.ts'
 
 // npm start: the product's main job, on real parts, in about half a minute.
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean' },
-    keep: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  },
-})
-const { json = false, keep = false, help = false } = values
+const HELP = `npm start [-- --json | --keep]
+  --json  one JSON object on standard output, the steps on standard error
+  --keep  leave it running, and say how to look around`
+
+const options = read()
+const { json = false, keep = false } = options ?? {}
 const print = printer(json ? process.stderr : process.stdout)
+const asked = untilAsked()
+let over = false
+void asked.then(() => {
+  over = true
+})
 
-if (help)
-  print.line(
-    'npm start [-- --json | --keep]\n  --json  one JSON object on standard output, the steps on standard error\n  --keep  leave it running, and say how to look around',
-  )
-else process.exitCode = await main()
+if (options === undefined) process.exitCode = 2
+else if (options.help === true) print.line(HELP)
+else process.exit(await main())
 
+function read() {
+  try {
+    return parseArgs({
+      options: {
+        json: { type: 'boolean' },
+        keep: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values
+  } catch (error) {
+    say(`${message(error)}\n${HELP}`)
+    return undefined
+  }
+}
+
+/** Resolves with the exit status once everything has ended. */
 async function main(): Promise<number> {
-  const props = await prepare((line) => process.stderr.write(`certrelay: ${line}\n`))
+  const props = await Promise.race([asked, prepare(say).catch((error) => say(message(error)))])
+  if (typeof props === 'number') return props
+  if (props === undefined) return report([], 0)
   const began = performance.now()
-  const start = Date.now() - BEFORE
   const notes: string[] = []
   const stage = await scene(props, {
-    clock: { start, flow: true },
+    clock: { start: Date.now() - BEFORE, flow: true },
     note: (line) => void notes.push(line),
   })
-  const leave = ending(stage)
   try {
-    print.title('certrelay: from a private CA to two Envoys, on a local AWS')
-    const steps = await play({ scene: stage, outputs: {} })
-    const ok = steps.every((step) => step.ok)
-    const seconds = Math.round((performance.now() - began) / 100) / 10
-    if (!ok) for (const line of notes.slice(-10)) print.line(`    ${line}`)
-    print.line(`\n  ${ok ? `all true, ${seconds} s` : 'a fact is false: see the line with ✗'}\n`)
-    if (json)
-      process.stdout.write(`${JSON.stringify({ story: 'certrelay', ok, seconds, steps })}\n`)
-    if (keep && ok) await linger(stage, leave)
-    return ok ? 0 : 1
+    return await Promise.race([asked, tell(stage, began, notes)])
   } finally {
-    await leave.close()
+    await stage.close()
   }
+}
+
+async function tell(stage: Scene, began: number, notes: readonly string[]): Promise<number> {
+  print.title('certrelay: from a private CA to two Envoys, on a local AWS')
+  const steps = await play({ scene: stage, outputs: {} })
+  if (over) return asked
+  const seconds = Math.round((performance.now() - began) / 100) / 10
+  const ok = steps.every((step) => step.ok)
+  if (!ok) for (const line of [...notes, ...why(stage)].slice(-10)) print.line(`      ${line}`)
+  print.line(`\n  ${ok ? `all true, ${seconds} s` : 'a fact is false: see the line with ✗'}\n`)
+  const status = report(steps, seconds)
+  if (!keep || !ok) return status
+  around(stage)
+  return asked
+}
+
+/** What `--json` promises, also when it was over before it began. */
+function report(steps: readonly Told[], seconds: number): number {
+  const ok = steps.length > 0 && steps.every((step) => step.ok)
+  if (json) process.stdout.write(`${JSON.stringify({ story: 'certrelay', ok, seconds, steps })}\n`)
+  return ok ? 0 : 1
 }
 
 async function play(plot: Plot): Promise<Told[]> {
@@ -59,12 +89,9 @@ async function play(plot: Plot): Promise<Told[]> {
       steps.push(told)
       print.step(told, line)
     } catch (error) {
-      const failure =
-        error instanceof False
-          ? error.message
-          : `unexpected: ${error instanceof Error ? error.stack : error}`
-      const facts: Facts = { false: failure }
-      const told = { name, ok: false, ms: since(), facts, failure }
+      if (over) return steps // it is being taken down around us
+      const failure = error instanceof False ? error.message : `unexpected: ${message(error)}`
+      const told = { name, ok: false, ms: since(), facts: {}, failure }
       print.step(told, failure)
       await plot.load?.stop()
       return [...steps, told]
@@ -73,32 +100,22 @@ async function play(plot: Plot): Promise<Told[]> {
   return steps
 }
 
-/** Closes once, also when a person presses Ctrl-C: no process may stay behind. */
-function ending(stage: Scene) {
-  let closing: Promise<void> | undefined
-  let told: (() => void) | undefined
-  const asked = new Promise<void>((resolve) => {
-    told = resolve
-  })
-  const close = () => {
-    closing ??= stage.close()
-    return closing
-  }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      told?.()
-      void close().then(() => process.exit(130))
-    })
-  }
-  return { close, asked }
-}
-
-async function linger({ aws }: Scene, { asked }: { asked: Promise<void> }): Promise<void> {
+function around({ aws }: Scene): void {
   print.line('  It goes on running until Ctrl-C. In another terminal:\n')
   for (const [name, value] of Object.entries(aws.environment()))
     print.line(`    export ${name}=${value}`)
   print.line(
     '\n    aws secretsmanager list-secrets\n    aws ecs describe-services --cluster mesh --services gateway color\n',
   )
-  await asked
+}
+
+/** The stack of a programming mistake, the message of everything else. */
+function message(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const isMistake = error instanceof TypeError && !('code' in error)
+  return isMistake ? (error.stack ?? error.message) : error.message
+}
+
+function say(line: string): void {
+  process.stderr.write(`certrelay: ${line}\n`)
 }

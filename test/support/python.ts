@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { exclusively } from '../../cli/lock.ts'
+import { exclusively } from '../../cli/lock.mjs'
 
 const CACHE = join(import.meta.dirname, '..', '..', '.cache')
 /** Pinned: a linter that learns something new must not break a build by itself. */
