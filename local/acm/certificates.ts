@@ -31,8 +31,12 @@ export interface Holding {
   renewal: Renewal | undefined
   /** An automatic renewal that failed is not tried again before. */
   retryAt: number
+  /** Why the last renewal failed; absent once one succeeds. */
+  failing: string | undefined
   /** DaysToExpiry of the last reminder. */
   reminded: number
+  /** DaysToExpiry of the last word about a renewal that keeps failing. */
+  warned: number
   /** Its one next timer. */
   alarm: Alarm | undefined
 }

@@ -15,6 +15,8 @@ const DAY = 86_400_000
 /** ACM renews so many days before expiry, and reminds daily from so many days on. */
 const RENEWS = 60
 const REMINDS = 45
+/** It tells of a renewal that keeps failing so many days before expiry. */
+const WARNS = [45, 30, 15, 3, 1]
 
 /** Changes what ACM is about to hold, so that a test can make it hand out bad material. */
 export type Tamper = (issued: Handed) => Material | Promise<Material>
@@ -75,7 +77,9 @@ export function life(
     holding.state = { at: 'issued', material, facts: leaf, since, exported: false }
     if (action === 'RENEWAL') holding.renewal = { status: 'SUCCESS', updatedAt: now }
     holding.retryAt = 0
+    holding.failing = undefined
     holding.reminded = Number.POSITIVE_INFINITY
+    holding.warned = Number.POSITIVE_INFINITY
     tell.available(holding, leaf, action)
     plan(holding)
   }
@@ -98,9 +102,7 @@ export function life(
       held.has(holding)
         ? ask(holding, 'RENEWAL', (reason) => {
             holding.renewal = { status: 'FAILED', reason, updatedAt: clock.now() }
-            if (holding.state.at === 'issued') {
-              tell.actionRequired(holding, holding.state.facts, reason)
-            }
+            holding.failing = reason
             plan(holding)
           })
         : undefined,
@@ -129,7 +131,17 @@ export function life(
       const time = Math.max(notAfter - RENEWS * DAY, holding.retryAt)
       if (time < notAfter) yield { time, act: () => renew(holding) }
     }
-    const days = Math.min(REMINDS, holding.reminded - 1, Math.floor((notAfter - now) / DAY))
+    const left = Math.floor((notAfter - now) / DAY)
+    const { failing } = holding
+    const warning = WARNS.find((days) => days <= left && days < holding.warned)
+    if (failing !== undefined && warning !== undefined) {
+      const act = () => {
+        holding.warned = warning
+        tell.actionRequired(holding, leaf, failing)
+      }
+      yield { time: notAfter - warning * DAY, act }
+    }
+    const days = Math.min(REMINDS, holding.reminded - 1, left)
     if (days >= 1) {
       const act = () => {
         holding.reminded = days

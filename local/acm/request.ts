@@ -58,7 +58,9 @@ export function requestOperations(
       everExported: false,
       renewal: undefined,
       retryAt: 0,
+      failing: undefined,
       reminded: Number.POSITIVE_INFINITY,
+      warned: Number.POSITIVE_INFINITY,
       alarm: undefined,
     }
     addTags(holding.tags, tags ?? [])

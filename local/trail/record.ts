@@ -60,6 +60,7 @@ function record({ id, time, call, code, message, resource, parameters }: Fact, a
     eventName: operation,
     awsRegion: call.region,
     sourceIPAddress: caller.via ?? (caller.internal ? caller.arn : '127.0.0.1'),
+    ...(call.userAgent !== undefined && { userAgent: call.userAgent }),
     ...(code !== undefined && { errorCode: code }),
     ...(message !== undefined && message !== '' && { errorMessage: message }),
     requestParameters: parameters,

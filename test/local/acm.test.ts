@@ -358,20 +358,7 @@ describe('renewal', () => {
       RenewalEligibility: 'ELIGIBLE',
       RenewalSummary: { RenewalStatus: 'FAILED', RenewalStatusReason: 'PCA_ACCESS_DENIED' },
     })
-    expect(named('ACM Certificate Renewal Action Required')).toMatchObject([
-      {
-        source: 'aws.acm',
-        resources: [arn],
-        detail: {
-          CertificateType: 'PRIVATE',
-          CommonName: 'envoy.mesh.example',
-          RenewalStatusReason: 'PCA_ACCESS_DENIED',
-          DaysToExpiry: 395,
-          InUse: false,
-          Exported: true,
-        },
-      },
-    ])
+    expect(named('ACM Certificate Renewal Action Required')).toEqual([])
   })
 
   test('ACM renews an exported certificate by itself 60 days before expiry, and tells the bus', async () => {
@@ -388,9 +375,17 @@ describe('renewal', () => {
     const after = await describe(arn)
     expect(after.Serial).not.toBe(Serial)
     expect(after.RenewalSummary?.RenewalStatus).toBe('SUCCESS')
-    expect(named('ACM Certificate Available').map(({ detail }) => detail)).toMatchObject([
-      { Action: 'ISSUANCE', DaysToExpiry: 395, Exported: false, CertificateType: 'PRIVATE' },
-      { Action: 'RENEWAL', DaysToExpiry: 395, Exported: true, CommonName: 'envoy.mesh.example' },
+    const common = { CertificateType: 'PRIVATE', CommonName: 'envoy.mesh.example', InUse: false }
+    const made = { CertificateCreatedDate: iso(after.CreatedAt), DaysToExpiry: 395 }
+    expect(named('ACM Certificate Available').map(({ detail }) => detail)).toEqual([
+      {
+        ...{ Action: 'ISSUANCE', Exported: false, ...common, ...made },
+        CertificateExpirationDate: iso(NotAfter),
+      },
+      {
+        ...{ Action: 'RENEWAL', Exported: true, ...common, ...made },
+        CertificateExpirationDate: iso(after.NotAfter),
+      },
     ])
     expect(named('ACM Certificate Approaching Expiration')).toEqual([])
   })
@@ -405,18 +400,66 @@ describe('renewal', () => {
     )
 
     await world.clock.advance(Number(NotAfter) - 57 * DAY - world.clock.now() - 60_000)
-    expect(named('ACM Certificate Renewal Action Required')).toHaveLength(3)
-    expect((await describe(arn)).RenewalSummary?.RenewalStatusReason).toBe('PCA_INVALID_STATE')
+    const failed = (await describe(arn)).RenewalSummary
+    expect(failed?.RenewalStatusReason).toBe('PCA_INVALID_STATE')
+    expect(Number(failed?.UpdatedAt)).toBeGreaterThan(world.clock.now() - DAY)
     await authorities.send(
       new UpdateCertificateAuthorityCommand({ CertificateAuthorityArn: ca, Status: 'ACTIVE' }),
     )
     await world.clock.advance(DAY)
 
     expect((await describe(arn)).RenewalSummary?.RenewalStatus).toBe('SUCCESS')
-    await world.clock.advance(30 * DAY)
-    expect(named('ACM Certificate Renewal Action Required')).toHaveLength(3)
+    await world.clock.advance(58 * DAY)
+    expect(named('ACM Certificate Renewal Action Required')).toEqual([])
+  })
+
+  test('of a renewal that keeps failing ACM tells 45, 30, 15, 3 and 1 days before expiry', async () => {
+    const { world, authorities, ca, issued, take, describe, named } = await stage()
+    const arn = await issued()
+    await take(arn)
+    const { NotAfter, CreatedAt } = await describe(arn)
+    await authorities.send(
+      new DeletePermissionCommand({ CertificateAuthorityArn: ca, Principal: 'acm.amazonaws.com' }),
+    )
+
+    await world.clock.advance(400 * DAY)
+
+    const told = named('ACM Certificate Renewal Action Required')
+    expect(told.map(({ detail }) => detail['DaysToExpiry'])).toEqual([45, 30, 15, 3, 1])
+    expect(told[0]).toEqual({
+      source: 'aws.acm',
+      detailType: 'ACM Certificate Renewal Action Required',
+      resources: [arn],
+      detail: {
+        CertificateType: 'PRIVATE',
+        CommonName: 'envoy.mesh.example',
+        RenewalStatusReason: 'PCA_ACCESS_DENIED',
+        DaysToExpiry: 45,
+        CertificateExpirationDate: iso(NotAfter),
+        InUse: false,
+        Exported: true,
+      },
+    })
+    expect(named('ACM Certificate Approaching Expiration')).toHaveLength(45)
+    expect(named('ACM Certificate Expired')).toEqual([
+      {
+        source: 'aws.acm',
+        detailType: 'ACM Certificate Expired',
+        resources: [arn],
+        detail: {
+          CertificateType: 'PRIVATE',
+          CommonName: 'envoy.mesh.example',
+          CertificateCreatedDate: iso(CreatedAt),
+          CertificateExpirationDate: iso(NotAfter),
+          InUse: false,
+          Exported: true,
+        },
+      },
+    ])
   })
 })
+
+const iso = (date: Date | undefined) => date?.toISOString().replace(/\.\d+/, '')
 
 describe('expiry', () => {
   test('reminders come daily from 45 days on, then the certificate expires', async () => {
