@@ -24,6 +24,8 @@ export interface Observed {
   /** This run promoted the version itself, so that it is the one that rolls it out. */
   readonly mine?: boolean
   readonly services: readonly Running[]
+  /** The current version is not known to be sealed under exactly the keys that are configured. */
+  readonly unsealed?: boolean
 }
 
 /** A service that uses the secret. */
@@ -37,7 +39,7 @@ export interface Running {
 /** The one next step, and why. */
 export type Decision =
   | {
-      readonly step: 'renew' | 'export' | 'check' | 'promote' | 'reject' | 'mark'
+      readonly step: 'renew' | 'export' | 'check' | 'promote' | 'reject' | 'mark' | 'reseal'
       readonly reason: string
     }
   | { readonly step: 'roll'; readonly reason: string; readonly services: readonly string[] }
@@ -110,8 +112,11 @@ function settled(observed: Observed, certificate: Issued, now: number): Decision
       services: names,
     }
   }
+  const renew = renewal(observed, certificate, now)
+  if (renew === undefined && observed.unsealed === true)
+    return { step: 'reseal', reason: 'it may not be sealed under the keys that are configured' }
   return (
-    renewal(observed, certificate, now) ?? {
+    renew ?? {
       step: 'done',
       reason: 'current and rolled out',
       at: due(observed, certificate),

@@ -10,6 +10,8 @@ export interface Registration {
   readonly owner?: string
   /** The version that was promoted last and when (epoch milliseconds): a rollout is due for older deployments. */
   readonly promoted?: { readonly version: string; readonly at: number }
+  /** The version whose passphrase was found sealed under this set of keys (`keySet` of sealed.ts). */
+  readonly sealed?: { readonly version: string; readonly set: string }
   /** End of the current certificate, epoch milliseconds. */
   readonly notAfter?: number
   /** ARNs of certificates that `source` replaces and that are not removed yet: an update is under way, or was cut short. */
@@ -32,6 +34,7 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
   const notAfter = Date.parse(tags[`${PREFIX}not-after`] ?? '')
   const promoted = Date.parse(at ?? '')
   const owner = tags[`${PREFIX}owner`]
+  const [under, set] = (tags[`${PREFIX}sealed`] ?? '').split(' ')
   const replaces = (tags[REPLACES] ?? '').split(' ').filter((arn) => arn.startsWith('arn:'))
   return {
     source,
@@ -41,6 +44,7 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
     ...(Number.isInteger(days) && days > 0 && { renewBefore: days }),
     ...(owner !== undefined && { owner }),
     ...(version && !Number.isNaN(promoted) && { promoted: { version, at: promoted } }),
+    ...(under && set && { sealed: { version: under, set } }),
     ...(!Number.isNaN(notAfter) && { notAfter }),
     ...(replaces.length > 0 && { replaces }),
   }
@@ -48,7 +52,7 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
 
 /** Tags to write for the members that are given; absent members are left alone. */
 export function writeTags(record: Partial<Registration>): Record<string, string> {
-  const { source, services, renewBefore, owner, promoted, notAfter, replaces = [] } = record
+  const { source, services, renewBefore, owner, promoted, sealed, notAfter, replaces = [] } = record
   return {
     ...(source !== undefined && { [`${PREFIX}source`]: source }),
     ...(services !== undefined && chunks(services)),
@@ -57,6 +61,7 @@ export function writeTags(record: Partial<Registration>): Record<string, string>
     ...(promoted !== undefined && {
       [`${PREFIX}promoted`]: `${promoted.version} ${iso(promoted.at)}`,
     }),
+    ...(sealed !== undefined && { [`${PREFIX}sealed`]: `${sealed.version} ${sealed.set}` }),
     ...(notAfter !== undefined && { [`${PREFIX}not-after`]: iso(notAfter) }),
     ...(replaces.length > 0 && { [REPLACES]: joined(replaces) }),
   }
@@ -73,7 +78,7 @@ export function staleTags(
   wanted: Readonly<Record<string, string>>,
   dropped: readonly string[] = [],
 ): string[] {
-  const kept = new Set([`${PREFIX}promoted`, `${PREFIX}not-after`])
+  const kept = new Set([`${PREFIX}promoted`, `${PREFIX}sealed`, `${PREFIX}not-after`])
   return Object.keys(held).filter(
     (key) =>
       !Object.hasOwn(wanted, key) &&

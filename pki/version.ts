@@ -9,6 +9,35 @@ export function versionId(source: string, serial: string): string {
   return uuid(hash.digest('hex'))
 }
 
+/**
+ * The version id for the same certificate stored once more, because it was sealed anew: the id of the certificate's first
+ * version and a count, which Secrets Manager takes as well (32 to 64 characters).
+ */
+export function nextVersion(version: string): string {
+  const { first, count } = parts(version)
+  return `${first}-${count + 1}`
+}
+
+/** Whether two versions hold the same certificate. */
+export function sameCertificate(a: string, b: string): boolean {
+  return parts(a).first === parts(b).first
+}
+
+/** The newest version among `versions` of the certificate whose first version has the id `first`; itself when there is none. */
+export function newestVersion(first: string, versions: Iterable<string>): string {
+  const own = [...versions].filter((version) => sameCertificate(version, first))
+  return own.reduce((a, b) => (parts(b).count > parts(a).count ? b : a), first)
+}
+
+const LENGTH = 36 // of a UUID
+
+function parts(version: string): { readonly first: string; readonly count: number } {
+  const count = /^-([1-9]\d{0,8})$/.exec(version.slice(LENGTH))?.[1]
+  return count === undefined
+    ? { first: version, count: 0 }
+    : { first: version.slice(0, LENGTH), count: Number(count) }
+}
+
 /** The version id of a trust bundle: a UUID made from what it holds. */
 export function contentId(content: string): string {
   return uuid(createHash('sha256').update(`certrelay content 1\n${content}`).digest('hex'))

@@ -109,7 +109,7 @@ function announce(error: unknown, left: readonly string[]): unknown {
 /** Brings the certificate into the secret as AWSCURRENT, checked; says so to the queue when running services must learn of it. */
 async function publish(ports: Needs, held: Held, issued: Certificate): Promise<string> {
   const { vault, queue } = ports
-  const known = versionOf(issued)
+  const known = versionOf(issued, held.versions)
   const current = [...held.versions].find(([, labels]) => labels.includes('AWSCURRENT'))?.[0]
   if (current === known) {
     if (readTags(held.tags)?.promoted?.version !== known)

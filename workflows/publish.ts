@@ -5,21 +5,24 @@ import { RelayError } from '../pki/error.ts'
 import type { Context } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
 import { writeTags } from '../pki/tags.ts'
-import { versionId } from '../pki/version.ts'
+import { newestVersion, versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 
 type Needs = Pick<Ports, 'authority' | 'vault' | 'keys' | 'org' | 'passphrase' | 'clock' | 'log'>
 
-/** Id of the version that holds (or would hold) this certificate. @throws CERTIFICATE_PENDING until it has a serial. */
-export function versionOf({ arn, serial }: Certificate): string {
+/**
+ * Id of the version among `versions` that holds this certificate, or would hold it.
+ * @throws CERTIFICATE_PENDING until it has a serial.
+ */
+export function versionOf({ arn, serial }: Certificate, versions: Held['versions']): string {
   if (serial === undefined)
     throw new RelayError(
       'CERTIFICATE_PENDING',
       `certificate ${arn} has no serial yet; look again later`,
     )
-  return versionId(arn, serial)
+  return newestVersion(versionId(arn, serial), versions.keys())
 }
 
 /**
@@ -125,7 +128,8 @@ export function context(org: string, secret: string, version: string): Context {
   return { org, purpose: 'passphrase', secret, version }
 }
 
-function read(content: Secret): Bundle | undefined {
+/** A stored bundle, or `undefined` when it is none; the content is wiped. */
+export function read(content: Secret): Bundle | undefined {
   try {
     return openBundle(content)
   } catch (error) {
@@ -136,8 +140,9 @@ function read(content: Secret): Bundle | undefined {
   }
 }
 
-async function open(
-  { keys }: Needs,
+/** The passphrase of a bundle. The caller wipes it. @throws CONFIG_INVALID, and what `Keys.open` throws */
+export async function open(
+  { keys }: Pick<Needs, 'keys'>,
   { passphrase, sealedPassphrase }: Bundle,
   about: Context,
 ): Promise<Secret> {

@@ -1,12 +1,14 @@
 import type { Finding } from '../pki/check.ts'
 import { type Decision, decide, type Observed } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
+import { keySet } from '../pki/sealed.ts'
 import { type Registration, readTags } from '../pki/tags.ts'
-import { versionId } from '../pki/version.ts'
+import { newestVersion, sameCertificate, versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { record, stage, verify } from './publish.ts'
+import { reseal } from './reseal.ts'
 
 type Needs = Pick<
   Ports,
@@ -64,7 +66,7 @@ export async function reconcile(
 }
 
 async function look(ports: Needs, secret: string, remaining: () => number): Promise<Look> {
-  let run: Run = { rolled: [], mine: false, doubts: 0 }
+  let run: Run = { rolled: [], mine: false, doubts: 0, resealed: false }
   for (let count = 0; count < MOST_STEPS && remaining() > STEP_TIME; count++) {
     const seen = await observe(ports, secret, run)
     if (seen === undefined) {
@@ -100,6 +102,8 @@ interface Run {
   readonly mine: boolean
   /** How often it was not told whether a deployment began. */
   readonly doubts: number
+  /** It has seen to how the passphrase is sealed, as far as that is possible now. */
+  readonly resealed: boolean
 }
 
 interface Seen {
@@ -112,7 +116,7 @@ interface Seen {
 async function observe(
   ports: Needs,
   secret: string,
-  { checked, rolled, mine }: Run,
+  { checked, rolled, mine, resealed }: Run,
 ): Promise<Seen | undefined> {
   const held = await ports.vault.find(secret)
   const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
@@ -124,15 +128,22 @@ async function observe(
   const services = found.map((one) =>
     rolled.includes(one.name) ? { ...one, deployed: ports.clock.now() } : one,
   )
+  const about = summary(certificate, held.versions)
+  const version = about.status === 'issued' ? about.version : ''
+  const { promoted } = registration
   const observed = {
     source: registration.source,
-    certificate: summary(certificate),
+    certificate: about,
     versions: held.versions,
     services,
     mine,
+    unsealed: !resealed && isUnsealed(ports, registration, version),
     ...(checked !== undefined && { checked }),
     ...(registration.renewBefore !== undefined && { renewBefore: registration.renewBefore }),
-    ...(registration.promoted !== undefined && { promoted: registration.promoted }),
+    // sealed anew it is the same certificate, and was promoted when its first version was
+    ...(promoted !== undefined && {
+      promoted: sameCertificate(promoted.version, version) ? { ...promoted, version } : promoted,
+    }),
   }
   return { observed, held, registration, certificate }
 }
@@ -146,13 +157,23 @@ async function describe({ authority }: Needs, arn: string): Promise<Certificate 
   }
 }
 
-function summary(certificate: Certificate | undefined): Observed['certificate'] {
+/** Not on record as sealed under exactly the configured keys: that is found out by reading it. */
+function isUnsealed({ keys }: Needs, { sealed }: Registration, version: string): boolean {
+  if (keys === undefined) return false
+  return sealed?.version !== version || sealed.set !== keySet(keys.keys)
+}
+
+function summary(
+  certificate: Certificate | undefined,
+  versions: Held['versions'],
+): Observed['certificate'] {
   if (certificate === undefined) return { status: 'missing' }
   const { status, arn, serial, notBefore, notAfter, renewing } = certificate
   if (status !== 'issued') return { status }
   if (serial === undefined || notBefore === undefined || notAfter === undefined)
     return { status: 'pending' }
-  return { status, notBefore, notAfter, renewing, version: versionId(arn, serial) }
+  const version = newestVersion(versionId(arn, serial), versions.keys())
+  return { status, notBefore, notAfter, renewing, version }
 }
 
 /** Carries one step out. A step that lost a race changes nothing: the loop looks again. */
@@ -191,6 +212,9 @@ async function act(ports: Needs, seen: Seen, decision: Decision, run: Run): Prom
       skip(ports, secret, observed.services)
       await record(ports, secret, version, required(certificate))
       return {}
+    case 'reseal':
+      await reseal(ports, held, version)
+      return { resealed: true }
     case 'roll':
       return roll(ports, { secret, version, services: decision.services }, run)
     case 'wait':
