@@ -193,7 +193,7 @@ describe('identities', () => {
     expect(world.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
   })
 
-  test('the same seed names things alike, another one does not, and secrets never repeat', async () => {
+  test('the same seed names things alike, and another one does not', async () => {
     const [same, other] = [
       await open({}, () => ({ services: [] })),
       await open({ seed: 2 }, () => ({ services: [] })),
