@@ -24,7 +24,7 @@ export function printer(out: NodeJS.WriteStream) {
     step({ name, ok, ms, failure }: Told, line: string): void {
       const mark = ok ? paint(32, '✓') : paint(31, '✗')
       write(
-        `  ${mark} ${name.padEnd(8)} ${paint(2, `${(ms / 1000).toFixed(1)} s`.padStart(6))}  ${failure ?? line}`,
+        `  ${mark} ${name.padEnd(8)} ${paint(2, `${(ms / 1000).toFixed(1)} s`.padStart(6))}  ${(failure ?? line).replaceAll('\n', '\n      ')}`,
       )
     },
     line(text: string): void {

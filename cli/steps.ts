@@ -283,6 +283,7 @@ export function why({ aws }: Scene): string[] {
   return SERVICES.flatMap((service) =>
     aws
       .lines({ group: `/ecs/${CLUSTER}/${service}` })
+      .filter(({ message }) => !message.startsWith('{')) // the audit
       .slice(-3)
       .map(({ message }) => `${service}: ${message}`),
   )

@@ -9,7 +9,7 @@ export interface Logs {
   readonly service: Service
   /** The sink of log lines; groups and streams appear by themselves. */
   log(line: LogLine): void
-  /** Every line that is kept, in the order of arrival; for tests. */
+  /** Every line that is kept, in the order of arrival, also of groups that are gone: a stack that failed took them along. */
   lines(filter?: Partial<Pick<LogLine, 'region' | 'group' | 'stream'>>): readonly LogLine[]
 }
 
@@ -31,6 +31,7 @@ const range = { startTime: v.optional(v.number(), 0), endTime: v.optional(v.numb
 export function logs(world: Pick<World, 'account' | 'clock'>): Logs {
   const { account, clock } = world
   const regions = new Map<string, Map<string, Group>>()
+  const removed: Group[] = []
   let count = 0
   const groups = (region: string) => {
     const found = regions.get(region) ?? new Map<string, Group>()
@@ -62,8 +63,7 @@ export function logs(world: Pick<World, 'account' | 'clock'>): Logs {
       if (stream.lines.length > MOST * 1.1) stream.lines.splice(0, stream.lines.length - MOST)
     },
     lines({ region, group, stream } = {}) {
-      return [...regions.values()]
-        .flatMap((all) => [...all.values()])
+      return [...[...regions.values()].flatMap((all) => [...all.values()]), ...removed]
         .flatMap((one) => [...one.streams.values()].flatMap((each) => kept(one, each)))
         .filter((line) => region === undefined || line.region === region)
         .filter((line) => group === undefined || line.group === group)
@@ -89,7 +89,9 @@ export function logs(world: Pick<World, 'account' | 'clock'>): Logs {
           'InvalidParameterException',
         ),
         DeleteLogGroup: operation(v.object({ logGroupName }), (input, { region }) => {
-          groups(region).delete(find(region, input.logGroupName).name)
+          const group = find(region, input.logGroupName)
+          groups(region).delete(group.name)
+          removed.push(group)
           return {}
         }),
         PutRetentionPolicy: operation(
