@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Algorithm, algorithm } from './algorithm.ts'
 import {
   attempt,
+  buffer,
   context,
   type Element,
   expect,
@@ -15,6 +16,7 @@ import {
   whole,
 } from './der.ts'
 import { type Extension, type Known, known, tagged } from './extensions.ts'
+import { type KeyKind, keyKind } from './key.ts'
 import { distinguished, type Name } from './names.ts'
 import { type Moment, moment } from './time.ts'
 import { bits, count, integer, octetBits } from './values.ts'
@@ -26,7 +28,7 @@ export const LARGEST = 65_536
 export interface Certificate {
   readonly der: Uint8Array
   /** SHA-256 of the DER, lower-case hex. */
-  readonly fingerprint: string
+  readonly fingerprint: () => string
   /** 1, 2 or 3. */
   readonly version: number
   /** Content octets of the INTEGER, two's complement. */
@@ -37,6 +39,7 @@ export interface Certificate {
   readonly notAfter: Moment
   /** SubjectPublicKeyInfo, DER. */
   readonly key: Uint8Array
+  readonly kind: () => KeyKind
   readonly extensions: readonly Extension[]
   /** What is signed, DER. */
   readonly signed: Uint8Array
@@ -63,26 +66,33 @@ function certificate(der: Uint8Array): Certificate {
   const [notBefore, notAfter, ...other] = items(validity)
   if (other.length > 0 || signing === undefined) throw new Malformed(tbs.start)
   const { extensions } = optional(rest, version, tbs)
-  let values: Known | Fault | undefined
+  const spki = raw(expect(key, TAG.sequence))
   return {
     der,
-    fingerprint: createHash('sha256').update(der).digest('hex'),
+    fingerprint: once(() => hash('sha256', buffer(der), 'hex')),
     version,
     serial: integer(serial),
     issuer: distinguished(issuer),
     subject: distinguished(subject),
     notBefore: moment(notBefore),
     notAfter: moment(notAfter),
-    key: raw(expect(key, TAG.sequence)),
+    key: spki,
+    kind: once(() => keyKind(spki)),
     extensions,
     signed: raw(tbs),
     algorithm: algorithm(outer),
     consistent: Buffer.compare(raw(signing), raw(outer)) === 0,
     signature: octetBits(value),
-    known: () => {
-      values ??= attempt(() => known(extensions), 'EXTENSION_INVALID')
-      return values
-    },
+    known: once(() => attempt(() => known(extensions), 'EXTENSION_INVALID')),
+  }
+}
+
+/** A value that is made when it is asked for first. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

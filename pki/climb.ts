@@ -1,5 +1,6 @@
 import { Exhausted } from './budget.ts'
 import { type Certificate, valuesOf } from './certificate.ts'
+import { buffer } from './der.ts'
 import { refused, type Search } from './edge.ts'
 import type { Reason } from './reasons.ts'
 
@@ -15,7 +16,7 @@ export type Verdict =
   | { readonly path: readonly Certificate[]; readonly tried: readonly Dead[] }
   | { readonly code: Reason; readonly at: number; readonly tried: readonly Dead[] }
 
-/** Certificates by fingerprint, in the order given. */
+/** Certificates by their DER as Latin-1, in the order given. */
 export type Pool = ReadonlyMap<string, Certificate>
 
 /** A path on its way up, with what was found to stand above it. */
@@ -30,7 +31,9 @@ export function climb(search: Search, leaf: Certificate, anchors: Pool, others: 
   const tried: Dead[] = []
   const found: (readonly Certificate[])[] = []
   const candidates = issuers(anchors, others)
-  const own = anchors.has(leaf.fingerprint) && search.rule(leaf, 'anchor') === undefined
+  const trusted = new Set(anchors.values())
+  const itself = anchors.get(buffer(leaf.der).toString('latin1'))
+  const own = itself !== undefined && search.rule(itself, 'anchor') === undefined
   const start: Branch = { path: [leaf], anchor: own }
   try {
     for (let length = 1, deeper = true; deeper && found.length === 0; length++)
@@ -54,9 +57,11 @@ export function climb(search: Search, leaf: Certificate, anchors: Pool, others: 
   function expand(path: readonly Certificate[]): Branch[] {
     const child = path.at(-1) ?? leaf
     const above: Branch[] = []
-    const list = candidates(child).filter((one) => !path.includes(one))
+    const list = candidates(child).filter(
+      (one) => !path.some(({ der }) => Buffer.compare(der, one.der) === 0),
+    )
     for (const issuer of list) {
-      const anchor = anchors.has(issuer.fingerprint)
+      const anchor = trusted.has(issuer)
       const longer = [...path, issuer]
       const code = refused(search, path, issuer, anchor ? 'anchor' : 'ca')
       if (code === undefined) above.push({ path: longer, anchor })
@@ -70,21 +75,22 @@ export function climb(search: Search, leaf: Certificate, anchors: Pool, others: 
 /** Who may have issued a certificate, by name: anchors first, then those whose key it names, then the rest; in one order always. */
 function issuers(anchors: Pool, others: Pool): (child: Certificate) => readonly Certificate[] {
   const bySubject = new Map<string, Certificate[]>()
+  const trusted = new Set(anchors.values())
   for (const one of new Map([...others, ...anchors]).values()) {
-    const key = one.subject.keys.join('\n')
+    const key = one.subject.keys.join('\n\n')
     bySubject.set(key, [...(bySubject.get(key) ?? []), one])
   }
   return (child) => {
     const named = valuesOf(child).authorityKey?.key
     const rank = (one: Certificate) => {
       const fits = named !== undefined && valuesOf(one).subjectKey === named
-      return (anchors.has(one.fingerprint) ? 0 : 2) + (fits ? 0 : 1)
+      return (trusted.has(one) ? 0 : 2) + (fits ? 0 : 1)
     }
-    return (bySubject.get(child.issuer.keys.join('\n')) ?? []).toSorted(
+    return (bySubject.get(child.issuer.keys.join('\n\n')) ?? []).toSorted(
       (a, b) =>
         rank(a) - rank(b) ||
         b.notAfter.at - a.notAfter.at ||
-        (a.fingerprint < b.fingerprint ? -1 : 1),
+        (a.fingerprint() < b.fingerprint() ? -1 : 1),
     )
   }
 }
@@ -94,8 +100,8 @@ function preferred(
   found: readonly (readonly Certificate[])[],
   anchors: Pool,
 ): readonly Certificate[] | undefined {
-  const order = [...anchors.keys()]
-  const place = (path: readonly Certificate[]) => order.indexOf(path.at(-1)?.fingerprint ?? '')
+  const order: readonly (Certificate | undefined)[] = [...anchors.values()]
+  const place = (path: readonly Certificate[]) => order.indexOf(path.at(-1))
   const [best] = found.toSorted((a, b) => lasts(b) - lasts(a) || place(a) - place(b))
   return best
 }

@@ -17,7 +17,7 @@ export class Malformed extends Error {
 
 /** One DER element in place: nothing is copied. Offsets count from the start of `bytes`. */
 export interface Element {
-  readonly bytes: Uint8Array
+  readonly bytes: Buffer
   /** Identifier octet (X.690 8.1.2): class, constructed bit and tag number below 31. */
   readonly tag: number
   readonly start: number
@@ -51,7 +51,7 @@ export const context = (number: number, constructed = false): number =>
   (constructed ? 0xa0 : 0x80) | number
 
 /** Reads the element at `at`, strictly (X.690 10.1: shortest definite length). @throws Malformed */
-export function element(bytes: Uint8Array, at: number, limit: number): Element {
+export function element(bytes: Buffer, at: number, limit: number): Element {
   const tag = bytes[at]
   const first = bytes[at + 1]
   if (tag === undefined || first === undefined || at + 2 > limit) throw new Malformed(at)
@@ -66,7 +66,7 @@ export function element(bytes: Uint8Array, at: number, limit: number): Element {
 }
 
 function within(
-  bytes: Uint8Array,
+  bytes: Buffer,
   tag: number,
   start: number,
   body: number,
@@ -80,9 +80,23 @@ function within(
 
 /** The one element that `bytes` is, with nothing after it. @throws Malformed */
 export function whole(bytes: Uint8Array, tag?: number): Element {
-  const one = element(bytes, 0, bytes.length)
+  const one = element(buffer(bytes), 0, bytes.length)
   if (one.end !== bytes.length) throw new Malformed(one.end)
   return tag === undefined ? one : expect(one, tag)
+}
+
+/** The one element in the content of another, as an OCTET STRING wraps a value. @throws Malformed */
+export function wrapped({ bytes, body, end }: Element): Element {
+  const one = element(bytes, body, end)
+  if (one.end !== end) throw new Malformed(one.end)
+  return one
+}
+
+/** The same memory as a Buffer. */
+export function buffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** The elements inside one. @throws Malformed */
@@ -116,12 +130,12 @@ export function inner(one: Element, tag?: number): Element {
 }
 
 /** The content octets, not a copy. */
-export function content({ bytes, body, end }: Element): Uint8Array {
+export function content({ bytes, body, end }: Element): Buffer {
   return bytes.subarray(body, end)
 }
 
 /** The whole element with tag and length, not a copy. */
-export function raw({ bytes, start, end }: Element): Uint8Array {
+export function raw({ bytes, start, end }: Element): Buffer {
   return bytes.subarray(start, end)
 }
 

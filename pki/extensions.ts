@@ -7,7 +7,7 @@ import {
   items,
   Malformed,
   TAG,
-  whole,
+  wrapped,
 } from './der.ts'
 import { type GeneralName, generalName, generalNames, hex } from './names.ts'
 import { EXTENSION } from './oids.ts'
@@ -68,13 +68,7 @@ export function known(list: readonly Extension[]): Known {
   const found: Known = {}
   for (const { id, value } of list) {
     const read = READERS.get(id)
-    if (read === undefined) continue
-    try {
-      read(whole(content(value)), found)
-    } catch (error) {
-      if (error instanceof Malformed) throw new Malformed(value.body + error.at)
-      throw error
-    }
+    if (read !== undefined) read(wrapped(value), found)
   }
   return found
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import type { Algorithm } from './algorithm.ts'
-import { attempt, items, Malformed, TAG, whole } from './der.ts'
+import { attempt, buffer, items, Malformed, TAG, whole } from './der.ts'
 import { integer, octetBits, oid } from './values.ts'
 
 /** What a SubjectPublicKeyInfo says about its key. */
@@ -84,8 +84,7 @@ export function fits(kind: KeyKind, { scheme }: Algorithm): boolean {
 /** The key for node:crypto; `undefined` when it takes it for none (a point that is not on its curve). */
 export function openKey(spki: Uint8Array): KeyObject | undefined {
   try {
-    const key = Buffer.from(spki.buffer, spki.byteOffset, spki.length)
-    return createPublicKey({ key, format: 'der', type: 'spki' })
+    return createPublicKey({ key: buffer(spki), format: 'der', type: 'spki' })
   } catch {
     return undefined // that it is no key is all there is to say
   }

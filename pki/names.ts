@@ -1,20 +1,19 @@
 import {
+  buffer,
   children,
   content,
   context,
   type Element,
-  expect,
   inner,
   items,
   Malformed,
   raw,
   TAG,
 } from './der.ts'
-import { isAscii, oid, text } from './values.ts'
+import { ascii, isAscii, oid, text } from './values.ts'
 
-/** A distinguished name; `keys` has one canonical string a relative name (RFC 5280 7.1): equal strings, equal names. */
+/** A distinguished name; `keys` has one canonical string a relative name (RFC 5280 7.1): equal strings, equal names. No line feed comes from a name. */
 export interface Name {
-  readonly der: Uint8Array
   readonly keys: readonly string[]
   /** emailAddress attributes, which constraints also bind (RFC 5280 4.2.1.10). */
   readonly emails: readonly string[]
@@ -47,9 +46,9 @@ export function distinguished(one: Element | undefined): Name {
   for (const relative of items(one)) {
     const parts = items(relative, TAG.set).map((part) => attribute(part, emails, common))
     if (parts.length === 0) throw new Malformed(relative.start)
-    keys.push(parts.length === 1 ? (parts[0] ?? '') : parts.sort().join('+'))
+    keys.push(parts.length === 1 ? (parts[0] ?? '') : parts.sort().join('\n'))
   }
-  return { der: raw(expect(one, TAG.sequence)), keys, emails, common }
+  return { keys, emails, common }
 }
 
 function attribute(part: Element, emails: string[], common: string[]): string {
@@ -60,11 +59,15 @@ function attribute(part: Element, emails: string[], common: string[]): string {
   const plain = text(value)
   if (id === EMAIL) emails.push(plain)
   if (id === COMMON_NAME) common.push(plain)
-  return `${id}=${JSON.stringify(folded(plain))}`
+  return `${id}=${folded(plain)}`
 }
+
+/** Single words of ASCII between single spaces: nothing to fold but case. */
+const PLAIN = /^[!-~]+(?: [!-~]+)*$/
 
 /** Case, width and white space do not count (RFC 4518 sections 2.2 to 2.6, as far as certificates need it). */
 function folded(value: string): string {
+  if (PLAIN.test(value)) return value.toLowerCase()
   const plain = isAscii(value) ? value : value.normalize('NFKC')
   return plain.trim().replace(/\s+/g, ' ').toLowerCase()
 }
@@ -90,13 +93,13 @@ export function generalNames(one: Element, tag: number = TAG.sequence): GeneralN
 export function generalName(one: Element): GeneralName {
   switch (one.tag) {
     case context(1):
-      return { form: 'email', value: ia5(one) }
+      return { form: 'email', value: ascii(one) }
     case context(2):
-      return { form: 'dns', value: ia5(one) }
+      return { form: 'dns', value: ascii(one) }
     case context(4, true):
       return { form: 'directory', value: distinguished(inner(one)) }
     case context(6):
-      return { form: 'uri', value: ia5(one) }
+      return { form: 'uri', value: ascii(one) }
     case context(7):
       return { form: 'ip', value: content(one) }
     default:
@@ -113,14 +116,7 @@ function rest(one: Element): GeneralName {
   return { form: 'other', number }
 }
 
-function ia5(one: Element): string {
-  const value = content(one)
-  const plain = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
-  if (!isAscii(plain)) throw new Malformed(one.body)
-  return plain
-}
-
 /** Lower-case hex. */
 export function hex(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('hex')
+  return buffer(value).toString('hex')
 }

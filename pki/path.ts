@@ -1,8 +1,8 @@
 import { BUDGET, Exhausted, purse } from './budget.ts'
 import { type Certificate, parseCertificate, valuesOf } from './certificate.ts'
-import { climb, type Verdict } from './climb.ts'
+import { climb, type Pool, type Verdict } from './climb.ts'
 import { parseRevocationList } from './crl.ts'
-import { isFault } from './der.ts'
+import { buffer, isFault } from './der.ts'
 import { purposesRefused, type Search } from './edge.ts'
 import { matches, type Wanted } from './match.ts'
 import { PURPOSE } from './oids.ts'
@@ -50,7 +50,11 @@ export function findPath(question: Question): Verdict {
   try {
     const code = leafRefused(search, leaf)
     if (code !== undefined) return { code, at: 0, tried: [{ code, at: 0, path: [leaf] }] }
-    return named(climb({ ...search, crls }, leaf, pool(anchors), pool(intermediates)), question)
+    const trusted = pool(anchors)
+    const others = pool(intermediates)
+    if (leafNamed(leaf, question)) return climb({ ...search, crls }, leaf, trusted, others)
+    // without its name it fails anyway: only what costs no signature is asked for a more telling reason
+    return unnamed(climb({ ...search, ask: () => true }, leaf, trusted, others))
   } catch (error) {
     if (!(error instanceof Exhausted)) throw error
     return { code: 'BUDGET_EXHAUSTED', at: 0, tried: [] }
@@ -60,7 +64,7 @@ export function findPath(question: Question): Verdict {
 function prepare(question: Question): Search {
   const { now, profile = 'rfc5280', depth = BUDGET.depth } = question
   const spend = purse()
-  const remembered = new Map<string, Reason | undefined>()
+  const remembered = { leaf: verdicts(), ca: verdicts(), anchor: verdicts() }
   return {
     now,
     profile,
@@ -70,12 +74,14 @@ function prepare(question: Question): Search {
     ask: signatures(spend),
     purposes: (question.purposes ?? []).map((name) => PURPOSE[name]),
     rule: (one, role) => {
-      const key = `${role} ${one.fingerprint}`
-      if (!remembered.has(key)) remembered.set(key, broken(one, role, { now, profile }))
-      return remembered.get(key)
+      const known = remembered[role]
+      if (!known.has(one)) known.set(one, broken(one, role, { now, profile }))
+      return known.get(one)
     },
   }
 }
+
+const verdicts = () => new Map<Certificate, Reason | undefined>()
 
 function leafRefused(search: Search, leaf: Certificate): Reason | undefined {
   return (
@@ -85,13 +91,15 @@ function leafRefused(search: Search, leaf: Certificate): Reason | undefined {
   )
 }
 
-/** Names come last, so that what is wrong with the path itself is told first (RFC 9525 6: after RFC 5280). */
-function named(verdict: Verdict, { names = [] }: Question): Verdict {
+function leafNamed(leaf: Certificate, { names = [] }: Question): boolean {
+  const own = valuesOf(leaf).names ?? []
+  return names.every((name) => matches(own, name))
+}
+
+/** Names are told last: they are checked against a path that is valid (RFC 9525 6, after RFC 5280 6). */
+function unnamed(verdict: Verdict): Verdict {
   if (!('path' in verdict)) return verdict
   const { path, tried } = verdict
-  const [leaf] = path
-  const own = leaf === undefined ? [] : (valuesOf(leaf).names ?? [])
-  if (names.every((name) => matches(own, name))) return verdict
   return { code: 'NAME_MISMATCH', at: 0, tried: [...tried, { code: 'NAME_MISMATCH', at: 0, path }] }
 }
 
@@ -101,11 +109,12 @@ function rootItself({ ask }: Search, leaf: Certificate): boolean {
 }
 
 /** Certificates that can be read, each once, in the order given. */
-function pool(list: readonly Uint8Array[]): ReadonlyMap<string, Certificate> {
+function pool(list: readonly Uint8Array[]): Pool {
   const found = new Map<string, Certificate>()
   for (const der of list) {
-    const one = parseCertificate(der)
-    if (!isFault(one) && !found.has(one.fingerprint)) found.set(one.fingerprint, one)
+    const key = buffer(der).toString('latin1')
+    const one = found.has(key) ? undefined : parseCertificate(der)
+    if (one !== undefined && !isFault(one)) found.set(key, one)
   }
   return found
 }

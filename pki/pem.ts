@@ -23,10 +23,22 @@ export function pemBlocks(text: string): Block[] | undefined {
     const base64 = body.replace(/[\r\n]/g, '')
     const der = Buffer.from(base64, 'base64')
     if (der.length === 0 || der.toString('base64') !== base64) return undefined
-    blocks.push({ label, der, pem: pem(label, der) })
+    blocks.push({
+      label,
+      der,
+      get pem() {
+        return pem(label, der)
+      },
+    })
     at = skip(text, at + whole.length)
   }
   return blocks
+}
+
+/** The DER of a text that is exactly one certificate; `undefined` for any other text. */
+export function only(text: string): Buffer | undefined {
+  const [block, ...more] = pemBlocks(text) ?? []
+  return block?.label === 'CERTIFICATE' && more.length === 0 ? block.der : undefined
 }
 
 /** DER as strict PEM. */

@@ -2,7 +2,7 @@ import type { Certificate } from './certificate.ts'
 import { soundConstraints } from './constraints.ts'
 import { isFault } from './der.ts'
 import type { Known } from './extensions.ts'
-import { keyKind, strong } from './key.ts'
+import { strong } from './key.ts'
 import { EXTENSION, USAGE } from './oids.ts'
 import type { Reason } from './reasons.ts'
 import { wellFormed } from './syntax.ts'
@@ -50,7 +50,7 @@ function body({ one, role }: Read): Reason | undefined {
     if (['weak', 'unknown'].includes(one.algorithm.scheme)) return 'ALGORITHM_REFUSED'
   }
   if (!one.notBefore.proper || !one.notAfter.proper) return 'TIME_ENCODING'
-  return strong(keyKind(one.key)) ? undefined : 'KEY_REFUSED'
+  return strong(one.kind()) ? undefined : 'KEY_REFUSED'
 }
 
 function soundSerial(serial: Uint8Array): boolean {

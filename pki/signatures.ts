@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Spend } from './budget.ts'
 import type { Certificate } from './certificate.ts'
 import type { RevocationList } from './crl.ts'
-import { fits, keyKind, openKey, verifies } from './key.ts'
+import { fits, openKey, verifies } from './key.ts'
 
 type Signed = Pick<Certificate | RevocationList, 'algorithm' | 'signed' | 'signature'>
 
@@ -20,7 +20,7 @@ export function signatures(spend: Spend): Ask {
   return (one, issuer) => {
     const known = answers.get(one)?.get(issuer)
     if (known !== undefined) return known
-    const answer = fits(keyKind(issuer.key), one.algorithm) && paid(one, issuer)
+    const answer = fits(issuer.kind(), one.algorithm) && paid(one, issuer)
     answers.set(one, (answers.get(one) ?? new Map()).set(issuer, answer))
     return answer
   }

@@ -26,10 +26,9 @@ export function moment(one: Element | undefined): Moment {
   const [month, day, hour, minute, second] = [pair(0), pair(1), pair(2), pair(3), pair(4)]
   if (day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59)
     throw new Malformed(one.body)
-  const date = new Date(0)
-  date.setUTCFullYear(year, month - 1, day)
-  date.setUTCHours(hour, minute, second)
-  return { at: date.getTime(), proper: !general || year >= 2050 || year < 1950 }
+  if (year < 100) throw new Malformed(one.body) // Date.UTC would take it for the last century
+  const at = Date.UTC(year, month - 1, day, hour, minute, second)
+  return { at, proper: !general || year >= 2050 || year < 1950 }
 }
 
 function daysIn(year: number, month: number): number {

@@ -29,6 +29,19 @@ export function count(one: Element | undefined, tag: number = TAG.integer): numb
 /** OBJECT IDENTIFIER with dots. @throws Malformed */
 export function oid(one: Element | undefined, tag: number = TAG.oid): string {
   const { bytes, body, end } = expect(one, tag)
+  const octets = bytes.toString('latin1', body, end)
+  const known = OIDS.get(octets)
+  if (known !== undefined) return known
+  const found = dotted(bytes, body, end)
+  if (OIDS.size < MANY) OIDS.set(octets, found)
+  return found
+}
+
+/** The same few identifiers come again and again. */
+const OIDS = new Map<string, string>()
+const MANY = 500
+
+function dotted(bytes: Uint8Array, body: number, end: number): string {
   if (body === end || (bytes[end - 1] ?? 0) >= 0x80) throw new Malformed(body)
   let text = ''
   let arc = 0
@@ -80,12 +93,20 @@ export function flags(one: Element | undefined, tag: number = TAG.bits): Readonl
 
 /** Text of a character string. @throws Malformed when its octets are not of its type. */
 export function text(one: Element): string {
-  const value = content(one)
-  if (one.tag === TAG.utf8) return utf8(value, one)
-  if (one.tag === TAG.bmp) return wide(value, one)
-  const plain = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
-  if (one.tag !== TAG.teletex && !isAscii(plain)) throw new Malformed(one.body)
+  if (one.tag === TAG.utf8) return utf8(one)
+  if (one.tag === TAG.bmp) return wide(content(one), one)
+  return one.tag === TAG.teletex ? latin(one) : ascii(one)
+}
+
+/** The content octets as ASCII. @throws Malformed */
+export function ascii(one: Element): string {
+  const plain = latin(one)
+  if (!isAscii(plain)) throw new Malformed(one.body)
   return plain
+}
+
+function latin({ bytes, body, end }: Element): string {
+  return bytes.toString('latin1', body, end)
 }
 
 /** Whether every character is below U+0080. */
@@ -97,9 +118,11 @@ export function isAscii(value: string): boolean {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function utf8(value: Uint8Array, one: Element): string {
+function utf8(one: Element): string {
+  const plain = latin(one)
+  if (isAscii(plain)) return plain
   try {
-    return UTF8.decode(value)
+    return UTF8.decode(content(one))
   } catch {
     throw new Malformed(one.body) // the decoder's own error says no more
   }

@@ -1,6 +1,5 @@
 import { type Certificate, selfIssued } from './certificate.ts'
 import type { Known } from './extensions.ts'
-import { keyKind } from './key.ts'
 import { EXTENSION, PURPOSE, USAGE } from './oids.ts'
 import type { Reason } from './reasons.ts'
 
@@ -18,8 +17,8 @@ export function webpki(one: Certificate, known: Known, role: string): Reason | u
 }
 
 /** BR 6.1.5: RSA moduli of whole octets, or one of three curves. */
-function soundKey({ key }: Certificate): boolean {
-  const kind = keyKind(key)
+function soundKey(one: Certificate): boolean {
+  const kind = one.kind()
   return kind.family === 'ec' || (kind.family === 'rsa' && kind.bits % 8 === 0)
 }
 

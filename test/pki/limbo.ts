@@ -1,6 +1,6 @@
 import type { Wanted } from '../../pki/match.ts'
 import { findPath, type Question } from '../../pki/path.ts'
-import { pemBlocks } from '../../pki/pem.ts'
+import { only, pemBlocks } from '../../pki/pem.ts'
 
 /** A case of x509-limbo, as far as it is read here. */
 export interface Case {
@@ -57,7 +57,7 @@ export function question(one: Case): Question {
     leaf: der([one.peer_certificate])[0] ?? new Uint8Array(),
     intermediates: der(one.untrusted_intermediates),
     anchors: der(one.trusted_certs),
-    crls: der(one.crls ?? []),
+    crls: (one.crls ?? []).map((text) => pemBlocks(text)?.[0]?.der ?? new Uint8Array()),
     now: one.validation_time ? Date.parse(one.validation_time) : Date.now(),
     purposes: asked.length > 0 ? asked.filter(isPurpose) : [usual],
     names: peers.map(wanted),
@@ -89,5 +89,5 @@ function wanted({ kind, value }: Peer): Wanted {
 
 /** What is not PEM stays a certificate that cannot be read. */
 function der(list: readonly string[]): Uint8Array[] {
-  return list.map((text) => pemBlocks(text)?.[0]?.der ?? new Uint8Array())
+  return list.map((text) => only(text) ?? new Uint8Array())
 }
