@@ -10,7 +10,12 @@ import {
   ListSecretsCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
-import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
 import { packaged } from '../../cli/package.ts'
 import type { AcmOptions } from '../../local/acm/index.ts'
 import type { Images } from '../../local/ecs/images.ts'
@@ -87,6 +92,8 @@ export interface Stage {
   certificate(
     arn: string,
   ): Promise<{ readonly serial: string; readonly names: readonly string[] } | undefined>
+  /** Lets time pass by the minute, and every function that it wakes come to its end: no jump hits one in the middle. */
+  elapse(milliseconds: number): Promise<void>
   /** Queues a message for `reconcile`. */
   send(body: string): Promise<void>
   /** Takes everything out of the dead-letter queue. */
@@ -150,6 +157,7 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
     async kept(name) {
       return required(await view.secret(name), `a secret ${name}`)
     },
+    elapse: elapsing(aws),
     ...posting(made.sqs, resources),
     assume: (role) => required(aws.iam.assume(resources[role] ?? '', 'test'), `a role ${role}`),
     async close() {
@@ -234,6 +242,24 @@ function looking({
   }
 }
 
+const MINUTE = 60_000
+
+/** `advance` by itself waits three real seconds for a function: on a busy machine one may take longer. */
+function elapsing({ clock, lines }: Local) {
+  const running = () => {
+    const all = lines().map(({ message }) => message)
+    const count = (word: string) =>
+      all.filter((line) => line.startsWith(`${word} RequestId:`)).length
+    return count('START') - count('END')
+  }
+  return async (milliseconds: number) => {
+    for (let left = milliseconds; left >= 0; left -= MINUTE) {
+      await clock.advance(Math.min(left, MINUTE))
+      while (running() > 0) await clock.advance(0)
+    }
+  }
+}
+
 /** The queue and its dead letters. */
 function posting(sqs: SQSClient, resources: Readonly<Record<string, string>>) {
   const QueueUrl = resources['DeadLetters']
@@ -251,7 +277,8 @@ function posting(sqs: SQSClient, resources: Readonly<Record<string, string>>) {
       for (;;) {
         const { Messages = [] } = await sqs.send(receive)
         if (Messages.length === 0) return all
-        for (const { Body = '', MessageAttributes: notes = {} } of Messages) {
+        for (const { Body = '', MessageAttributes: notes = {}, ReceiptHandle } of Messages) {
+          await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))
           const [code = '', reason = ''] = ['code', 'reason'].map((key) => notes[key]?.StringValue)
           all.push({ body: Body, code, reason })
         }

@@ -1,0 +1,155 @@
+import { RenewCertificateCommand } from '@aws-sdk/client-acm'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { authority, leaf } from '../../local/x509/x509.ts'
+import { keyOf, passphraseOf } from '../support/opened.ts'
+import { HOME, type Stage, stage } from '../support/stage.ts'
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+
+let on: Stage
+let tampering = false
+/** Every spelling of every private key and passphrase that was really used. */
+const needles = new Set<string>()
+/** What went wrong on the way, as a person saw it. */
+const complaints: string[] = []
+
+beforeAll(async () => {
+  on = await stage({ flow: true, sealing: true, acm: { tamper } })
+  await issued()
+  await renewed()
+  await troubled()
+}, 120_000)
+
+afterAll(async () => {
+  await on.close()
+  expect(on.notes).toEqual([])
+})
+
+async function tamper<T extends { readonly action: string }>(issued: T) {
+  if (!tampering || issued.action !== 'RENEWAL') return issued
+  const now = on.aws.clock.now()
+  const lasting = { notBefore: now - DAY, notAfter: now + 395 * DAY }
+  const parent = await authority({ name: 'Nobody', ...lasting })
+  const made = await leaf({ parent, names: ['color.mesh.internal'], ...lasting })
+  return { ...made, chain: `${parent.certificate}\n` }
+}
+
+/** Stacks that succeed and that fail, and an update. */
+async function issued(): Promise<void> {
+  const deploy = (name: string, properties: Readonly<Record<string, unknown>>) => {
+    const Properties = {
+      ServiceToken: { 'Fn::ImportValue': 'certrelay-certificate' },
+      ...properties,
+    }
+    const template = { Resources: { Identity: { Type: 'Custom::ClientCertificate', Properties } } }
+    return on.aws.deploy({ name, template }).catch((error: Error) => complaints.push(error.message))
+  }
+  await deploy('good', on.wish('color'))
+  await remember('color')
+  await deploy('taken', on.wish('color'))
+  await deploy('bad', on.wish('bad', { Name: 'nodot' }))
+  await deploy('good', on.wish('color', { Name: 'blue.mesh.internal' }))
+  await remember('color')
+}
+
+/** A renewal, and one that is rejected. */
+async function renewed(): Promise<void> {
+  const { source } = (await on.bundle('color')).facts
+  for (const bad of [false, true]) {
+    tampering = bad
+    await on.acm.send(new RenewCertificateCommand({ CertificateArn: source }))
+    await on.elapse(MINUTE)
+    await remember('color')
+  }
+}
+
+/** Failures in the middle of work, when a passphrase is at hand. */
+async function troubled(): Promise<void> {
+  const operations = ['ExportCertificate', 'Encrypt', 'PutSecretValue', 'GetSecretValue', 'Decrypt']
+  tampering = false
+  const { source } = (await on.bundle('color')).facts
+  for (const operation of operations) {
+    on.aws.faults.add({ operation, times: 3 }, { kind: 'lost' })
+    await on.acm.send(new RenewCertificateCommand({ CertificateArn: source }))
+    await on.elapse(MINUTE)
+    on.aws.faults.clear()
+    await on.elapse(15 * MINUTE)
+    await remember('color')
+  }
+  const refused = on.aws.faults.add(
+    { operation: 'PutSecretValue' },
+    { kind: 'error', status: 400, code: 'AccessDeniedException' },
+  )
+  await on.desk.ask('certrelay-certificate', { properties: on.wish('refused') })
+  refused()
+  await on.send('junk')
+  await on.elapse(MINUTE)
+}
+
+async function remember(secret: string): Promise<void> {
+  for (const version of (await on.kept(secret)).versions) {
+    const { privateKey } = await on.bundle(secret, version)
+    const key = await keyOf(on, secret, { version })
+    const { d = '' } = key.export({ format: 'jwk' })
+    const secrets = [
+      await passphraseOf(on, secret, { version }),
+      key.export({ type: 'pkcs8', format: 'der' }),
+      Buffer.from(d, 'base64url'),
+    ]
+    for (const bytes of secrets) {
+      for (const way of ['base64', 'base64url', 'hex'] as const) needles.add(bytes.toString(way))
+    }
+    needles.add((await passphraseOf(on, secret, { version })).toString())
+    const plain = key.export({ type: 'pkcs8', format: 'pem' }).toString()
+    for (const line of `${plain}\n${privateKey}`.split('\n')) {
+      if (line.length === 64) needles.add(line)
+    }
+  }
+}
+
+/** Everything that people and machines other than readers of the secret can see. */
+async function sinks(): Promise<Readonly<Record<string, string>>> {
+  const stacks = await Promise.all(
+    ['certrelay', 'good'].map((StackName) =>
+      on.aws.call('cloudformation', 'DescribeStackEvents', { StackName }, { region: HOME }),
+    ),
+  )
+  return {
+    logs: on.aws
+      .lines()
+      .map(({ message }) => message)
+      .join('\n'),
+    trail: JSON.stringify(on.aws.events()),
+    letters: JSON.stringify(await on.letters()),
+    stacks: JSON.stringify(stacks),
+    answers: on.desk.written.join('\n'),
+    complaints: complaints.join('\n'),
+    tags: JSON.stringify(await on.kept('color')),
+  }
+}
+
+function leaks(seen: Readonly<Record<string, string>>): string[] {
+  return Object.entries(seen).flatMap(([sink, text]) =>
+    [...needles].some((needle) => text.includes(needle)) ? [sink] : [],
+  )
+}
+
+it('no private key and no passphrase that was really used is in any log, record, answer or letter', async () => {
+  const seen = await sinks()
+
+  expect(leaks(seen)).toEqual([])
+  expect(Object.entries(seen).filter(([, text]) => text.length < 100)).toEqual([])
+  expect(seen['complaints']).toMatch(/SECRET_TAKEN.*PROPERTY_INVALID/s)
+  expect(seen['logs']).toMatch(/"message":"rejected"/)
+  expect(seen['logs']).toMatch(/"message":"comes-again"/)
+  expect(needles.size).toBeGreaterThan(8 * 12)
+})
+
+it('and one that is would be found', async () => {
+  const spare = await passphraseOf(on, 'color')
+
+  on.aws.log(HOME, 'control', 'stream', JSON.stringify({ passphrase: spare.toString() }))
+
+  expect(leaks(await sinks())).toEqual(['logs'])
+})
