@@ -53,7 +53,10 @@ describe('the package', () => {
   })
 
   test('holds no secret: functions get names and addresses', () => {
-    const known = ['CERTRELAY_DEAD_LETTERS', 'CERTRELAY_KEYS', 'CERTRELAY_ORG', 'CERTRELAY_QUEUE']
+    const known = [
+      ...['CERTRELAY_DEAD_LETTERS', 'CERTRELAY_FORMER_KEYS', 'CERTRELAY_KEYS'],
+      ...['CERTRELAY_MIN_REGIONS', 'CERTRELAY_ORG', 'CERTRELAY_QUEUE'],
+    ]
 
     for (const [id, { Properties }] of ofType(resources, 'AWS::Lambda::Function')) {
       const variables = record(record(Properties['Environment'])['Variables'])
@@ -132,7 +135,7 @@ describe('what wakes it', () => {
     expect(mapping?.Properties['FunctionResponseTypes']).toEqual(['ReportBatchItemFailures'])
   })
 
-  test('a dead letter, a rejected certificate and a sweep that stands still call a person', () => {
+  test('what needs a person calls one: dead letters, refused and failed certificates, KMS, a sweep that stands still', () => {
     const alarms = ofType(resources, 'AWS::CloudWatch::Alarm')
     const metrics = alarms.map(([, { Properties }]) => Properties['MetricName'])
 
@@ -140,6 +143,8 @@ describe('what wakes it', () => {
       'ApproximateNumberOfMessagesVisible',
       'Attention',
       'Invocations',
+      'KmsIntegrity',
+      'KmsUnavailable',
       'Rejected',
     ])
     for (const [id, { Properties }] of alarms) {
@@ -242,21 +247,31 @@ describe('what the functions may do', () => {
   })
 
   test('passphrases are sealed and opened under the organisation only', () => {
-    const sealing = ROLES.flatMap((id) => {
+    const all = ROLES.flatMap((id) => {
       const role = resources.get(id)
       return role === undefined ? [] : statements(role)
-    }).filter(({ Action }) => Action.includes('kms:Encrypt'))
-
-    expect(sealing.length).toBe(2)
-    for (const { Condition, Resource } of sealing) {
-      expect(Resource).toEqual([{ Ref: 'Keys' }])
-      expect(Condition).toEqual({
-        StringEquals: {
-          'kms:EncryptionContext:org': { Ref: 'Org' },
-          'kms:EncryptionContext:purpose': 'passphrase',
-        },
-      })
+    })
+    const bound = {
+      StringEquals: {
+        'kms:EncryptionContext:org': { Ref: 'Org' },
+        'kms:EncryptionContext:purpose': 'passphrase',
+      },
     }
+    const of = (sid: string) => all.filter(({ Sid }) => Sid === sid)
+
+    for (const [sid, action, resource] of [
+      ['SealPassphrases', 'kms:Encrypt', 'Keys'],
+      ['OpenPassphrases', 'kms:Decrypt', 'Keys'],
+      ['OpenUnderFormerKeys', 'kms:Decrypt', 'FormerKeys'],
+    ] as const) {
+      expect(of(sid), sid).toHaveLength(2)
+      for (const { Action, Resource, Condition } of of(sid)) {
+        expect(Action, sid).toEqual([action])
+        expect(Resource, sid).toEqual([{ Ref: resource }])
+        expect(Condition, sid).toEqual(bound)
+      }
+    }
+    expect(all.filter(({ Action }) => Action.includes('kms:Encrypt'))).toHaveLength(2)
   })
 })
 
