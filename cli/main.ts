@@ -6,7 +6,11 @@ import { local } from './local.ts'
 /** A command of `npx certrelay`: gets the words after its name, answers the exit status. */
 export type Command = (words: readonly string[]) => Promise<number>
 
-const COMMANDS: Readonly<Record<string, Command>> = { local }
+const COMMANDS: Readonly<Record<string, Command>> = {
+  audit: async (words) => (await import('./audit.ts')).audit(words),
+  local,
+  reseal: async (words) => (await import('./reseal.ts')).reseal(words),
+}
 
 const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
 
@@ -17,6 +21,9 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
     --start TIME   its clock begins there, like 2026-01-31T00:00:00Z (default: now)
     --still        its clock stands still until it is moved
     --seed N       makes identifiers and faults repeatable (default: 1)
+  npx certrelay audit --secret NAME [--group LOG-GROUP]… [--hours N] [--json]
+                                  every use of a KMS key for a secret: audit lines and CloudTrail, joined; 1 when they differ
+  npx certrelay reseal [--plan]   has every secret sealed under the configured keys; --plan only says which need it
   npx certrelay --version
 
   npm start                       the whole path on a local AWS, with real Envoys

@@ -1,0 +1,31 @@
+import { GetFunctionConfigurationCommand, type LambdaClient } from '@aws-sdk/client-lambda'
+
+/** What the deployed functions are configured with: the truth about which keys seal. */
+export interface Installed {
+  readonly keys: readonly string[]
+  readonly former: readonly string[]
+  /** URL. */
+  readonly queue: string
+}
+
+/** @throws Error when certrelay is not deployed in this region */
+export async function installed(lambda: LambdaClient): Promise<Installed> {
+  const command = new GetFunctionConfigurationCommand({ FunctionName: 'certrelay-reconcile' })
+  const { Environment } = await lambda.send(command).catch((cause: unknown) => {
+    const name = cause instanceof Error ? cause.name : 'Error'
+    throw new Error(
+      `cannot read the configuration of certrelay-reconcile (${name}); set AWS_REGION to where certrelay is deployed, and credentials that may lambda:GetFunctionConfiguration`,
+      { cause },
+    )
+  })
+  const variable = (name: string) => Environment?.Variables?.[name] ?? ''
+  const list = (name: string) =>
+    variable(name)
+      .split(/[\s,]+/)
+      .filter(Boolean)
+  return {
+    keys: list('CERTRELAY_KEYS'),
+    former: list('CERTRELAY_FORMER_KEYS'),
+    queue: variable('CERTRELAY_QUEUE'),
+  }
+}
