@@ -9,6 +9,7 @@ import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { record, stage, verify } from './publish.ts'
 import { reseal } from './reseal.ts'
+import { type Rolling, roll } from './roll.ts'
 
 type Needs = Pick<
   Ports,
@@ -94,14 +95,10 @@ function isEnd({ step }: Decision): boolean {
 }
 
 /** What one run remembers from step to step; everything else is read again. */
-interface Run {
+interface Run extends Rolling {
   readonly checked?: NonNullable<Observed['checked']>
-  /** Services that it has rolled. */
-  readonly rolled: readonly string[]
   /** It won the promotion. */
   readonly mine: boolean
-  /** How often it was not told whether a deployment began. */
-  readonly doubts: number
   /** It has seen to how the passphrase is sealed, as far as that is possible now. */
   readonly resealed: boolean
 }
@@ -227,41 +224,6 @@ async function act(ports: Needs, seen: Seen, decision: Decision, run: Run): Prom
     default:
       return {}
   }
-}
-
-/** Runs ask so often in vain for a deployment, and pause so long before they look whether it began. */
-const MOST_DOUBTS = 2
-const PAUSE = 1_000
-
-/**
- * Starts deployments, each once. Whether one began is not known when its answer is lost, and ECS would begin another one:
- * then this run looks again, and decides again.
- */
-async function roll(
-  { fleet, clock, log }: Needs,
-  about: {
-    readonly secret: string
-    readonly version: string
-    readonly services: readonly string[]
-  },
-  { rolled, doubts }: Run,
-): Promise<Partial<Run>> {
-  const { secret, version, services } = about
-  const begun = [...rolled]
-  for (const target of services) {
-    try {
-      const deployment = await fleet.roll(target)
-      begun.push(target)
-      log.info('rollout-started', { secret, version, target, deployment })
-    } catch (error) {
-      if (!(error instanceof RelayError) || error.remedy !== 'retry' || doubts >= MOST_DOUBTS)
-        throw error
-      log.warn('rollout-unsure', { secret, version, target, reason: error.message })
-      await clock.sleep(PAUSE * (doubts + 1))
-      return { rolled: begun, doubts: doubts + 1 }
-    }
-  }
-  return { rolled: begun }
 }
 
 /** Says which services will not learn of a promotion. */
