@@ -5,7 +5,7 @@ import { keyRegion } from '../pki/sealed.ts'
 // npm run deploy: puts the stack into the account that the environment's credentials belong to. Arguments go to osls.
 
 const ROOT = join(import.meta.dirname, '..')
-const { CERTRELAY_ORG = '', CERTRELAY_KEYS = '' } = process.env
+const { CERTRELAY_ORG = '' } = process.env
 const wrong = refusal()
 
 if (wrong !== undefined) {
@@ -26,10 +26,17 @@ if (wrong !== undefined) {
 function refusal(): string | undefined {
   if (!/^[A-Za-z0-9 ._-]{1,64}$/.test(CERTRELAY_ORG))
     return 'set CERTRELAY_ORG to the name of your organization (1 to 64 letters, digits, space, . _ -): it goes into every encryption context and cannot be changed later without sealing everything again'
+  const bad = ['CERTRELAY_KEYS', 'CERTRELAY_FORMER_KEYS'].find(
+    (name) => !areKeys(process.env[name]),
+  )
+  return bad && `set ${bad} to ARNs of KMS keys, separated by commas, or leave it out`
+}
+
+function areKeys(text = ''): boolean {
   try {
-    for (const key of CERTRELAY_KEYS === '' ? [] : CERTRELAY_KEYS.split(',')) keyRegion(key)
-    return undefined
+    for (const key of text === '' ? [] : text.split(',')) keyRegion(key)
+    return true
   } catch {
-    return 'set CERTRELAY_KEYS to ARNs of KMS keys, one a region, separated by commas, or leave it out'
+    return false // which of them is wrong shows when they are looked at
   }
 }

@@ -18,7 +18,7 @@ Environment
   CERTRELAY_APP           host:port of the application (default: Envoy answers with the secret's name)
   CERTRELAY_DIR           folder in memory for the material (/run/certrelay)
   CERTRELAY_ALLOW_DISK    1: that folder may be on a disk (0)
-  CERTRELAY_ORG           organisation that passphrases are sealed for
+  CERTRELAY_ORG           organization that passphrases are sealed for
   CERTRELAY_KEYS          ARNs of the KMS keys, one per region
   CERTRELAY_DEADLINE      seconds until the material must be there (30)
   CERTRELAY_DRAIN         seconds that requests under way get on SIGTERM (20)

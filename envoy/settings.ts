@@ -91,7 +91,7 @@ export function settings(environment: Environment): Settings {
     disk: optional('ALLOW_DISK', yes, '1 or 0') ?? false,
   }
   if (parsed.keys.length > 0 && parsed.org === undefined) {
-    refuse('ORG', 'the organisation that CERTRELAY_KEYS seal for')
+    refuse('ORG', 'the organization that CERTRELAY_KEYS seal for')
   }
   if (bad.length > 0) throw new RelayError('CONFIG_INVALID', `set ${bad.join(', ')}`)
   return Object.freeze(parsed)

@@ -51,7 +51,7 @@ export function failover(keyholes: readonly Keyhole[], around: Surroundings): Ke
     line.end('integrity', [])
     throw new RelayError(
       'CONTEXT_MISMATCH',
-      `cannot ${action} without a whole encryption context: organisation, purpose, secret and version`,
+      `cannot ${action} without a whole encryption context: organization, purpose, secret and version`,
     )
   }
 

@@ -20,7 +20,7 @@ export interface Ports {
   readonly passphrase: () => Secret
   /** Absent when no KMS keys are configured: passphrases are then stored as they are. */
   readonly keys: Keys | undefined
-  /** The organisation in every encryption context. */
+  /** The organization in every encryption context. */
   readonly org: string
 }
 

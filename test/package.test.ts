@@ -246,7 +246,7 @@ describe('what the functions may do', () => {
     }
   })
 
-  test('passphrases are sealed and opened under the organisation only', () => {
+  test('passphrases are sealed and opened under the organization only', () => {
     const all = ROLES.flatMap((id) => {
       const role = resources.get(id)
       return role === undefined ? [] : statements(role)

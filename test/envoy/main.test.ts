@@ -129,7 +129,7 @@ test('a task role that may not read the secret ends with 77 and the request id',
   )
 })
 
-test('a passphrase sealed for another organisation is not opened: 65', async () => {
+test('a passphrase sealed for another organization is not opened: 65', async () => {
   const keys = [await newKey('us-east-1')]
   const secret = await store(await material(await root()), keys)
 

@@ -99,7 +99,7 @@ test('a folder too long for a Unix socket is refused', () => {
   expect(failure({ ...server, CERTRELAY_DIR: `/${'d'.repeat(96)}` })).toContain('CERTRELAY_DIR')
 })
 
-test('sealed passphrases need an organisation', () => {
+test('sealed passphrases need an organization', () => {
   const CERTRELAY_KEYS = 'arn:aws:kms:us-east-1:111122223333:key/1234'
 
   expect(failure({ ...server, CERTRELAY_KEYS })).toContain('CERTRELAY_ORG')

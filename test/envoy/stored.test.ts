@@ -84,7 +84,7 @@ test('a replica that does not exist is not the answer of a primary that is away'
   await expect(fetching).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
 })
 
-test('a sealed passphrase is opened for the organisation, the secret and the version', async () => {
+test('a sealed passphrase is opened for the organization, the secret and the version', async () => {
   const seen: Context[] = []
   const keys = {
     open: async (_: unknown, context: Context) => {
