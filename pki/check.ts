@@ -1,7 +1,9 @@
 import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto'
 import { certificates } from './bundle.ts'
 import { RelayError } from './error.ts'
+import { findPath } from './path.ts'
 import { pemBlocks } from './pem.ts'
+import { REASONS, type Reason } from './reasons.ts'
 import type { Secret } from './secret.ts'
 
 /** Why a bundle must not be published: data for logs and people; no material in it. */
@@ -13,6 +15,7 @@ export interface Finding {
     | 'ANCHOR_MISSING'
     | 'CHAIN_BROKEN'
     | 'ISSUER_NOT_CA'
+    | 'PATH_REFUSED'
     | 'NOT_YET_VALID'
     | 'EXPIRED'
     | 'USAGE_MISSING'
@@ -62,12 +65,52 @@ export function check(candidate: Candidate, now: number): Finding[] {
   if (anchors === undefined || anchors.length === 0) {
     return [finding('ANCHOR_MISSING', 'anchors', 'at least one configured anchor')]
   }
+  const path = checkPath([leaf, ...chain], anchors, now)
+  const usages = checkUsages(leaf, candidate.usages)
+  const asked = usages.length > 0 ? [] : candidate.usages
+  const rules = path.length > 0 ? [] : checkRules([leaf, ...chain], anchors, asked, now)
   return [
     ...checkKey(leaf, candidate),
-    ...checkPath([leaf, ...chain], anchors, now),
-    ...checkUsages(leaf, candidate.usages),
+    ...path,
+    ...rules,
+    ...usages,
     ...checkNames(leaf, candidate),
   ]
+}
+
+/** Every rule of RFC 5280 section 6, for a chain that is in order: names, lengths, purposes, criticality, algorithms … */
+function checkRules(
+  [leaf, ...chain]: readonly X509Certificate[],
+  anchors: readonly X509Certificate[],
+  purposes: readonly Usage[],
+  now: number,
+): Finding[] {
+  if (leaf === undefined) return []
+  const ders = (list: readonly X509Certificate[]) => list.map(({ raw }) => raw)
+  const verdict = findPath({
+    leaf: leaf.raw,
+    intermediates: ders(chain),
+    anchors: ders(anchors),
+    purposes,
+    now,
+  })
+  if ('path' in verdict) return []
+  const where = verdict.at > chain.length ? 'anchors' : label(verdict.at)
+  return [finding(CODES[verdict.code] ?? 'PATH_REFUSED', where, told(verdict.code))]
+}
+
+/** Where the path's reason has a finding's code of its own. */
+const CODES: Partial<Record<Reason, Finding['code']>> = {
+  EXPIRED: 'EXPIRED',
+  NOT_YET_VALID: 'NOT_YET_VALID',
+  CA_MISSING: 'ISSUER_NOT_CA',
+  PURPOSE_MISSING: 'USAGE_MISSING',
+  SIGNATURE_INVALID: 'CHAIN_BROKEN',
+  ISSUER_MISSING: 'CHAIN_BROKEN',
+}
+
+function told(code: Reason): string {
+  return `${code}: ${REASONS[code]}`
 }
 
 function checkKey(leaf: X509Certificate, { privateKey, passphrase }: Candidate): Finding[] {

@@ -35,10 +35,13 @@ function isDomain(value: string): boolean {
 
 /** An address and a mask whose ones come first (RFC 4632 3.1). */
 function contiguous(range: Uint8Array): boolean {
-  const mask = [...range.subarray(range.length / 2)]
-    .map((octet) => octet.toString(2).padStart(8, '0'))
-    .join('')
-  return !mask.includes('01')
+  let ended = false
+  for (let at = range.length / 2; at < range.length; at++) {
+    const zeros = ~(range[at] ?? 0) & 0xff
+    if ((ended && zeros !== 0xff) || (zeros & (zeros + 1)) !== 0) return false
+    ended ||= zeros !== 0
+  }
+  return true
 }
 
 /** How many comparisons checking a certificate takes: budgeted before a single one is made. */

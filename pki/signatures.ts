@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Spend } from './budget.ts'
-import type { Certificate } from './certificate.ts'
+import { type Certificate, selfIssued } from './certificate.ts'
 import type { RevocationList } from './crl.ts'
 import { fits, openKey, verifies } from './key.ts'
 
@@ -30,4 +30,9 @@ export function signatures(spend: Spend): Ask {
     const key = keyOf(issuer)
     return key !== undefined && verifies(key, algorithm, signed, signature)
   }
+}
+
+/** Whether a certificate is signed by its own key under its own name, as roots are. */
+export function selfSigned(one: Certificate): boolean {
+  return selfIssued(one) && signatures(() => undefined)(one, one)
 }

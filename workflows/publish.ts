@@ -48,7 +48,10 @@ export async function stage(ports: Needs, held: Held, certificate: Certificate):
       version,
       outcome: 'ok',
     })
-    const material = { ...exported, chain: arrange(exported.chain), anchors }
+    const { chain, dropped } = arrange(exported, anchors, ports.clock.now())
+    for (const { certificate: place, why } of dropped)
+      log.info('chain-dropped', { source: certificate.arn, certificate: place, why })
+    const material = { ...exported, chain, anchors }
     if (held.versions.size === 0)
       refuse(check(candidate(material, passphrase, certificate), ports.clock.now()), certificate)
     const sealed = await ports.keys?.seal(passphrase, context(ports.org, held.arn, version))

@@ -1,3 +1,4 @@
+import { examine } from '../pki/anchors.ts'
 import { certificates, encodeTrust } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { pem } from '../pki/pem.ts'
@@ -104,6 +105,7 @@ async function gather({ authority, clock, log }: Needs, wanted: Trusted): Promis
           `${from}: it ended on ${certificate.validToDate.toISOString()}; leave it out`,
         )
       }
+      if (anchors.has(certificate.fingerprint256)) continue
       anchors.set(certificate.fingerprint256, pem('CERTIFICATE', certificate.raw))
       log.info('anchor', {
         from,
@@ -111,7 +113,10 @@ async function gather({ authority, clock, log }: Needs, wanted: Trusted): Promis
       })
     }
   }
-  return [...anchors.values()]
+  const list = [...anchors.values()]
+  for (const { code, at, rule } of examine(list.join(''), clock.now()))
+    log.warn('anchor-doubtful', { code, at, rule })
+  return list
 }
 
 function parse(text: string, from: string) {

@@ -193,7 +193,8 @@ describe('USAGE_MISSING', () => {
   test.each([
     [['clientAuth' as const], ['USAGE_MISSING leaf']],
     [['serverAuth' as const], ['USAGE_MISSING leaf']],
-    [[], ['USAGE_MISSING leaf', 'USAGE_MISSING leaf']],
+    // an extension without a single usage is malformed besides
+    [[], ['PATH_REFUSED leaf', 'USAGE_MISSING leaf', 'USAGE_MISSING leaf']],
   ])('a leaf for %j only', async (purposes, expected) => {
     expect(await withLeaf({ purposes })).toEqual(expected)
   })
@@ -211,16 +212,42 @@ describe('NAMES_DIFFER', () => {
     ['a name more', ['color.mesh.internal', 'blue.mesh.internal', 'red.mesh.internal']],
     ['another name', ['color.mesh.internal', 'red.mesh.internal']],
     ['none', []],
-    ['two names in one', ['blue.mesh.internal DNS:color.mesh.internal']],
-    ['two names in one, as they are printed', ['blue.mesh.internal, DNS:color.mesh.internal']],
   ])('%s', async (_, names) => {
     expect(await withLeaf({ names, subject: 'color.mesh.internal' })).toEqual(['NAMES_DIFFER leaf'])
+  })
+
+  test.each([
+    ['two names in one', ['blue.mesh.internal DNS:color.mesh.internal']],
+    ['two names in one, as they are printed', ['blue.mesh.internal, DNS:color.mesh.internal']],
+  ])('%s, which is no name at all', async (_, names) => {
+    const findings = await withLeaf({ names, subject: 'color.mesh.internal' })
+
+    expect(findings).toEqual(['PATH_REFUSED leaf', 'NAMES_DIFFER leaf'])
   })
 
   test('neither order nor case counts, and without a request nothing is compared', () => {
     const names = ['DNS:BLUE.mesh.internal', 'DNS:color.mesh.internal']
 
     expect(codes({ names })).toEqual([])
+  })
+})
+
+describe('PATH_REFUSED', () => {
+  test('a path length that the chain exceeds, although every signature is good', async () => {
+    const life = { notBefore: START - DAY, notAfter: START + 900 * DAY }
+    const upper = await authority({ name: 'Upper', parent: sound.root, pathLength: 0, ...life })
+    const lower = await authority({ name: 'Lower', parent: upper, pathLength: 0, ...life })
+    const one = { ...sound, leaf: await leafOf(lower) }
+    const chain = `${lower.certificate}\n${upper.certificate}`
+    const findings = check(candidate(one, { chain }), START)
+
+    expect(findings).toEqual([
+      {
+        code: 'PATH_REFUSED',
+        certificate: 'chain[1]',
+        rule: expect.stringMatching(/^PATH_LENGTH_EXCEEDED: .*RFC 5280 6\.1\.4/),
+      },
+    ])
   })
 })
 
