@@ -50,42 +50,6 @@ async function news(before: Awaited<ReturnType<Stage['holdings']>>) {
   }
 }
 
-describe('work that does not end in the time of its invocation goes on in a fresh one', () => {
-  it('when ACM hangs', async () => {
-    const before = await on.holdings()
-    const { event, answered, answers } = request('hanging')
-    on.aws.faults.add(
-      { service: 'acm', operation: 'RequestCertificate', times: 1 },
-      { kind: 'hang' },
-    )
-
-    const left = await visit(handler, event, working(300))
-    const answer = await answered
-
-    expect(left).toEqual({ status: 'LATER' })
-    expect(answer.Status, answer.Reason).toBe('SUCCESS')
-    expect((await on.bundle('hanging')).facts.source).toBe(answer.Data['CertificateArn'])
-    expect((await news(before)).certificates).toEqual([answer.Data['CertificateArn']])
-    expect(answers()).toHaveLength(1)
-  })
-
-  it('when ACM is slow to issue', async () => {
-    gate = Promise.withResolvers()
-    const before = await on.holdings()
-    const { event, answered, answers } = request('slow')
-
-    const left = await visit(handler, event, working(300))
-    const waiting = [await news(before), [...answers()]]
-    gate.resolve()
-    const answer = await answered
-
-    expect(left).toEqual({ status: 'LATER' })
-    expect(waiting).toEqual([{ certificates: [expect.any(String)], secrets: [] }, []])
-    expect(answer.Status, answer.Reason).toBe('SUCCESS')
-    expect((await news(before)).certificates).toEqual([answer.Data['CertificateArn']])
-  })
-})
-
 describe('CloudFormation has its answer', () => {
   it('with what to look for, when the time of the whole request is up in the middle of work', async () => {
     gate = Promise.withResolvers()
@@ -243,4 +207,41 @@ describe('one certificate, one secret and one version are there after the lost a
       })
     },
   )
+})
+
+// last: Lambda would freeze what hangs, and here it wakes up again after the client's ten seconds
+describe('work that does not end in the time of its invocation goes on in a fresh one', () => {
+  it('when ACM hangs', async () => {
+    const before = await on.holdings()
+    const { event, answered, answers } = request('hanging')
+    on.aws.faults.add(
+      { service: 'acm', operation: 'RequestCertificate', times: 1 },
+      { kind: 'hang' },
+    )
+
+    const left = await visit(handler, event, working(300))
+    const answer = await answered
+
+    expect(left).toEqual({ status: 'LATER' })
+    expect(answer.Status, answer.Reason).toBe('SUCCESS')
+    expect((await on.bundle('hanging')).facts.source).toBe(answer.Data['CertificateArn'])
+    expect((await news(before)).certificates).toEqual([answer.Data['CertificateArn']])
+    expect(answers()).toHaveLength(1)
+  })
+
+  it('when ACM is slow to issue', async () => {
+    gate = Promise.withResolvers()
+    const before = await on.holdings()
+    const { event, answered, answers } = request('slow')
+
+    const left = await visit(handler, event, working(300))
+    const waiting = [await news(before), [...answers()]]
+    gate.resolve()
+    const answer = await answered
+
+    expect(left).toEqual({ status: 'LATER' })
+    expect(waiting).toEqual([{ certificates: [expect.any(String)], secrets: [] }, []])
+    expect(answer.Status, answer.Reason).toBe('SUCCESS')
+    expect((await news(before)).certificates).toEqual([answer.Data['CertificateArn']])
+  })
 })
