@@ -22,7 +22,9 @@ export interface Clock {
   after(milliseconds: number, task: (until: number) => Promise<void> | void): Alarm
   /** Moves on by so many milliseconds, running what falls due in order and waiting for each. */
   advance(milliseconds: number): Promise<void>
-  /** Resolves after so many milliseconds of this clock. */
+  /** False after `close`: time no longer passes. */
+  readonly running: boolean
+  /** Resolves after so many milliseconds of this clock. @throws Error when the clock is closed meanwhile */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
   /**
    * Work that was set off at this instant (a delivery, an asynchronous invocation): `advance` lets it end before
@@ -73,12 +75,16 @@ export function clock(options: {
     entries.shift()
     return first
   }
+  /** What fails because everything ends is no news. */
+  const tell = (error: unknown) => {
+    if (!closed) report(error)
+  }
   const run = async (entry: Entry, until: number) => {
     if (entry.cancelled || closed) return
     try {
       await entry.task(until)
     } catch (error) {
-      report(error)
+      tell(error)
     }
   }
   const arm = () => {
@@ -112,25 +118,28 @@ export function clock(options: {
       },
     }
   }
-  const held = new Set<Promise<unknown>>()
+  /** What is waited for, and how to stop waiting. */
+  const held = new Map<Promise<unknown>, () => void>()
   const hold = (work: Promise<unknown>) => {
-    let tired: NodeJS.Timeout | undefined
+    let leave = () => {}
     const patience = new Promise<void>((resolve) => {
-      tired = setTimeout(resolve, PATIENCE)
+      leave = resolve
     })
-    const ended = work.catch(report)
+    const tired = setTimeout(leave, PATIENCE)
+    const ended = work.catch(tell)
     const watched = Promise.race([ended, patience]).finally(() => {
       clearTimeout(tired)
       held.delete(watched)
     })
-    held.add(watched)
+    held.set(watched, leave)
+    if (closed) leave()
   }
   const settled = async () => {
     // One turn of the event loop lets what was just set off begin, and be held, before it is looked at.
     for (;;) {
       await new Promise<void>((resolve) => setImmediate(resolve))
       if (held.size === 0) return
-      await Promise.all(held)
+      await Promise.all(held.keys())
     }
   }
   const advance = async (milliseconds: number) => {
@@ -153,23 +162,38 @@ export function clock(options: {
       arm()
     }
   }
+  const sleepers = new Set<() => void>()
   const sleep = (milliseconds: number, signal?: AbortSignal) =>
     new Promise<void>((resolve, reject) => {
+      const end = () => {
+        sleepers.delete(wakeUp)
+        signal?.removeEventListener('abort', stop)
+      }
       const stop = () => {
+        end()
         alarm.cancel()
         reject(signal?.reason)
       }
+      const wakeUp = () => {
+        end()
+        reject(new Error('the local AWS is closed'))
+      }
       const alarm = at(now() + milliseconds, () => {
-        signal?.removeEventListener('abort', stop)
+        end()
         resolve()
       })
-      if (signal?.aborted) stop()
+      sleepers.add(wakeUp)
+      if (closed) wakeUp()
+      else if (signal?.aborted) stop()
       else signal?.addEventListener('abort', stop, { once: true })
     })
   settle(base, flow)
   return {
     flowing: flow,
     file,
+    get running() {
+      return !closed
+    },
     now,
     at,
     after: (milliseconds, task) => at(now() + milliseconds, task),
@@ -181,6 +205,8 @@ export function clock(options: {
       closed = true
       clearTimeout(wake)
       entries.length = 0
+      for (const leave of held.values()) leave()
+      for (const wakeUp of [...sleepers]) wakeUp()
       closeSync(descriptor)
     },
   }

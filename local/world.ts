@@ -36,6 +36,7 @@ export interface Ground extends World {
   readonly iam: Iam
   /** Environment that points any SDK or the AWS CLI at this world. */
   environment(credentials?: Credentials, region?: string): Record<string, string>
+  /** Ends everything: requests, timers, functions, tasks, folders. Harmless when repeated. */
   close(): Promise<void>
 }
 
@@ -74,6 +75,7 @@ async function found(
   const iam = makeIam({ account: ACCOUNT, random: random.fork('iam') })
   const services = new Map<string, Service>()
   let sinks: Sinks = {}
+  let ending: Promise<void> | undefined
   const dispatch = dispatcher(ACCOUNT, iam, (seen) => sinks.seen?.(seen))
   const server = await serve(
     { services, regions, account: ACCOUNT, iam, faults, random: requests, dispatch, note },
@@ -105,9 +107,10 @@ async function found(
     lease,
     environment: (credentials = iam.administrator, region = regions[0] ?? 'us-east-1') =>
       environment(server.url, credentials, region),
-    async close() {
+    close() {
       clock.close()
-      await end(hooks)
+      ending ??= end(hooks)
+      return ending
     },
   }
   const built = build(world)

@@ -1,4 +1,4 @@
-import { idle } from '../formation/wait.ts'
+import { idle } from '../idle.ts'
 import type { World } from '../service.ts'
 import type { ContainerDefinition, HealthCheck } from './definitions.ts'
 import { StartError } from './images.ts'

@@ -38,7 +38,11 @@ export function fargate(
     metadata: metadata(world, options.iam),
     closing: leaving.signal,
     folder() {
-      folder ??= memory(world.folder).then((root) => mkdtemp(join(root, 'certrelay-tasks-')))
+      folder ??= memory(world.folder).then(async (root) => {
+        const made = await mkdtemp(join(root, 'certrelay-tasks-'))
+        running.cover(made)
+        return made
+      })
       return folder
     },
     enter(task) {

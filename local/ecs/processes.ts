@@ -28,22 +28,26 @@ export interface Processes {
    * @throws the system's error (ENOENT, EACCES …) when it cannot be started.
    */
   run(plan: Plan, onLine: (line: string) => void): Promise<Running>
+  /** A folder, at most one, that must not outlive this process either: it may hold keys. */
+  cover(folder: string): void
   /** Kills what still runs and ends the guard. */
   close(): Promise<void>
 }
 
 /**
- * Groups listed on stdin (`+ PGID` adds, `- PGID` removes) are killed when stdin ends: that happens even when this
- * process is killed and cannot clean up after itself.
+ * Groups listed on stdin (`+ PGID` adds, `- PGID` removes) are killed when stdin ends, and the folder (`/ PATH`) is
+ * removed: that happens even when this process is killed and cannot clean up after itself.
  */
 const GUARD = `groups=' '
 while read -r sign group; do
   case $sign in
+    /) folder=$group ;;
     +) groups="$groups$group " ;;
     -) case $groups in *" $group "*) groups="\${groups%% $group *} \${groups#* $group }" ;; esac ;;
   esac
 done
-for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done`
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+[ -z "$folder" ] || rm -rf -- "$folder"`
 
 export function processes(): Processes {
   let guard: ChildProcess | undefined
@@ -92,6 +96,7 @@ export function processes(): Processes {
       void exited.then(() => all.delete(running))
       return running
     },
+    cover: (folder) => tell(`/ ${folder}`),
     async close() {
       for (const { signal } of all) signal('SIGKILL')
       await Promise.all([...all].map(({ exited }) => exited))

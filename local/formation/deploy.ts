@@ -35,7 +35,7 @@ export interface Deploy {
   remove(name: string, region?: string): Promise<void>
   /** `undefined` when there is none. */
   stack(name: string, region?: string): Promise<StackView | undefined>
-  /** Waits for work of this world; a clock that stands still is moved on, ten times as fast as real time, until it ends. */
+  /** Waits for work of this world; a clock that stands still is moved on, ten times as fast as real time, until it ends. @throws Error when it is closed */
   pass<T>(work: Promise<T>): Promise<T>
 }
 
@@ -59,6 +59,7 @@ export function deployer(world: Ground, formation: Formation): Deploy {
     for (;;) {
       await world.clock.advance(0)
       if (over) return work
+      if (!world.clock.running) throw new Error('the local AWS is closed')
       await world.clock.advance(STEP)
       await new Promise<void>((resolve) => setTimeout(resolve, BEAT))
     }

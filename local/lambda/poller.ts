@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { idle } from '../formation/wait.ts'
+import { idle } from '../idle.ts'
 import { AwsError, type Caller, type World } from '../service.ts'
 import { type Fn, queueUrl } from './function.ts'
 import type { Invocations } from './invocations.ts'

@@ -1,3 +1,4 @@
+import { AwsError } from '../service.ts'
 import type { Invocation, Outcome, Sandbox } from './sandbox.ts'
 
 /** The warm environments of one function version. */
@@ -24,6 +25,7 @@ const IDLE = 60_000
 export function pool(start: () => Promise<Sandbox>, reserved: () => number | undefined): Pool {
   const all = new Set<Sandbox>()
   const idle = new Map<Sandbox, NodeJS.Timeout>()
+  const starting = new Set<Promise<Sandbox>>()
   const queue: (() => void)[] = []
   let busy = 0
   let closed = false
@@ -35,9 +37,11 @@ export function pool(start: () => Promise<Sandbox>, reserved: () => number | und
       if (box.alive()) return box
       all.delete(box)
     }
-    const box = await start()
+    if (closed) throw new AwsError('ServiceException', 'The local AWS is closed.', 500)
+    const coming = start()
+    starting.add(coming)
+    const box = await coming.finally(() => starting.delete(coming))
     all.add(box)
-    if (closed) await discard(box)
     return box
   }
   const discard = async (box: Sandbox) => {
@@ -66,7 +70,6 @@ export function pool(start: () => Promise<Sandbox>, reserved: () => number | und
       const mine = generation
       try {
         for (;;) {
-          if (closed) throw new TypeError('the local AWS is closed')
           const box = await acquire()
           const outcome = await box.run(invocation)
           release(box, mine === generation)
@@ -88,6 +91,7 @@ export function pool(start: () => Promise<Sandbox>, reserved: () => number | und
     async close() {
       closed = true
       for (const timer of idle.values()) clearTimeout(timer)
+      await Promise.allSettled(starting)
       await Promise.all([...all].map((box) => box.stop()))
       all.clear()
     },

@@ -54,6 +54,10 @@ export function sqs(world: World): Service {
     regions.set(region, known)
     return known
   }
+  world.onClose(() => {
+    for (const known of regions.values())
+      for (const { messages } of known.values()) messages.close()
+  })
   const byArn = (arn: string) => {
     const [, , , region = '', owner, name = ''] = arn.split(':')
     return owner === account ? queues(region).get(name) : undefined

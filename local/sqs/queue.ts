@@ -1,5 +1,5 @@
 import type { Alarm } from '../clock.ts'
-import { idle } from '../formation/wait.ts'
+import { idle } from '../idle.ts'
 import { AwsError, type World } from '../service.ts'
 import type { Message } from './message.ts'
 
@@ -25,6 +25,8 @@ export interface Queue {
   /** @throws AwsError when the message is gone or was received again since. */
   hide(handle: string, milliseconds: number): void
   purge(): void
+  /** Ends every long poll that is under way, empty-handed. */
+  close(): void
   counts(): { readonly visible: number; readonly hidden: number; readonly delayed: number }
 }
 
@@ -144,6 +146,13 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
       serve()
     },
     purge: () => messages.clear(),
+    close() {
+      for (const { alarm, done } of waiters) {
+        alarm.cancel()
+        done([])
+      }
+      waiters.clear()
+    },
     counts() {
       expire()
       const all = [...messages.values()]

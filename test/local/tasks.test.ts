@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { access, readFile, stat } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { access, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   CreateClusterCommand,
   DescribeTaskDefinitionCommand,
@@ -479,11 +481,15 @@ test('closing the world leaves no process, not even a deaf one and its children,
   await expect(access(home)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
-test('when this process itself is killed its tasks die with it', async () => {
+test('when this process itself is killed its tasks die with it, and nothing is left in their folder', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'certrelay-test-'))
+  await writeFile(join(folder, 'key'), 'secret')
   const script = `
     const { processes } = await import('./local/ecs/processes.ts')
     const plan = { file: process.execPath, args: ['-e', '${FOREVER}'], directory: '.', environment: {} }
-    const { pid } = await processes().run(plan, () => {})
+    const all = processes()
+    all.cover('${folder}')
+    const { pid } = await all.run(plan, () => {})
     console.log(pid)
     ${FOREVER}`
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
@@ -496,5 +502,6 @@ test('when this process itself is killed its tasks die with it', async () => {
   parent.kill('SIGKILL')
 
   await expect.poll(() => gone(pid)).toBe(true)
+  await expect.poll(() => existsSync(folder)).toBe(false)
   expect(before).toBe(false)
 })

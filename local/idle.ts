@@ -1,4 +1,4 @@
-import type { Alarm, Clock } from '../clock.ts'
+import type { Alarm, Clock } from './clock.ts'
 
 /**
  * Calls `done` after so many milliseconds of the clock or, when one jump goes over that moment, where the jump ends.
