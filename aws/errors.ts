@@ -51,8 +51,8 @@ export function told(error: unknown): Told {
 }
 
 /**
- * Runs one call and translates what it throws: first by `special`, then by the table, then server faults and networks.
- * Anything else passes through. AWS's own message stays in `cause`: it may quote the input.
+ * Runs one call and translates what it throws: first by `special`, then by the table, then server faults, networks and what AWS refuses.
+ * Anything else is not AWS's and passes through. AWS's own message stays in `cause`: it may quote the input.
  *
  * @param what an action and its object, as in "describe certificate ARN"
  */
@@ -66,8 +66,7 @@ export async function ask<T>(
   } catch (cause) {
     const { name, code, status, requestId } = told(cause)
     const unavailable = status >= 500 || status === 429 || NETWORK.has(code) || NETWORK.has(name)
-    const meaning =
-      special[name] ?? NAMES[name] ?? (unavailable ? 'SERVICE_UNAVAILABLE' : undefined)
+    const meaning = special[name] ?? NAMES[name] ?? general(status, unavailable)
     if (meaning === undefined) throw cause
     const reference = requestId === '' ? '' : `, request ${requestId}`
     throw new RelayError(meaning, `cannot ${what}: ${name}${reference}${NEXT[meaning] ?? ''}`, {
@@ -76,9 +75,16 @@ export async function ask<T>(
   }
 }
 
+/** What AWS refuses for a reason that we do not know, it will refuse again. */
+function general(status: number, unavailable: boolean): Code | undefined {
+  if (unavailable) return 'SERVICE_UNAVAILABLE'
+  return status >= 400 ? 'REQUEST_REFUSED' : undefined
+}
+
 const NEXT: Partial<Record<Code, string>> = {
   ACCESS_REFUSED: "; allow it in the caller's role and in the resource's policy",
   KEY_DISABLED: "; look at the state of the secret's KMS key",
+  REQUEST_REFUSED: '; find the request in CloudTrail, which says why',
   SERVICE_UNAVAILABLE: '; it is tried again',
 }
 

@@ -16,6 +16,7 @@ export const CODES = {
   SERVICE_UNAVAILABLE: 'retry',
   VERSION_CONFLICT: 'retry',
   ACCESS_REFUSED: 'ask-operator',
+  REQUEST_REFUSED: 'ask-operator',
   CONFIG_INVALID: 'ask-operator',
   KEY_DISABLED: 'ask-operator',
   BUNDLE_INVALID: 'stop',
