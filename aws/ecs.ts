@@ -43,14 +43,20 @@ export function fleet(client: ECSClient, once: ECSClient): Fleet {
     async roll(name) {
       const [cluster = '', service = ''] = name.split('/')
       const command = new UpdateServiceCommand({ cluster, service, forceNewDeployment: true })
-      const { service: updated } = await ask(`start a deployment of ${name}`, () =>
-        once.send(command),
-      )
+      const what = `start a deployment of ${name}`
+      const { service: updated } = await ask(what, () => once.send(command), LEAVING)
       const primary = updated?.deployments?.find(({ status }) => status === 'PRIMARY')
       return required(primary?.id, 'UpdateService answered no deployment')
     },
   }
 }
+
+/** The service went between the look and the deployment: the next look sees that and leaves it out. */
+const LEAVING = {
+  ClusterNotFoundException: 'ROLLOUT_BUSY',
+  ServiceNotFoundException: 'ROLLOUT_BUSY',
+  ServiceNotActiveException: 'ROLLOUT_BUSY',
+} as const
 
 function service(name: string, { status, desiredCount, deployments = [] }: Told): Service {
   const primary = deployments.find((deployment) => deployment.status === 'PRIMARY')
