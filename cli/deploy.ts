@@ -37,6 +37,6 @@ function areKeys(text = ''): boolean {
     for (const key of text === '' ? [] : text.split(',')) keyRegion(key)
     return true
   } catch {
-    return false // which of them is wrong shows when they are looked at
+    return false // it is no ARN of a key
   }
 }
