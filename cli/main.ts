@@ -8,6 +8,7 @@ export type Command = (words: readonly string[]) => Promise<number>
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   audit: async (words) => (await import('./audit.ts')).audit(words),
+  inspect: async (words) => (await import('./inspect.ts')).inspect(words),
   local,
   reseal: async (words) => (await import('./reseal.ts')).reseal(words),
 }
@@ -24,6 +25,11 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
   npx certrelay audit --secret NAME [--group LOG-GROUP]… [--hours N] [--json]
                                   every use of a KMS key for a secret: audit lines and CloudTrail, joined; 1 when they differ
   npx certrelay reseal [--plan]   has every secret sealed under the configured keys; --plan only says which need it
+  npx certrelay inspect FILE|SECRET|HOST:PORT [OPTIONS]
+                                  the path of a certificate as a tree, with the reason at every dead end, and remarks; never a
+                                  key; 1 when there is no path
+    --anchors FILE the anchors, PEM (default: a bundle's own, else those that Node brings along)
+    --at TIME, --purpose serverAuth|clientAuth, --name HOST, --webpki, --json
   npx certrelay --version
 
   npm start                       the whole path on a local AWS, with real Envoys
