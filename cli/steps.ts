@@ -74,7 +74,11 @@ async function deploy(plot: Plot): Promise<Found> {
     'utf8',
   )
   const Keys = keys.join(',')
-  await aws.deploy({ name: 'certrelay', template, parameters: { Org: 'acme', Keys } })
+  await aws.deploy({
+    name: 'certrelay',
+    template,
+    parameters: { Org: 'acme', Keys, MinRegions: '1' },
+  })
   plot.outputs = await aws.deploy({
     name: 'two-services',
     template: await readFile(EXAMPLE, 'utf8'),
@@ -241,7 +245,7 @@ async function rollout({ scene, outputs, load: traffic }: Plot): Promise<Found> 
 const MUTUAL = 8443
 
 /** Deployments after the first one, once the newest is complete and alone; `undefined` before. */
-async function rolledOut({ ecs }: Scene, service: Service): Promise<number | undefined> {
+export async function rolledOut({ ecs }: Scene, service: Service): Promise<number | undefined> {
   const { services } = await ecs.send(
     new DescribeServicesCommand({ cluster: CLUSTER, services: [service] }),
   )
@@ -289,16 +293,18 @@ export function why({ aws }: Scene): string[] {
   )
 }
 
-/** What a service's secret holds now. */
-async function current({ secrets }: Scene, outputs: Plot['outputs'], service: Service) {
+/** What a service's secret holds now, and how often its passphrase is sealed. */
+export async function current({ secrets }: Scene, outputs: Plot['outputs'], service: Service) {
   const SecretId = outputs[`${capital(service)}SecretArn`] ?? ''
   const {
+    ARN = '',
     SecretString = '',
     VersionId = '',
     VersionStages = [],
   } = await secrets.send(new GetSecretValueCommand({ SecretId }))
-  const { facts } = parseBundle(SecretString)
-  return { facts, version: VersionId, labels: VersionStages }
+  const { facts, sealedPassphrase } = parseBundle(SecretString)
+  const copies = sealedPassphrase?.copies.length ?? 0
+  return { facts, copies, secret: ARN, version: VersionId, labels: VersionStages }
 }
 
 /** A client of a CA that color has never heard of. */
@@ -341,7 +347,7 @@ async function namesake({ scene, outputs }: Plot) {
 const PATIENCE = 40_000 // real milliseconds
 
 /** Looks again until there is something. @throws False when there is nothing for too long. */
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
   const end = Date.now() + PATIENCE
   while (Date.now() < end) {
     const found = await look()
@@ -356,7 +362,8 @@ async function each<T>(work: (service: Service) => Promise<T>): Promise<Record<S
   return { gateway, color }
 }
 
-function claim(fact: boolean, otherwise: string): void {
+/** @throws False */
+export function claim(fact: boolean, otherwise: string): void {
   if (!fact) throw new False(otherwise)
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { untilAsked } from './ending.ts'
 import { printer, type Told } from './print.ts'
+import { region } from './region.ts'
 import { prepare, type Scene, scene } from './scene.ts'
 import { BEFORE, False, type Plot, STEPS, unharmed, why } from './steps.ts'
 
@@ -79,7 +80,7 @@ function report(steps: readonly Told[], seconds: number): number {
 
 async function play(plot: Plot): Promise<Told[]> {
   const steps: Told[] = []
-  for (const [name, step] of Object.entries(STEPS)) {
+  for (const [name, step] of Object.entries({ ...STEPS, region })) {
     const began = performance.now()
     const since = () => Math.round(performance.now() - began)
     try {

@@ -14,7 +14,10 @@ describe('npm start', () => {
     expect(status).toBe(0)
     expect(story.ok).toBe(true)
     expect(story.steps.map(({ name, ok }) => [name, ok])).toEqual(
-      ['deploy', 'issue', 'serve', 'refuse', 'renew', 'rollout'].map((name) => [name, true]),
+      ['deploy', 'issue', 'serve', 'refuse', 'renew', 'rollout', 'region'].map((name) => [
+        name,
+        true,
+      ]),
     )
     expect(facts['deploy']).toMatchObject({ functions: 4, rules: 2 })
     expect(facts['serve']).toMatchObject({ status: 200, noCertificate: 0 })
