@@ -38,9 +38,12 @@ export function pool(start: () => Promise<Sandbox>, reserved: () => number | und
       all.delete(box)
     }
     if (closed) throw new AwsError('ServiceException', 'The local AWS is closed.', 500)
-    const coming = start()
+    const coming = begin()
     starting.add(coming)
-    const box = await coming.finally(() => starting.delete(coming))
+    return coming.finally(() => starting.delete(coming))
+  }
+  const begin = async () => {
+    const box = await start()
     all.add(box)
     return box
   }
