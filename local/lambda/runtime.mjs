@@ -8,6 +8,10 @@ import { performance } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
 import { format } from 'node:util'
 
+// Standard input says nothing; it ends when whoever started this process is gone, however that came.
+process.stdin.on('end', () => process.exit(0)).resume()
+process.stdin.unref()
+
 const { env } = process
 const base = `http://${env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })

@@ -127,9 +127,10 @@ export async function sandbox(world: World, plan: Plan): Promise<Sandbox> {
       AWS_LAMBDA_RUNTIME_API: api.address,
       CERTRELAY_LOCAL_CLOCK: world.clock.file,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   })
   print(`INIT_START Runtime Version: nodejs:${process.versions.node}`)
+  child.stdin.on('error', () => {}) // it ends with the process
   for (const output of [child.stdout, child.stderr]) onLine(output, print)
   const ended = end(child)
   void ended.then((how) => {

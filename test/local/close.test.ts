@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
@@ -17,14 +19,14 @@ afterEach(() => {
   for (const end of idle.splice(0)) end()
 })
 
-/** Processes that this one has started, and that have not ended. */
-function children(): readonly string[] {
+/** Processes that this one (or another) has started, and that have not ended. */
+function children(of = process.pid): readonly string[] {
   const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   return numbers.filter((pid) => {
     try {
       const [, state, parent] =
         /\) (\S) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
-      return Number(parent) === process.pid && state !== 'Z'
+      return Number(parent) === of && state !== 'Z'
     } catch {
       return false // it ended while we looked
     }
@@ -111,3 +113,30 @@ test.each([
     expect(notes).toEqual([])
   },
 )
+
+test('when this process itself is killed its functions die with it, also in the middle of an invocation', async () => {
+  const script = `
+    const { start } = await import('./local/index.ts')
+    const { strToU8, zipSync } = await import('fflate')
+    const aws = await start()
+    const trust = { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { Service: 'lambda.amazonaws.com' } }
+    aws.iam.putRole({ name: 'runner', trust: { Statement: trust }, policies: [] })
+    const code = "export const handler = () => { console.log(1 + 'nside'); setInterval(() => {}, 1000); return new Promise(() => {}) }"
+    await aws.call('lambda', 'CreateFunction', {
+      ...{ FunctionName: 'f', Role: '${RUNNER}', Runtime: 'nodejs24.x', Handler: 'index.handler', Timeout: 60 },
+      Code: { ZipFile: Buffer.from(zipSync({ 'index.mjs': strToU8(code) })).toString('base64') },
+    }, { region: 'us-east-1' })
+    aws.call('lambda', 'Invoke', { FunctionName: 'f' }, { region: 'us-east-1' })
+    const said = () => aws.lines({ region: 'us-east-1', group: '/aws/lambda/f' })
+    setInterval(() => said().some(({ message }) => message.includes('1nside')) && console.log('running'), 20)`
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(parent.stdout, 'data')
+  const [pid = '', ...others] = children(parent.pid)
+
+  parent.kill('SIGKILL')
+
+  await expect.poll(() => existsSync(`/proc/${pid}/exe`)).toBe(false)
+  expect([pid, others]).toEqual([expect.stringMatching(/^\d+$/), []])
+})
