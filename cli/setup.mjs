@@ -11,6 +11,8 @@ import { exclusively } from './lock.mjs'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const bin = join(root, 'node_modules', '.bin')
 const stamp = join(root, '.cache', 'installed')
+const parent = process.ppid
+const WATCH = 500 // milliseconds between two looks at whether our parent lives
 const say = (line) => process.stderr.write(`certrelay: ${line}\n`)
 
 /** SHA-256 of the lock file: what the stamp says when all of it is installed. */
@@ -56,17 +58,23 @@ function runtime() {
   return process.exit(1)
 }
 
-/** Resolves with the exit status, 128 + n after signal n, as a shell says it; signals to us go on to the program. */
+/**
+ * Resolves with the exit status, 128 + n after signal n, as a shell says it. Signals to us go on to the program; so does the
+ * end of our parent when npm started us: SIGTERM to npm ends only the shell between npm and us.
+ */
 function run(program, parameters, stdio) {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
   const child = spawn(program, parameters, { cwd: root, env, stdio })
   const pass = (signal) => void child.kill(signal)
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, pass)
+  const orphaned = () => process.env.npm_execpath && process.ppid !== parent && pass('SIGTERM')
+  const watch = setInterval(orphaned, WATCH)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]))
   }).finally(() => {
+    clearInterval(watch)
     for (const signal of signals) process.off(signal, pass)
   })
 }

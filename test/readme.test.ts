@@ -63,7 +63,8 @@ describe('the commands that the pages show', () => {
         .split(' ')
         .slice(1)
         .filter((word) => word !== '--silent' && word !== 'run')
-      const [, file = ''] = /^node cli\/setup\.mjs (\S+)$/.exec(manifest.scripts[name] ?? '') ?? []
+      const [, file = ''] =
+        /^exec node cli\/setup\.mjs (\S+)$/.exec(manifest.scripts[name] ?? '') ?? []
       expect(name === 'ci' || exists(file), `${page}: ${line}`).toBe(true)
     }
   })
@@ -102,7 +103,7 @@ describe('the commands that the pages show', () => {
     expect(copied.length).toBe(2)
     for (const [, name = ''] of [...copied, ['', 'Dockerfile']])
       expect(exists(join(context, name)), name).toBe(true)
-  })
+  }, 60_000)
 
   test('push the image that was built, to where the example takes it from', () => {
     const images = shown.flatMap(({ line }) => line.match(/\S*certrelay-envoy:\S+/g) ?? [])

@@ -117,6 +117,23 @@ describe('setup', () => {
     expect(status).toBe(7)
   })
 
+  test('ends the script when the shell is killed through which npm started it', async () => {
+    await setup('say')
+    const words = [process.execPath, join(root, 'cli', 'setup.mjs'), 'script.ts', 'wait']
+    const line = `${words.map((word) => `'${word}'`).join(' ')}; exit 0`
+    const shell = spawn('/bin/sh', ['-c', line], {
+      env: { PATH: join(root, 'bin'), npm_execpath: 'npm' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    children.push(shell)
+    const closed = once(shell, 'close') // when nobody holds its output any more
+    await says(shell, 'ready')
+
+    shell.kill('SIGKILL')
+
+    await closed
+  })
+
   test('lets one of two install that run at the same time', async () => {
     execFileSync('mkfifo', [join(root, 'npm.gate')])
     const two = [start('say', 'first'), start('say', 'second')]
