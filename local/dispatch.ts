@@ -18,6 +18,7 @@ export type Dispatch = (
   service: Service,
   call: Call,
   input: Readonly<Record<string, unknown>>,
+  unrecorded?: boolean,
 ) => Promise<Record<string, unknown>>
 
 export function dispatcher(
@@ -25,7 +26,7 @@ export function dispatcher(
   iam: Pick<Iam, 'judge'>,
   seen: (seen: Seen) => void,
 ): Dispatch {
-  return async (service, call, input) => {
+  return async (service, call, input, unrecorded = false) => {
     const operation = service.operations[call.operation]
     if (operation === undefined) throw new AwsError('UnknownOperationException', '')
     const subject = service.subject?.(call.operation, input, call) ?? ANYTHING
@@ -33,10 +34,10 @@ export function dispatcher(
     try {
       authorise(iam, account, call, subject)
       const output = await operation.run(input, call)
-      seen({ call, status: 200, input, ...resource })
+      if (!unrecorded) seen({ call, status: 200, input, ...resource })
       return output
     } catch (error) {
-      seen({ call, ...failure(error), input, ...resource })
+      if (!unrecorded) seen({ call, ...failure(error), input, ...resource })
       throw error
     }
   }

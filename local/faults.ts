@@ -1,7 +1,8 @@
 import type { Random } from './random.ts'
 
-/** What may be made to go wrong. Times are real milliseconds: a network does not know the local clock. */
+/** What may be made to go wrong. */
 export type Mishap =
+  /** Real milliseconds, as a network does not know the local clock; for an event local ones: others overtake it. */
   | { readonly kind: 'latency'; readonly ms: number }
   /** Never answers; the connection stays open until the client leaves. */
   | { readonly kind: 'hang' }

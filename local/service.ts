@@ -146,14 +146,15 @@ export interface World {
   /** Whether this world has a service of that name. */
   has(service: string): boolean
   /**
-   * Calls an operation in-process as AWS itself or as `caller`; faults and the wire are left out.
+   * Calls an operation in-process as AWS itself or as `caller`; faults and the wire are left out. `unrecorded` is for
+   * a look that only this imitation has to take: it does not appear in CloudTrail.
    * @throws AwsError as the operation does.
    */
   call(
     service: string,
     operation: string,
     input: Readonly<Record<string, unknown>>,
-    as: { readonly region: string; readonly caller?: Caller },
+    as: { readonly region: string; readonly caller?: Caller; readonly unrecorded?: boolean },
   ): Promise<Record<string, unknown>>
   /** Puts an event of an AWS service on the region's default bus. */
   emit(region: string, event: Emission): void

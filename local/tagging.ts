@@ -164,7 +164,9 @@ async function resources(
   const asked = Object.entries(SOURCES)
     .filter(([name]) => world.has(name) && wanted(name))
     .map(([name, source]) =>
-      source((operation, input) => world.call(name, operation, input, { region })),
+      source((operation, input) =>
+        world.call(name, operation, input, { region, unrecorded: true }),
+      ),
     )
   const found = (await Promise.all(asked)).flat()
   return found.filter(({ arn }) => types.length === 0 || types.some((type) => is(arn, type)))

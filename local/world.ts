@@ -92,12 +92,13 @@ async function found(
     folder,
     url: server.url,
     has: (name) => services.has(name),
-    async call(name, operation, input, { region, caller = internal(`${name}.amazonaws.com`) }) {
+    async call(name, operation, input, as) {
+      const { region, caller = internal(`${name}.amazonaws.com`), unrecorded } = as
       const service = services.get(name)
       if (service === undefined) throw new TypeError(`no service ${name} in this world`)
       const requestId = requests.uuid()
       const call = { service: name, operation, region, account: ACCOUNT, caller, requestId }
-      return dispatch(service, call, input)
+      return dispatch(service, call, input, unrecorded)
     },
     emit: (region, event) => sinks.emit?.(region, event),
     log: (region, group, stream, message) =>

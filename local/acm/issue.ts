@@ -116,7 +116,10 @@ async function collect(ask: Ask, { arn, privateKeyPem }: Ordered): Promise<Outco
 /** What the CA signs with; its family must be that of the certificate's key. */
 async function signingOf(world: World, { region, authority, keyAlgorithm }: Wish) {
   const input = { CertificateAuthorityArn: authority }
-  const answer = await world.call('acm-pca', 'DescribeCertificateAuthority', input, { region })
+  const answer = await world.call('acm-pca', 'DescribeCertificateAuthority', input, {
+    region,
+    unrecorded: true,
+  })
   const { CertificateAuthorityConfiguration: ca } = v.parse(described, answer).CertificateAuthority
   if (family(ca.KeyAlgorithm) !== family(keyAlgorithm)) {
     throw new AwsError('InvalidArgsException', `${keyAlgorithm} does not fit ${ca.KeyAlgorithm}`)

@@ -86,6 +86,10 @@ export function delivery(world: World, region: string) {
     const parcel = { to, body, rule: origin.arn, detailType, since: clock.now() }
     const mishap = faults.strike('events:deliver', detailType, region)
     if (mishap?.kind === 'drop') return
+    if (mishap?.kind === 'latency') {
+      clock.after(mishap.ms, () => attempt(parcel, 0))
+      return
+    }
     await attempt(parcel, 0, mishap)
     if (mishap?.kind === 'duplicate') await attempt(parcel, 0)
   }
@@ -134,8 +138,11 @@ export function delivery(world: World, region: string) {
 
 /** Puts a text into a queue or invokes a function with it, if the target's own policy lets EventBridge. */
 function carrier(world: World, region: string) {
+  const caller = internal(PRINCIPAL)
   const call = (service: string, operation: string, input: Readonly<Record<string, unknown>>) =>
-    world.call(service, operation, input, { region, caller: internal(PRINCIPAL) })
+    world.call(service, operation, input, { region, caller })
+  const look: typeof call = (service, operation, input) =>
+    world.call(service, operation, input, { region, caller, unrecorded: true })
 
   const allow = (found: unknown, arn: string, action: string, rule: string) => {
     const conditions = { 'aws:SourceArn': rule, 'aws:SourceAccount': world.account }
@@ -151,7 +158,7 @@ function carrier(world: World, region: string) {
   async function enqueue(arn: string, body: string, rule: string, notes: Notes) {
     const [, , owner = '', name = ''] = QUEUE.exec(arn) ?? []
     const QueueUrl = `${world.url}/${owner}/${name}`
-    const found = await call('sqs', 'GetQueueAttributes', { QueueUrl, AttributeNames: ['Policy'] })
+    const found = await look('sqs', 'GetQueueAttributes', { QueueUrl, AttributeNames: ['Policy'] })
     allow(found['Attributes'], arn, 'sqs:SendMessage', rule)
     const MessageAttributes = Object.fromEntries(
       Object.entries(notes).map(([key, StringValue]) => [key, { DataType: 'String', StringValue }]),
@@ -162,8 +169,8 @@ function carrier(world: World, region: string) {
   async function invoke(arn: string, body: string, rule: string) {
     const [, , FunctionName = '', Qualifier] = FUNCTION.exec(arn) ?? []
     const named = { FunctionName, ...(Qualifier !== undefined && { Qualifier }) }
-    await call('lambda', 'GetFunctionConfiguration', named)
-    const found = await call('lambda', 'GetPolicy', named).catch((error: unknown) => {
+    await look('lambda', 'GetFunctionConfiguration', named)
+    const found = await look('lambda', 'GetPolicy', named).catch((error: unknown) => {
       if (error instanceof AwsError && error.code === 'ResourceNotFoundException') return {}
       throw error
     })

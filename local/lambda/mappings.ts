@@ -83,7 +83,9 @@ export function mappingOperations(
     }
     const input = { QueueUrl: queueUrl(world.url, source), AttributeNames: ['VisibilityTimeout'] }
     const { region } = fn
-    const found = await world.call('sqs', 'GetQueueAttributes', input, { region }).catch(refuse)
+    const found = await world
+      .call('sqs', 'GetQueueAttributes', input, { region, unrecorded: true })
+      .catch(refuse)
     const { Attributes } = v.parse(settings, found)
     const visible = Number(Attributes.VisibilityTimeout)
     const { timeout } = fn.latest.configuration

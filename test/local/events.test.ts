@@ -421,6 +421,20 @@ test('faults lose an event, deliver it twice, or say that a delivered one failed
   expect(await bodies()).toHaveLength(2)
 })
 
+test('an event that is late is overtaken by the next one', async () => {
+  await rule('renewals', { EventPattern: acm }, { InputPath: '$.detail' })
+  const where = { service: 'events:deliver', times: 1 }
+  world.faults.add(where, { kind: 'latency', ms: 5_000 })
+
+  emit({ ...available, detail: { Action: 'ISSUANCE', DaysToExpiry: 1 } })
+  emit({ ...available, detail: { Action: 'RENEWAL', DaysToExpiry: 1 } })
+  const first = await bodies()
+  await world.clock.advance(5_000)
+
+  expect(first).toEqual(['{"Action":"RENEWAL","DaysToExpiry":1}'])
+  expect(await bodies()).toEqual(['{"Action":"ISSUANCE","DaysToExpiry":1}'])
+})
+
 test('a schedule fires at each tick as a scheduled event', async () => {
   await rule('sweep', { ScheduleExpression: 'rate(1 hour)' }, {})
 

@@ -131,6 +131,15 @@ test('what a service does for a caller is on record as theirs, through that serv
   expect(JSON.stringify(history.events())).not.toContain('canary')
 })
 
+test('a look that only this imitation takes is not on record', async () => {
+  const as = { region: 'us-east-1' }
+
+  await world.call('kms', 'ListKeys', {}, { ...as, unrecorded: true })
+  await world.call('kms', 'ListAliases', {}, as)
+
+  expect(history.events().map(({ name }) => name)).toEqual(['ListAliases'])
+})
+
 test('events come newest first, in pages, from their own region only', async () => {
   for (let index = 0; index < 5; index++) await create()
   const west = new KMSClient(client(world, 'us-west-2'))
