@@ -10,7 +10,7 @@ import { time as real, type Time } from './time.ts'
 const RESERVE = 500
 
 /** Adds `keys` to the context: given the log for its audit lines, the port; `undefined` when no KMS keys are configured. */
-export function keys(connect: () => Wired, time: Time = real) {
+export function keys(connect: () => Pick<Wired, 'keyholes' | 'sealing'>, time: Time = real) {
   const remembered = memory(time.random) // of this process: warm invocations share it
   function keysBefore({ context }: Passing): void {
     const { keyholes, sealing } = connect()
