@@ -30,6 +30,20 @@ const look = (over: Partial<Observed> = {}): Observed => ({
 })
 const LATE = START + 300 * DAY
 
+describe('a passphrase that is not sealed as it should be', () => {
+  test('is sealed anew once everybody runs with the certificate', () => {
+    expect(decide(look({ unsealed: true }), START)).toMatchObject({ step: 'reseal' })
+    expect(decide(look({ unsealed: false }), START)).toMatchObject({ step: 'done' })
+  })
+
+  test('waits for a rollout, and for a renewal, which seals it anyway', () => {
+    const late = { unsealed: true, mine: true, services: [active('mesh/color', START - 2 * DAY)] }
+
+    expect(decide(look(late), START)).toMatchObject({ step: 'roll' })
+    expect(decide(look({ unsealed: true }), LATE)).toMatchObject({ step: 'renew' })
+  })
+})
+
 describe('what is seen, and the step that follows', () => {
   const staged = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPENDING'] })
   const rejected = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] })
@@ -367,6 +381,8 @@ function after(one: Observed, decision: ReturnType<typeof decide>, now: number):
         promoted: { version: NEW, at: now },
         mine: true,
       }
+    case 'reseal':
+      return { ...one, unsealed: false }
     case 'mark':
       return { ...one, promoted: { version: NEW, at: now } }
     case 'reject':

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { keyRegion, parseSealed } from '../../pki/sealed.ts'
+import { keyRegion, keySet, parseSealed, twin } from '../../pki/sealed.ts'
 
 const east = 'arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555'
 const west = 'arn:aws:kms:us-west-2:111122223333:key/mrk-0123456789abcdef0123456789abcdef'
@@ -57,4 +57,15 @@ test('a key names its region', () => {
     'us-gov-east-1',
   )
   expect(() => keyRegion('mrk-1')).toThrow(invalid)
+})
+
+test('the regional keys of one multi-Region key are twins, any other key is alone', () => {
+  expect(twin(west)).toBe(twin(west.replace('us-west-2', 'us-east-1')))
+  expect(twin(east)).not.toBe(twin(east.replace('us-east-1', 'us-west-2')))
+})
+
+test('a set of keys has one name, whatever their order', () => {
+  expect(keySet([east, west])).toBe(keySet([west, east]))
+  expect(keySet([east, west])).not.toBe(keySet([east]))
+  expect(keySet([east])).toMatch(/^[0-9a-f]{16}$/)
 })

@@ -16,6 +16,7 @@ const registration: fc.Arbitrary<Registration> = fc.record(
     renewBefore: fc.integer({ min: 1, max: 394 }),
     owner: fc.stringMatching(/^[a-z0-9-]{1,36}\/[A-Za-z0-9]{1,100}$/),
     promoted: fc.record({ version: fc.uuid(), at: time }),
+    sealed: fc.record({ version: fc.uuid(), set: fc.stringMatching(/^[0-9a-f]{16}$/) }),
     notAfter: time,
     replaces: fc.array(fc.constant(ARN), { minLength: 1, maxLength: 3 }),
   },
@@ -108,7 +109,7 @@ describe('reading tags', () => {
 describe('stale tags', () => {
   const held = {
     ...writeTags({ source: ARN, services: ['a/b'], renewBefore: 9, owner: 'o', notAfter: 1 }),
-    ...writeTags({ promoted: { version: 'v', at: 1 } }),
+    ...writeTags({ promoted: { version: 'v', at: 1 }, sealed: { version: 'v', set: 's' } }),
     team: 'red',
     cost: '7',
     'aws:cloudformation:stack-name': 's',

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { contentId, plainSerial, versionId } from '../../pki/version.ts'
+import {
+  contentId,
+  newestVersion,
+  nextVersion,
+  plainSerial,
+  sameCertificate,
+  versionId,
+} from '../../pki/version.ts'
 
 const ARN = 'arn:aws:acm:us-east-1:111122223333:certificate/1'
 const hex = fc.stringMatching(/^[1-9a-f][0-9a-f]{0,39}$/)
@@ -40,4 +47,29 @@ test('an id is stable over releases: secrets out there are named by it', () => {
 
 test('a serial of zeros stays one zero', () => {
   expect(plainSerial('00:00')).toBe('0')
+})
+
+test('a version that is stored once more is counted, and is known to hold the same certificate', () => {
+  const first = versionId(ARN, '1')
+  const third = nextVersion(nextVersion(first))
+
+  expect(third).toBe(`${first}-2`)
+  expect(third.length).toBeLessThanOrEqual(64)
+  expect(sameCertificate(first, third)).toBe(true)
+  expect(sameCertificate(versionId(ARN, '2'), third)).toBe(false)
+})
+
+test('the newest version of a certificate is the one that was counted highest', () => {
+  const first = versionId(ARN, '1')
+  const stored = [
+    `${first}-9`,
+    first,
+    `${first}-10`,
+    versionId(ARN, '2'),
+    'somebody-elses',
+    `${first}-x`,
+  ]
+
+  expect(newestVersion(first, stored)).toBe(`${first}-10`)
+  expect(newestVersion(versionId(ARN, '3'), stored)).toBe(versionId(ARN, '3'))
 })
