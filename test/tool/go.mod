@@ -1,0 +1,3 @@
+module certrelay.test/paths
+
+go 1.21
