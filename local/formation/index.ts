@@ -53,7 +53,8 @@ export function formation(world: World, { iam }: { readonly iam: Iam }): Formati
         ValidateTemplate: operation(source, (input) => summary(load(input))),
       },
       subject(_, input, { region, account }) {
-        const name = String(input['StackName'] ?? '*')
+        const { StackName } = input
+        const name = typeof StackName === 'string' ? StackName : '*'
         const known = stacks.find(region, name)?.id
         const id = name.startsWith('arn:')
           ? name
