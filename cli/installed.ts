@@ -1,4 +1,4 @@
-import { GetFunctionConfigurationCommand, type LambdaClient } from '@aws-sdk/client-lambda'
+import { GetFunctionCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 
 /** What the deployed functions are configured with: the truth about which keys seal. */
 export interface Installed {
@@ -10,15 +10,15 @@ export interface Installed {
 
 /** @throws Error when certrelay is not deployed in this region */
 export async function installed(lambda: LambdaClient): Promise<Installed> {
-  const command = new GetFunctionConfigurationCommand({ FunctionName: 'certrelay-reconcile' })
-  const { Environment } = await lambda.send(command).catch((cause: unknown) => {
+  const command = new GetFunctionCommand({ FunctionName: 'certrelay-reconcile' })
+  const { Configuration } = await lambda.send(command).catch((cause: unknown) => {
     const name = cause instanceof Error ? cause.name : 'Error'
     throw new Error(
-      `cannot read the configuration of certrelay-reconcile (${name}); set AWS_REGION to where certrelay is deployed, and credentials that may lambda:GetFunctionConfiguration`,
+      `cannot read the configuration of certrelay-reconcile (${name}); set AWS_REGION to where certrelay is deployed, and credentials that may lambda:GetFunction`,
       { cause },
     )
   })
-  const variable = (name: string) => Environment?.Variables?.[name] ?? ''
+  const variable = (name: string) => Configuration?.Environment?.Variables?.[name] ?? ''
   const list = (name: string) =>
     variable(name)
       .split(/[\s,]+/)
