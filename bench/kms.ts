@@ -13,6 +13,7 @@ import type { Context } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
 import { cold } from './cold.ts'
 import { median, quantile } from './figures.ts'
+import { picture, type Row } from './picture.ts'
 import { KEYS, settings } from './places.ts'
 
 const CASES = ['healthy', 'hangs', 'refuses', '500', 'throttles', 'slow', 'recovers'] as const
@@ -38,7 +39,7 @@ export async function kms() {
     const value = await opener().seal(Secret.from(PLAIN), context)
     const esdk = await rival()
     const bare = bareClient(value.copies[0]?.blob ?? '')
-    const rows: Readonly<Record<string, unknown>>[] = []
+    const rows: Row[] = []
     let healthyRatio = Number.NaN
     for (const one of CASES) {
       if (one === 'healthy') {
@@ -53,6 +54,7 @@ export async function kms() {
       }
       await standIn.mood('healthy')
     }
+    process.stderr.write(`${picture(rows)}\n`)
     return { rows, healthyRatio, ...(await cold(standIn.urls, value)) }
   } finally {
     await standIn.stop()
@@ -91,9 +93,11 @@ async function healthy(value: Value, bare: Open, esdk: Open) {
     if (round % 4 === 0) times.esdk.push(await timed(esdk))
   }
   const ratios = times.ours.map((ms, at) => ms / (times.bare[at] ?? Number.NaN))
-  const figures = Object.fromEntries(
-    Object.entries(times).map(([name, all]) => [name, summary(all, 0)]),
-  )
+  const figures = {
+    ours: summary(times.ours, 0),
+    bare: summary(times.bare, 0),
+    esdk: summary(times.esdk, 0),
+  }
   return { figures, ratio: quantile(ratios, 0.5) }
 }
 
@@ -214,8 +218,8 @@ async function timed(work: Open): Promise<number> {
 }
 
 function summary(times: readonly number[], failed: number) {
-  const [p50, p95, p99] = [0.5, 0.95, 0.99].map((share) => quantile(times, share))
-  return { p50, p95, p99, failed }
+  const at = (share: number) => quantile(times, share)
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), failed }
 }
 
 interface StandIn {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Class, classify } from '../../middleware/classify.ts'
+import { table } from '../support/markdown.ts'
 import { sdk, status } from '../support/regions.ts'
 
 /** The table of docs/kms.md, name by name. */
@@ -71,4 +72,14 @@ test('two copies of the SDK throw errors of two classes, and both are understood
 
   expect(classify(new Other())).toBe('throttle')
   expect(classify({ name: 'ThrottlingException' })).toBe('throttle')
+})
+
+test('docs/kms.md has every class, and each name under its class', () => {
+  const rows = table('docs/kms.md', 'class')
+
+  expect(rows.map(([name]) => name)).toEqual(TABLE.map(([meaning]) => meaning))
+  for (const [meaning, said = ''] of rows) {
+    for (const [, name = ''] of said.matchAll(/`(\w+)`/g))
+      expect(classify(sdk(name, status(400))), name).toBe(meaning)
+  }
 })
