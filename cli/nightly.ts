@@ -1,26 +1,47 @@
-import { sealed } from '../test/nightly/sealed.ts'
+import { parseArgs } from 'node:util'
+import { realChains } from '../test/pki/chains.ts'
+import { compare, explained } from '../test/pki/differential.ts'
+import { fuzz } from '../test/pki/fuzz.ts'
+import { random } from '../test/pki/generate.ts'
+import { buildGo } from '../test/pki/second.ts'
 
-// npm run nightly -- NAME: what takes too long for npm test.
+// npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N]: what takes too long for npm test. One JSON line; 1 on a flaw.
 
-/** A long check: says what it found in one object; `ok` decides the exit status. */
-type Night = () => Promise<{ readonly ok: boolean } & Readonly<Record<string, unknown>>>
+const SLOWEST_MS = 250
 
-const NIGHTS: Readonly<Record<string, Night>> = { sealed }
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: 'string', default: String(Math.floor(Date.now() / 86_400_000)) },
+    mutations: { type: 'string', default: '1000000' },
+    hierarchies: { type: 'string', default: '4000' },
+  },
+})
 
-const names = process.argv.slice(2)
-const unknown = names.filter((name) => !Object.hasOwn(NIGHTS, name))
-if (unknown.length > 0) {
+if (positionals.join() !== 'paths') {
   process.stderr.write(
-    `certrelay: no nightly check ${unknown.join(', ')}; use npm run nightly -- ${Object.keys(NIGHTS).join(' | ')}, or none of them for all\n`,
+    'certrelay: npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N]\n',
   )
   process.exitCode = 2
-} else {
-  for (const [name, night] of Object.entries(NIGHTS)) {
-    if (names.length > 0 && !names.includes(name)) continue
-    const began = performance.now()
-    const found = await night()
-    const seconds = Math.round((performance.now() - began) / 100) / 10
-    process.stdout.write(`${JSON.stringify({ nightly: name, ...found, seconds })}\n`)
-    if (!found.ok) process.exitCode = 1
+} else process.exitCode = await paths(Number(values.seed))
+
+async function paths(seed: number): Promise<number> {
+  const program = await buildGo()
+  const count = Number(values.hierarchies)
+  const compared =
+    program === undefined
+      ? { cases: 0, valid: 0, differences: [] }
+      : await compare(program, seed, count, count)
+  const unexplained = compared.differences.filter((one) => !explained(one))
+  if (program === undefined) process.stderr.write('certrelay: there is no Go here: not compared\n')
+  const mutations = Number(values.mutations)
+  const { flaws, slowestMs } = fuzz(realChains(), mutations, random(seed), SLOWEST_MS)
+  const line = {
+    nightly: 'paths',
+    seed,
+    hierarchies: { ...compared, differences: compared.differences.length, unexplained },
+    mutations: { count: mutations, slowestMs, flaws: flaws.slice(0, 20) },
   }
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+  return unexplained.length + flaws.length === 0 ? 0 : 1
 }
