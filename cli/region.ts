@@ -44,7 +44,8 @@ export async function region({ scene, outputs }: Plot): Promise<Found> {
   const during = opens(outage)
   const failed = during.filter(({ outcome }) => outcome !== 'ok').length
   const addedMsP50 = Math.max(0, Math.round(median(during) - median(healthy)))
-  const addedMsMax = Math.max(...during.map(({ ms }) => ms)) - Math.round(median(healthy))
+  const slowest = Math.max(...during.map(({ ms }) => ms))
+  const addedMsMax = Math.max(0, Math.round(slowest - median(healthy)))
   const joined = joins(scene, began)
   claim(
     during.length > 1,

@@ -24,6 +24,7 @@ const FOLDERS = Object.keys(MAY)
 /** Who may look into a `Secret`. */
 const REVEALERS = ['aws/', 'pki/', 'envoy/', 'middleware/failover.ts']
 const REVEALERS_WITH_A_REASON: Readonly<Record<string, string>> = {
+  'bench/handler.ts': 'the benchmark does with a passphrase what a reader does',
   'cli/steps.ts': 'the story opens what the stack has stored, to prove that it opens',
 }
 /** Who may read the environment. */
@@ -53,7 +54,7 @@ const LONG: Readonly<Record<string, string>> = {
   'cli/steps.ts': 'the story, told in the order in which it happens',
   'local/ecs/controller.ts': 'one state machine',
   'local/events/index.ts': 'the operations of one service',
-  'local/sqs/index.ts': 'the operations of one service',
+  'local/lambda/index.ts': 'the operations of one service',
 }
 
 interface File {
@@ -171,7 +172,7 @@ describe('types', () => {
   const check = (text: string) => {
     const only = types(text)
     return [
-      ...(only.match(/\bany\b/g) ?? []),
+      ...(only.replace(/'[^'\n]*'/g, '').match(/\bany\b/g) ?? []),
       ...(only.match(/\bas\s+(?!const\b)[^\n]*/g) ?? []).map((what) => what.trim()),
       ...(only.match(/!/g) ?? []),
     ]
@@ -185,6 +186,7 @@ describe('types', () => {
 
   test('are all seen by this test', () => {
     expect(check('const a: any = 1')).toEqual(['any'])
+    expect(check("type a = Exclude<b, 'any'>")).toEqual([])
     expect(check('const a = b as string')).toEqual(['as string'])
     expect(check('const a = b!.c')).toEqual(['!'])
     expect(
