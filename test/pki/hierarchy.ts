@@ -116,7 +116,7 @@ export function make(order: Make): Buffer {
   const usage = order.usage ?? (order.ca ? 0x06 : 0x80)
   const extensions = [
     ...(order.basic === false ? [] : [extension('2.5.29.19', true, basic)]),
-    extension('2.5.29.15', true, bits(Uint8Array.of(usage), usage === 0x80 ? 7 : 1)),
+    extension('2.5.29.15', true, bits(Uint8Array.of(usage), 31 - Math.clz32(usage & -usage))),
     extension('2.5.29.14', false, bytes(4, keyId(order.key))),
     extension('2.5.29.35', false, seq(bytes(0x80, keyId(order.signer)))),
     ...(names === undefined ? [] : [extension('2.5.29.17', order.subject === '', seq(...names))]),
