@@ -84,13 +84,16 @@ const query: Protocol = {
     body: `<${operation}Response><${operation}Result>${xml(output)}</${operation}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${operation}Response>`,
   }),
   failure: ({ code, message, status }, requestId) => ({
-    status,
+    status: DENIALS.includes(code) ? 403 : status,
     headers: { 'content-type': 'text/xml' },
     body: `<ErrorResponse><Error><Type>${status < 500 ? 'Sender' : 'Receiver'}</Type><Code>${quote(OLD_NAMES[code] ?? code)}</Code><Message>${quote(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
   }),
   unknown: (operation) =>
     new AwsError('InvalidAction', `Could not find operation ${operation ?? ''}`, 400),
 }
+
+/** 403 in the query and REST protocols, 400 in JSON. */
+const DENIALS: readonly string[] = ['AccessDeniedException', 'UnrecognizedClientException']
 
 /** Errors of the endpoint itself that query services name otherwise. */
 const OLD_NAMES: Readonly<Record<string, string>> = {
@@ -151,7 +154,7 @@ function lambda(headers: Readonly<Record<string, string>>): Protocol {
         ? invoked(output)
         : { status: 200, headers: JSON_TYPE, body: JSON.stringify(output) },
     failure: ({ code, message, status }) => ({
-      status,
+      status: DENIALS.includes(code) ? 403 : status,
       headers: { ...JSON_TYPE, 'x-amzn-errortype': code },
       body: JSON.stringify({ Type: status < 500 ? 'User' : 'Service', Message: message, message }),
     }),

@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { admit, type Received, understand } from './admission.ts'
 import type { Dispatch } from './dispatch.ts'
-import type { Faults, Mishap } from './faults.ts'
+import type { Faults } from './faults.ts'
 import type { Iam } from './iam.ts'
+import { misbehave } from './mishap.ts'
 import { type Answer, encoder, readBody } from './protocol.ts'
 import type { Random } from './random.ts'
 import { AwsError, type Call, type Route, type Service } from './service.ts'
@@ -63,7 +64,11 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
       const { operation, input, service } = wish
       const { region } = wish.scope
       const mishap = wiring.faults.strike(service.name, operation, region)
-      if (mishap !== undefined && (await misbehave(mishap, request, response, fail))) return
+      if (
+        mishap !== undefined &&
+        (await misbehave(mishap, service.name, { request, response }, fail))
+      )
+        return
       const call = admit(received, wish, requestId, wiring)
       const fresh = await wiring.dispatch(service, call, input).then(
         (output) => protocol.success(output, requestId, operation),
@@ -142,44 +147,6 @@ function memory() {
 }
 
 const READS = /^(Describe|Get|List|BatchGet|Lookup)/
-
-/** True when the request is dealt with. */
-async function misbehave(
-  mishap: Mishap,
-  request: IncomingMessage,
-  response: ServerResponse,
-  refuse: (error: AwsError) => void,
-): Promise<boolean> {
-  switch (mishap.kind) {
-    case 'latency':
-      await new Promise<void>((resolve) => setTimeout(resolve, mishap.ms))
-      return false
-    case 'hang':
-      return true
-    case 'refuse':
-      request.socket.destroy()
-      return true
-    case 'reset':
-      response.writeHead(200, { 'content-length': 1_000 })
-      response.flushHeaders()
-      request.socket.resetAndDestroy()
-      return true
-    case 'error':
-      refuse(
-        new AwsError(
-          mishap.code ?? 'InternalFailure',
-          'The request processing has failed because of an unknown error.',
-          mishap.status ?? 500,
-        ),
-      )
-      return true
-    case 'throttle':
-      refuse(new AwsError('ThrottlingException', 'Rate exceeded', 400))
-      return true
-    default:
-      return false
-  }
-}
 
 function send(response: ServerResponse, answer: Answer, requestId: string) {
   const length = Buffer.byteLength(answer.body)

@@ -81,7 +81,7 @@ describe('CloudFormation has its answer', () => {
     const { Status, Reason } = await answered
 
     expect(Status).toBe('FAILED')
-    expect(Reason).toMatch(/^SERVICE_UNAVAILABLE: cannot create secret failing: InternalFailure/)
+    expect(Reason).toMatch(/^SERVICE_UNAVAILABLE: cannot create secret failing: InternalServiceError/)
     expect(await news(before)).toEqual({ certificates: [], secrets: [] })
   })
 
@@ -97,7 +97,7 @@ describe('CloudFormation has its answer', () => {
 
     expect(left).toEqual({ status: 'FAILED' })
     expect(Status).toBe('FAILED')
-    expect(Reason).toMatch(/^SERVICE_UNAVAILABLE: cannot store version .* InternalFailure/)
+    expect(Reason).toMatch(/^SERVICE_UNAVAILABLE: cannot store version .* InternalServiceError/)
     expect(certificates).toEqual([])
     expect((await on.kept('alone')).deleted).toBe(true)
   })

@@ -77,7 +77,7 @@ describe('over the wire', () => {
     world.faults.add(where, { kind: 'error' })
 
     await expect(put('two')).rejects.toMatchObject({
-      name: 'InternalFailure',
+      name: 'InternalServiceError',
       $metadata: { httpStatusCode: 500 },
     })
 
