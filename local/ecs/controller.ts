@@ -1,14 +1,7 @@
 import type { Alarm } from '../clock.ts'
 import type { Definition } from './definitions.ts'
-import {
-  type Deployment,
-  type Fleet,
-  hasFailed,
-  living,
-  type Rollout,
-  type ServiceDeployment,
-  threshold,
-} from './deployment.ts'
+import { type Deployment, type Fleet, hasFailed, living, threshold } from './deployment.ts'
+import { deployments } from './deployments.ts'
 import type { Fargate } from './fargate.ts'
 import { healthy, type Order, type Task, taskHealth } from './task.ts'
 
@@ -36,9 +29,8 @@ export function controller(
   launch: (order: Order, changed: () => void) => Task,
 ): Controller {
   const { world, closing } = fargate
-  const { clock, random } = world
-  const digits = (length: number) =>
-    Array.from({ length }, () => Math.floor(random.next() * 10)).join('')
+  const { clock } = world
+  const { begin, open, finish, conclude, note, announce } = deployments(world, fleet)
   const judged = new WeakSet<Task>()
   const welcomed = new WeakSet<Task>()
   let waking = false
@@ -203,66 +195,7 @@ export function controller(
     from.record.rollback = { reason, startedAt: clock.now(), revisionArn: to.revisionArn }
     note(`rolling back to deployment ${to.id}.`)
     begin(to.definition, from.record, reason, to.id)
-  }
-
-  function begin(
-    definition: Definition,
-    record: ServiceDeployment,
-    reason: string,
-    rollsBackTo?: string,
-  ) {
-    const made: Deployment = {
-      id: `ecs-svc/${digits(19)}`,
-      revisionArn: record.targetRevisionArn,
-      definition,
-      createdAt: clock.now(),
-      updatedAt: clock.now(),
-      rollout: 'IN_PROGRESS',
-      reason,
-      failed: 0,
-      failures: 0,
-      tasks: new Set(),
-      paused: false,
-      record,
-      ...(rollsBackTo !== undefined && { rollsBackTo }),
-    }
-    if (rollsBackTo === undefined) made.reason = `ECS deployment ${made.id} in progress.`
-    fleet.deployments = [made, ...fleet.deployments]
-    announce(made, 'INFO', 'SERVICE_DEPLOYMENT_IN_PROGRESS', made.reason)
     wake()
-    return made
-  }
-  function newRecord(): ServiceDeployment {
-    const over = Promise.withResolvers<void>()
-    const arn = (kind: string) =>
-      `arn:aws:ecs:${fleet.region}:${world.account}:${kind}/${fleet.cluster.name}/${fleet.name}/${digits(19)}`
-    const [source] = fleet.deployments
-    const made: ServiceDeployment = {
-      arn: arn('service-deployment'),
-      createdAt: clock.now(),
-      targetRevisionArn: arn('service-revision'),
-      status: 'IN_PROGRESS',
-      over: over.resolve,
-      ...(source !== undefined && { sourceRevisionArn: source.revisionArn }),
-    }
-    fleet.records.unshift(made)
-    clock.hold(over.promise)
-    return made
-  }
-  function conclude(
-    record: ServiceDeployment,
-    status: ServiceDeployment['status'],
-    reason?: string,
-  ) {
-    record.status = status
-    record.finishedAt = clock.now()
-    if (reason !== undefined) record.reason = reason
-    record.over()
-  }
-  function finish(deployment: Deployment, rollout: Rollout, reason: string) {
-    deployment.rollout = rollout
-    deployment.reason = reason
-    deployment.updatedAt = clock.now()
   }
 
   const order = ({ id, definition }: Deployment): Order => ({
@@ -276,20 +209,6 @@ export function controller(
     overrides: [],
     note: (message) => note(`${message}.`),
   })
-  function note(message: string) {
-    const text = `(service ${fleet.name}) ${message}`
-    fleet.events.unshift({ id: random.uuid(), createdAt: clock.now(), message: text })
-    fleet.events.splice(100)
-  }
-  function announce({ id }: Deployment, eventType: string, eventName: string, reason: string) {
-    const updatedAt = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
-    world.emit(fleet.region, {
-      source: 'aws.ecs',
-      detailType: 'ECS Deployment State Change',
-      resources: [fleet.arn],
-      detail: { eventType, eventName, deploymentId: id, updatedAt, reason },
-    })
-  }
   return {
     wake,
     deploy(definition) {
@@ -301,8 +220,9 @@ export function controller(
           'Service deployment stopped because of a new service deployment.',
         )
       }
-      const record = newRecord()
-      return begin(definition, record, '')
+      const made = begin(definition, open())
+      wake()
+      return made
     },
     abandon(kind) {
       const [primary] = fleet.deployments
