@@ -53,9 +53,11 @@ function body({ one, role }: Read): Reason | undefined {
   return strong(one.kind()) ? undefined : 'KEY_REFUSED'
 }
 
+/** The octet that only keeps a number positive does not count among the 20. */
 function soundSerial(serial: Uint8Array): boolean {
   const [first = 0] = serial
-  return first < 0x80 && serial.length <= 20 && !(serial.length === 1 && first === 0)
+  const octets = first === 0 ? serial.length - 1 : serial.length
+  return first < 0x80 && octets >= 1 && octets <= 20
 }
 
 /** Both ends belong to the validity, and a moment counts from its whole second (RFC 5280 4.1.2.5). */

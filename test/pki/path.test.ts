@@ -64,6 +64,25 @@ test('what is sound has a path', () => {
   expect(verdict()).toBe('path of 3')
 })
 
+describe('serials', () => {
+  const octets = (...ends: readonly number[]) =>
+    Uint8Array.from([...ends, ...Array<number>(19).fill(7)])
+
+  test.each<[string, Uint8Array, string]>([
+    ['twenty octets', octets(0x7f), 'path of 3'],
+    ['twenty and a zero that keeps them positive', octets(0, 0x80), 'path of 3'],
+    ['twenty-one', octets(1, 2), 'SERIAL_INVALID at 0'],
+    ['zero', Uint8Array.of(0), 'SERIAL_INVALID at 0'],
+    ['a negative one', Uint8Array.of(0x80), 'SERIAL_INVALID at 0'],
+  ])('%s', (_, serial, expected) => {
+    expect(verdict({ leaf: leaf({ serial }) })).toBe(expected)
+  })
+
+  test('of an anchor does not matter', () => {
+    expect(verdict({ anchors: [root({ serial: Uint8Array.of(0x80) })] })).toBe('path of 3')
+  })
+})
+
 describe('algorithms', () => {
   test.each(
     keys.map((one) => [one.asymmetricKeyDetails?.namedCurve ?? one.asymmetricKeyType, one]),
