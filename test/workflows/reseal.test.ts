@@ -152,7 +152,7 @@ test('a value that is sealed as it should be is read once and then known by its 
   const lines = world.lines.length
   await look(keys)
 
-  expect((await current(world, secret)).version).not.toContain('-1')
+  expect((await current(world, secret)).version).toHaveLength(36)
   expect(world.lines.slice(lines).map(({ event }) => event)).not.toContain('reseal')
 })
 
@@ -188,6 +188,6 @@ test('a run that died after storing goes on from there', async () => {
   expect(await look(keys)).toBe('done')
 
   const { version, bundle } = await current(world, secret)
-  expect(version).toMatch(/-1$/)
+  expect(version.slice(36)).toBe('-1')
   expect(bundle.sealedPassphrase?.copies).toHaveLength(2)
 })
