@@ -2,12 +2,18 @@ import type { KeyObject } from 'node:crypto'
 import type { Spend } from './budget.ts'
 import { type Certificate, selfIssued } from './certificate.ts'
 import type { RevocationList } from './crl.ts'
-import { fits, openKey, verifies } from './key.ts'
+import { fits, type KeyKind, openKey, verifies } from './key.ts'
 
 type Signed = Pick<Certificate | RevocationList, 'algorithm' | 'signed' | 'signature'>
 
 /** Asks whether the key of a certificate signed something; every pair is asked once and paid once. */
 export type Ask = (signed: Signed, issuer: Certificate) => boolean
+
+/** How many signatures of the common kinds one with this key costs: the long curves have no fast code in OpenSSL. */
+function weight(kind: KeyKind): number {
+  if (kind.family === 'ec') return { 'P-256': 1, 'P-384': 4, 'P-521': 6 }[kind.curve]
+  return kind.family === 'rsa' && kind.bits > 4_096 ? 2 : 1
+}
 
 /** One search's memory of keys and signatures. */
 export function signatures(spend: Spend): Ask {
@@ -26,7 +32,7 @@ export function signatures(spend: Spend): Ask {
   }
 
   function paid({ algorithm, signed, signature }: Signed, issuer: Certificate): boolean {
-    spend('signatures')
+    spend('signatures', weight(issuer.kind()))
     const key = keyOf(issuer)
     return key !== undefined && verifies(key, algorithm, signed, signature)
   }

@@ -317,6 +317,39 @@ describe('budgets', () => {
     ).toMatch(/ISSUER_MISSING|LOOP|BUDGET/)
   })
 
+  test.each(['P-256', 'P-521'])(
+    'twelve CAs of %s that all certify each other take no long',
+    (curve) => {
+      const ring = Array.from(
+        { length: 12 },
+        () => generateKeyPairSync('ec', { namedCurve: curve }).privateKey,
+      )
+      const mesh = ring.flatMap((own, index) =>
+        ring.flatMap((signer, other) =>
+          signer === own
+            ? []
+            : [
+                make({
+                  subject: `M${index}`,
+                  issuer: `M${other}`,
+                  key: own,
+                  signer,
+                  ca: true,
+                  ...life,
+                }),
+              ],
+        ),
+      )
+      const [first = key(0)] = ring
+      const began = process.cpuUsage()
+      const found = verdict({ intermediates: mesh, leaf: leaf({ issuer: 'M0', signer: first }) })
+      const { user, system } = process.cpuUsage(began)
+
+      expect(found).toBe('BUDGET_EXHAUSTED at 0')
+      expect((user + system) / 1_000).toBeLessThan(500)
+    },
+  )
+
   test('eight CAs are not too many, nine are', () => {
     const chain = (length: number) =>
       Array.from({ length }, (_, index) =>
