@@ -31,9 +31,25 @@ export function encoder(headers: Readonly<Record<string, string>>, url: string):
     return json(target, type, headers['x-amzn-query-mode'] === 'true')
   }
   if (headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return query
-  return url.startsWith('/2015-03-31/')
-    ? lambda(headers)
-    : json('', 'application/x-amz-json-1.1', false)
+  if (url.startsWith('/2015-03-31/')) return lambda(headers)
+  return 'x-amz-content-sha256' in headers ? storage : json('', 'application/x-amz-json-1.1', false)
+}
+
+/** restXml, which is S3: there is none, and its clients read nothing but XML. */
+const storage: Protocol = {
+  request: () => undefined,
+  success: () => ({ status: 200, headers: {}, body: '' }),
+  failure: ({ code, message, status }, requestId) => ({
+    status,
+    headers: { 'content-type': 'application/xml' },
+    body: `<Error><Code>${quote(code)}</Code><Message>${quote(message)}</Message><RequestId>${requestId}</RequestId></Error>`,
+  }),
+  unknown: () =>
+    new AwsError(
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented',
+      501,
+    ),
 }
 
 export function readBody(request: IncomingMessage): Promise<Buffer> {

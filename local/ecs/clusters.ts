@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { AwsError, operation, type World } from '../service.ts'
-import type { Tagger } from './definitions.ts'
+import type { Tags } from './tags.ts'
 
 export interface Cluster {
   readonly arn: string
@@ -25,7 +25,7 @@ const tags = v.optional(
 /** Clusters of all regions, and their operations. */
 export function clusters(
   world: World,
-  tag: Tagger,
+  labels: Pick<Tags, 'tag' | 'tags'>,
   counts: (region: string, cluster: Cluster) => Counts,
 ) {
   const regions = new Map<string, Map<string, Cluster>>()
@@ -63,17 +63,24 @@ export function clusters(
         const arn = `arn:aws:ecs:${region}:${world.account}:cluster/${name}`
         const made: Cluster = { arn, name, status: 'ACTIVE' }
         at(region).set(name, made)
-        tag(arn, added)
-        return { cluster: describe(region, made) }
+        labels.tag(arn, added)
+        return { cluster: { ...describe(region, made), tags: labels.tags(arn) } }
       },
       'InvalidParameterException',
     ),
     DescribeClusters: operation(
-      v.object({ clusters: v.optional(v.array(v.string()), ['default']) }),
-      ({ clusters: wanted }, { region }) => {
+      v.object({
+        clusters: v.optional(v.array(v.string()), ['default']),
+        include: v.optional(v.array(v.string()), []),
+      }),
+      ({ clusters: wanted, include }, { region }) => {
+        const show = (cluster: Cluster) => ({
+          ...describe(region, cluster),
+          ...(include.includes('TAGS') && { tags: labels.tags(cluster.arn) }),
+        })
         const all = wanted.map((each) => ({ each, found: at(region).get(short(each)) }))
         return {
-          clusters: all.flatMap(({ found }) => (found ? [describe(region, found)] : [])),
+          clusters: all.flatMap(({ found }) => (found ? [show(found)] : [])),
           failures: all.flatMap(({ each, found }) =>
             found ? [] : [{ arn: arnOf(world, region, short(each)), reason: 'MISSING' }],
           ),

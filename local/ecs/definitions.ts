@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { AwsError, operation, seconds, type World } from '../service.ts'
+import type { Tags } from './tags.ts'
 
 const pair = v.looseObject({ name: v.string(), value: v.string() })
 
@@ -84,15 +85,9 @@ export interface Definitions {
   find(region: string, name: string): Definition
 }
 
-/** Called with what a new resource is tagged with. */
-export type Tagger = (
-  arn: string,
-  tags: readonly { readonly key: string; readonly value: string }[],
-) => void
-
 export function definitions(
   world: World,
-  tag: Tagger,
+  tag: Tags['tag'],
   tags: (arn: string) => unknown,
 ): Definitions {
   const regions = new Map<string, Map<string, Definition[]>>()
@@ -119,7 +114,7 @@ export function definitions(
 interface Store {
   families(region: string): Map<string, Definition[]>
   find(region: string, name: string): Definition
-  tag: Tagger
+  tag: Tags['tag']
   tags(arn: string): unknown
 }
 

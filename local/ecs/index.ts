@@ -1,12 +1,12 @@
-import * as v from 'valibot'
 import type { Iam } from '../iam.ts'
 import { list } from '../json.ts'
-import { AwsError, operation, type Service, type World } from '../service.ts'
+import type { Service, World } from '../service.ts'
 import { type Clusters, clusters } from './clusters.ts'
 import { definitions } from './definitions.ts'
 import { fargate } from './fargate.ts'
 import type { Images } from './images.ts'
 import { services } from './services.ts'
+import { tagged } from './tags.ts'
 import { roster } from './tasks.ts'
 
 /**
@@ -20,17 +20,12 @@ export function ecs(
 ): Service {
   const machine = fargate(world, options)
   world.onClose(machine.close)
-  const labels = new Map<string, Map<string, string>>()
-  const tags = (arn: string) => [...(labels.get(arn) ?? [])].map(([key, value]) => ({ key, value }))
-  const tag = (arn: string, added: readonly { readonly key: string; readonly value: string }[]) => {
-    const known = labels.get(arn) ?? new Map<string, string>()
-    labels.set(arn, known)
-    for (const { key, value } of added) known.set(key, value)
-  }
+  const labels = tagged()
+  const { tag, tags } = labels
 
   const catalog = definitions(world, tag, tags)
   const tasks = roster(machine, () => grounds, catalog)
-  const grounds: Clusters = clusters(world, tag, (_region, cluster) => {
+  const grounds: Clusters = clusters(world, labels, (_region, cluster) => {
     const statuses = tasks.of(cluster).map(({ status }) => status)
     return {
       activeServicesCount: crews.active(cluster),
@@ -38,40 +33,8 @@ export function ecs(
       pendingTasksCount: statuses.filter((each) => each !== 'RUNNING' && each !== 'STOPPED').length,
     }
   })
-  const crews = services(machine, grounds, catalog, tasks, {
-    tag,
-    tags,
-    forget: (arn) => void labels.delete(arn),
-  })
+  const crews = services(machine, grounds, catalog, tasks, labels)
 
-  const known = (arn: string) => {
-    if (labels.has(arn)) return arn
-    throw new AwsError('InvalidParameterException', 'The specified resource was not found.')
-  }
-  const pairs = v.array(v.object({ key: v.string(), value: v.optional(v.string(), '') }))
-  const tagging = {
-    TagResource: operation(
-      v.object({ resourceArn: v.string(), tags: pairs }),
-      ({ resourceArn, tags: added }) => {
-        tag(known(resourceArn), added)
-        return {}
-      },
-      'InvalidParameterException',
-    ),
-    UntagResource: operation(
-      v.object({ resourceArn: v.string(), tagKeys: v.array(v.string()) }),
-      ({ resourceArn, tagKeys }) => {
-        for (const key of tagKeys) labels.get(known(resourceArn))?.delete(key)
-        return {}
-      },
-      'InvalidParameterException',
-    ),
-    ListTagsForResource: operation(
-      v.object({ resourceArn: v.string() }),
-      ({ resourceArn }) => ({ tags: tags(known(resourceArn)) }),
-      'InvalidParameterException',
-    ),
-  }
   return {
     name: 'ecs',
     operations: {
@@ -79,7 +42,7 @@ export function ecs(
       ...catalog.operations,
       ...crews.operations,
       ...tasks.operations,
-      ...tagging,
+      ...labels.operations,
     },
     subject(operation, input, { region }) {
       const arn = resource(operation, input, `arn:aws:ecs:${region}:${world.account}`)
@@ -87,7 +50,7 @@ export function ecs(
       const conditions = {
         'ecs:cluster': clusterArn(cluster, `arn:aws:ecs:${region}:${world.account}`),
       }
-      const found = labels.get(arn)
+      const found = labels.of(arn)
       return { arn, conditions, ...(found && { tags: Object.fromEntries(found) }) }
     },
   }

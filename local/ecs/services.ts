@@ -3,12 +3,13 @@ import { list } from '../json.ts'
 import { AwsError, operation } from '../service.ts'
 import type { Cluster, Clusters } from './clusters.ts'
 import { type Controller, controller } from './controller.ts'
-import type { Definition, Definitions, Tagger } from './definitions.ts'
+import type { Definition, Definitions } from './definitions.ts'
 import type { Fleet } from './deployment.ts'
 import { describeService, type Settings } from './describe-service.ts'
 import type { Fargate } from './fargate.ts'
 import { creation, given, newFleet, shown, update } from './requests.ts'
 import { history } from './service-deployments.ts'
+import type { Tags } from './tags.ts'
 import type { Target } from './task.ts'
 import type { Roster } from './tasks.ts'
 
@@ -27,7 +28,7 @@ export function services(
   clusters: Clusters,
   definitions: Definitions,
   roster: Roster,
-  labels: { tag: Tagger; tags(arn: string): readonly unknown[]; forget(arn: string): void },
+  labels: Pick<Tags, 'tag' | 'tags' | 'forget'>,
 ) {
   const { world } = fargate
   const entries = new Map<string, Entry>()

@@ -535,6 +535,20 @@ test('services show their tags when asked, page by page lists find them, tags ca
   expect(arns).toContain(arn)
 })
 
+test('a cluster shows its tags when it is made, and when asked', async () => {
+  const { client } = local
+  const tags = [{ key: 'team', value: 'edge' }]
+
+  const made = await client.send(new CreateClusterCommand({ clusterName: 'tagged', tags }))
+  const describe = (include: 'TAGS'[]) =>
+    client.send(new DescribeClustersCommand({ clusters: ['tagged'], include }))
+  const [bare, full] = [await describe([]), await describe(['TAGS'])]
+
+  expect(made.cluster?.tags).toEqual(tags)
+  expect(bare.clusters?.[0]?.tags).toBeUndefined()
+  expect(full.clusters?.[0]?.tags).toEqual(tags)
+})
+
 test('advance(0) returns when a rollout has settled', async () => {
   const { first, update, describe } = await service()
   await local.world.clock.advance(0)

@@ -8,8 +8,8 @@ import {
 import { GetSessionTokenCommand, STSClient } from '@aws-sdk/client-sts'
 import * as v from 'valibot'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { kms } from '../../local/kms/index.ts'
 import type { Seen } from '../../local/dispatch.ts'
+import { kms } from '../../local/kms/index.ts'
 import { operation, type Service } from '../../local/service.ts'
 import { sts } from '../../local/sts.ts'
 import { type Ground, open } from '../../local/world.ts'
@@ -109,6 +109,17 @@ describe('requests', () => {
     expect(notes.join('\n')).toContain('sts:GetSessionToken')
     expect(seen).toEqual([])
     tokens.destroy()
+  })
+
+  test('a request to S3, of which there is nothing, is refused in the XML that its clients read', async () => {
+    const scope = 'AKIAX/20261121/us-east-1/s3/aws4_request'
+    const authorization = `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=${'a'.repeat(64)}`
+    const headers = { authorization, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }
+
+    const answer = await fetch(`${world.url}/bucket/key`, { headers })
+
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([501, 'application/xml'])
+    expect(await answer.text()).toContain('<Error><Code>NotImplemented</Code>')
   })
 
   test.each(['constructor', 'toString', '__proto__'])(
