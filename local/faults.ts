@@ -11,7 +11,12 @@ export type Mishap =
   /** The connection is reset in the middle of the answer's headers, and nothing was done. */
   | { readonly kind: 'reset' }
   /** Without a code, what the service calls its own mistakes. */
-  | { readonly kind: 'error'; readonly status?: number; readonly code?: string }
+  | {
+      readonly kind: 'error'
+      readonly status?: number
+      readonly code?: string
+      readonly message?: string
+    }
   | { readonly kind: 'throttle' }
   /** The operation is carried out, and the connection ends before its answer. */
   | { readonly kind: 'lost' }

@@ -25,7 +25,7 @@ export async function misbehave(
       request.socket.resetAndDestroy()
       return true
     case 'error':
-      refuse(failure(service, mishap.code, mishap.status))
+      refuse(failure(service, mishap))
       return true
     case 'throttle':
       refuse(THROTTLED[service] ?? new AwsError('ThrottlingException', 'Rate exceeded', 400))
@@ -35,9 +35,12 @@ export async function misbehave(
   }
 }
 
-function failure(service: string, code: string | undefined, status: number | undefined): AwsError {
-  const message = 'The request processing has failed because of an unknown error.'
-  return new AwsError(code ?? FAILURES[service] ?? 'InternalFailure', message, status ?? 500)
+function failure(service: string, { code, status, message }: Extract<Mishap, { kind: 'error' }>) {
+  return new AwsError(
+    code ?? FAILURES[service] ?? 'InternalFailure',
+    message ?? 'The request processing has failed because of an unknown error.',
+    status ?? 500,
+  )
 }
 
 /** What each service calls its own mistakes, in its API reference; the others say InternalFailure. */

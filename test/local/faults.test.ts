@@ -67,11 +67,13 @@ describe('over the wire', () => {
     },
   )
 
-  test('an error has the status and the code that were asked for, and nothing was done', async () => {
+  test('an error has the status, the code and the message that were asked for, and nothing was done', async () => {
     const where = { times: 1, operation: 'PutSecretValue' }
-    world.faults.add(where, { kind: 'error', status: 503, code: 'ServiceUnavailable' })
+    const asked = { status: 503, code: 'ServiceUnavailable', message: 'come back later' }
+    world.faults.add(where, { kind: 'error', ...asked })
     await expect(put('two')).rejects.toMatchObject({
       name: 'ServiceUnavailable',
+      message: 'come back later',
       $metadata: { httpStatusCode: 503 },
     })
     world.faults.add(where, { kind: 'error' })
