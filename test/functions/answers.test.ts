@@ -81,7 +81,9 @@ describe('CloudFormation has its answer', () => {
     const { Status, Reason } = await answered
 
     expect(Status).toBe('FAILED')
-    expect(Reason).toMatch(/^SERVICE_UNAVAILABLE: cannot create secret failing: InternalServiceError/)
+    expect(Reason).toMatch(
+      /^SERVICE_UNAVAILABLE: cannot create secret failing: InternalServiceError/,
+    )
     expect(await news(before)).toEqual({ certificates: [], secrets: [] })
   })
 

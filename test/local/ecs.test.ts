@@ -444,6 +444,39 @@ test('with no healthy minimum a service that may not have two tasks stops the ol
   expect(changes.indexOf('old,STOPPED')).toBeLessThan(changes.indexOf('new,RUNNING'))
 })
 
+test('half of four tasks are replaced at a time when half is the minimum and there is no room above', async () => {
+  const { first, completed, update, name } = await service(
+    {},
+    {
+      desiredCount: 4,
+      deploymentConfiguration: { maximumPercent: 100, minimumHealthyPercent: 50 },
+    },
+  )
+  await completed(first)
+  const before = local.events.all.length
+
+  await completed(await update({ forceNewDeployment: true }))
+
+  const tasks = new Map<unknown, { wanted: boolean; serves: boolean }>()
+  const seen = local.events.all
+    .map(({ detail }, index) => ({ detail, index }))
+    .filter(({ detail }) => detail['group'] === `service:${name}`)
+    .map(({ detail, index }) => {
+      const wanted = detail['desiredStatus'] === 'RUNNING'
+      tasks.set(detail['taskArn'], { wanted, serves: wanted && detail['lastStatus'] === 'RUNNING' })
+      const all = [...tasks.values()]
+      return {
+        index,
+        wanted: all.filter((task) => task.wanted).length,
+        serving: all.filter((task) => task.serves).length,
+      }
+    })
+  const during = seen.filter(({ index }) => index >= before)
+  expect(Math.max(...seen.map(({ wanted }) => wanted))).toBe(4)
+  expect(Math.min(...during.map(({ serving }) => serving))).toBe(2)
+  expect(tasks.size).toBe(8)
+})
+
 test('a deleted service drains, becomes inactive and lets its cluster go', async () => {
   const { client } = local
   await client.send(new CreateClusterCommand({ clusterName: 'brief' }))
