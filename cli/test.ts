@@ -10,6 +10,12 @@ import { packaged } from './package.ts'
 const ROOT = join(import.meta.dirname, '..')
 const REPORT = join(ROOT, '.cache', 'tests.json')
 
+const schema = v.object({
+  numPassedTests: v.number(),
+  numFailedTests: v.number(),
+  numPendingTests: v.number(),
+})
+
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(words: readonly string[]): Promise<number> {
@@ -31,12 +37,6 @@ async function main(words: readonly string[]): Promise<number> {
   await count()
   return status
 }
-
-const schema = v.object({
-  numPassedTests: v.number(),
-  numFailedTests: v.number(),
-  numPendingTests: v.number(),
-})
 
 /** The closing line that machines read; none when vitest ended without a report. */
 async function count(): Promise<void> {

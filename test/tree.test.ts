@@ -52,9 +52,6 @@ const DASHED: Readonly<Record<string, string>> = {
 /** Files of more than 300 lines, and why they are one thing. */
 const LONG: Readonly<Record<string, string>> = {
   'cli/steps.ts': 'the story, told in the order in which it happens',
-  'local/ecs/controller.ts': 'one state machine',
-  'local/events/index.ts': 'the operations of one service',
-  'local/lambda/index.ts': 'the operations of one service',
 }
 
 interface File {
