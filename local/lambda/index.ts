@@ -24,6 +24,7 @@ import {
 import { invocations } from './invocations.ts'
 import { invokeOperations } from './invoke.ts'
 import { mappingOperations } from './mappings.ts'
+import { permissionOperations } from './permissions.ts'
 import { type Parts, versions } from './version.ts'
 
 const text = v.string()
@@ -42,14 +43,6 @@ const createFunction = v.object({
 })
 const updateCode = v.object({ ...named, ...codeMembers, Publish: v.optional(v.boolean(), false) })
 const updateConfiguration = v.object({ ...named, ...configurationMembers })
-const addPermission = v.object({
-  ...named,
-  StatementId: v.pipe(text, v.regex(/^[\w-]{1,100}$/)),
-  Action: v.pipe(text, v.regex(/^(lambda:[*]|lambda:[a-zA-Z]+|[*])$/)),
-  Principal: text,
-  SourceArn: v.optional(text),
-  SourceAccount: v.optional(text),
-})
 const INVALID = 'InvalidParameterValueException'
 
 /**
@@ -146,6 +139,7 @@ export function lambda(
     },
     operations: {
       ...invokeOperations(world, directory, work),
+      ...permissionOperations(directory),
       ...mappingOperations(world, directory, { iam, invocations: work, identity }),
       CreateFunction: operation(
         createFunction,
@@ -237,67 +231,13 @@ export function lambda(
         find(input, region).fn.reserved = undefined
         return {}
       }),
-      AddPermission: operation(
-        addPermission,
-        (input, { region }) => {
-          const { fn, arn } = find(input, region)
-          if (fn.policy.has(input.StatementId)) {
-            throw conflict(
-              `The statement id (${input.StatementId}) provided already exists. Please provide a new statement id, or remove the existing statement.`,
-            )
-          }
-          const statement = statementOf(input, arn)
-          fn.policy.set(input.StatementId, statement)
-          return { Statement: JSON.stringify(statement) }
-        },
-        INVALID,
-      ),
-      RemovePermission: operation(
-        v.object({ ...named, StatementId: text }),
-        (input, { region }) => {
-          const { fn } = find(input, region)
-          if (!fn.policy.delete(input.StatementId)) throw missing(NO_POLICY)
-          return {}
-        },
-      ),
-      GetPolicy: operation(byName, (input, { region }) => {
-        const { fn } = find(input, region)
-        if (fn.policy.size === 0) throw missing(NO_POLICY)
-        const Statement = [...fn.policy.values()]
-        return {
-          Policy: JSON.stringify({ Version: '2012-10-17', Id: 'default', Statement }),
-          RevisionId: fn.latest.revision,
-        }
-      }),
     },
   }
 }
-
-const NO_POLICY = 'The resource you requested does not exist.'
 
 function describe(fn: Fn, version: Version, arn?: string) {
   const { name, code, modified, revision, configuration } = version
   const own = name === '$LATEST' ? fn.arn : `${fn.arn}:${name}`
   const about = { name: fn.name, arn: arn ?? own, version: name, code, modified, revision }
   return describeConfiguration(configuration, about)
-}
-
-function statementOf(input: v.InferOutput<typeof addPermission>, arn: string) {
-  const { Principal, SourceArn, SourceAccount } = input
-  const isService = Principal.includes('.amazonaws.com')
-  return {
-    Sid: input.StatementId,
-    Effect: 'Allow',
-    Principal: isService ? { Service: Principal } : Principal === '*' ? '*' : { AWS: Principal },
-    Action: input.Action,
-    Resource: arn,
-    ...((SourceArn !== undefined || SourceAccount !== undefined) && {
-      Condition: {
-        ...(SourceArn !== undefined && { ArnLike: { 'AWS:SourceArn': SourceArn } }),
-        ...(SourceAccount !== undefined && {
-          StringEquals: { 'AWS:SourceAccount': SourceAccount },
-        }),
-      },
-    }),
-  }
 }
