@@ -139,7 +139,7 @@ describe('the commands of the AWS CLI', () => {
     const composed = /^aws (cloudformation deploy|cloudformation wait|ecr get-login-password)\b/
     const spans = PAGES.flatMap((page) =>
       quoted(page)
-        .filter((span) => span.startsWith('aws '))
+        .filter((span) => /^aws \S+ \S/.test(span))
         .map((line) => ({ page, line: line.replace(/ …$/, ' x') })),
     )
     const all = [...starting('aws'), ...spans].filter(({ line }) => !composed.test(line))
