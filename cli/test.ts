@@ -14,6 +14,12 @@ const schema = v.object({
   numPassedTests: v.number(),
   numFailedTests: v.number(),
   numPendingTests: v.number(),
+  testResults: v.array(
+    v.object({
+      status: v.string(),
+      assertionResults: v.array(v.object({ status: v.string() })),
+    }),
+  ),
 })
 
 process.exitCode = await main(process.argv.slice(2))
@@ -38,12 +44,20 @@ async function main(words: readonly string[]): Promise<number> {
   return status
 }
 
-/** The closing line that machines read; none when vitest ended without a report. */
+/**
+ * The closing line that machines read; none when vitest ended without a report. A file that failed beside its tests, in a
+ * hook or while it was loaded, counts as one failure more.
+ */
 async function count(): Promise<void> {
   const text = await readFile(REPORT, 'utf8').catch(() => '{}')
   const totals = v.safeParse(schema, JSON.parse(text))
   if (!totals.success) return
-  const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = totals.output
+  const { numPassedTests: passed, numPendingTests: skipped, testResults: files } = totals.output
+  const beside = files.filter(
+    (file) =>
+      file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed'),
+  )
+  const failed = totals.output.numFailedTests + beside.length
   process.stdout.write(
     `\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`,
   )

@@ -1,4 +1,4 @@
-import { RenewCertificateCommand } from '@aws-sdk/client-acm'
+import { DescribeCertificateCommand, RenewCertificateCommand } from '@aws-sdk/client-acm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { authority, leaf } from '../../local/x509/x509.ts'
 import { keyOf, passphraseOf } from '../support/opened.ts'
@@ -77,6 +77,7 @@ async function troubled(): Promise<void> {
   tampering = false
   const { source } = (await on.bundle('color')).facts
   for (const operation of operations) {
+    await renewable(source)
     on.aws.faults.add({ operation, times: 3 }, { kind: 'lost' })
     await on.acm.send(new RenewCertificateCommand({ CertificateArn: source }))
     await on.elapse(MINUTE)
@@ -92,6 +93,15 @@ async function troubled(): Promise<void> {
   refused()
   await on.send('junk')
   await on.elapse(MINUTE)
+}
+
+/** Only what was exported can be renewed: on a busy machine the export may still be on its way. */
+async function renewable(CertificateArn: string): Promise<void> {
+  const look = async () => {
+    const { Certificate } = await on.acm.send(new DescribeCertificateCommand({ CertificateArn }))
+    return Certificate?.RenewalEligibility
+  }
+  while ((await look()) !== 'ELIGIBLE') await on.elapse(MINUTE)
 }
 
 async function remember(secret: string): Promise<void> {
