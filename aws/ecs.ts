@@ -4,9 +4,10 @@ import {
   type Service as Told,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs'
+import { told } from '../pki/fault.ts'
 import type { Fleet, Service } from '../ports/fleet.ts'
 import { required } from './acm.ts'
-import { ask, told } from './errors.ts'
+import { ask } from './errors.ts'
 
 const MOST = 10 // DescribeServices takes ten at a time
 

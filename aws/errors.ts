@@ -1,4 +1,5 @@
 import { type Code, RelayError } from '../pki/error.ts'
+import { NETWORK, told } from '../pki/fault.ts'
 
 /** AWS's error names and what they mean to us, whatever the service. Names win over status: throttling says `client`. */
 const NAMES: Readonly<Record<string, Code>> = {
@@ -18,36 +19,6 @@ const NAMES: Readonly<Record<string, Code>> = {
   CredentialsProviderError: 'ACCESS_REFUSED',
   DecryptionFailure: 'KEY_DISABLED',
   EncryptionFailure: 'KEY_DISABLED',
-}
-
-const NETWORK = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-])
-
-/** What an SDK error says of itself, read without `instanceof`: several copies of the SDK are installed. */
-export interface Told {
-  readonly name: string
-  readonly code: string
-  readonly status: number
-  readonly requestId: string
-}
-
-export function told(error: unknown): Told {
-  const { name, code, $metadata } = record(error)
-  const { httpStatusCode, requestId } = record($metadata)
-  return {
-    name: typeof name === 'string' ? name : 'Error',
-    code: typeof code === 'string' ? code : '',
-    status: typeof httpStatusCode === 'number' ? httpStatusCode : 0,
-    requestId: typeof requestId === 'string' ? requestId : '',
-  }
 }
 
 /**
@@ -86,17 +57,4 @@ const NEXT: Partial<Record<Code, string>> = {
   KEY_DISABLED: "; look at the state of the secret's KMS key",
   REQUEST_REFUSED: '; find the request in CloudTrail, which says why',
   SERVICE_UNAVAILABLE: '; it is tried again',
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? { ...value, ...named(value) } : {}
-}
-
-/** `name` and `code` of an error may live on its prototype, where spreading does not see them. */
-function named(value: object): Record<string, unknown> {
-  return {
-    ...('name' in value ? { name: value.name } : {}),
-    ...('code' in value ? { code: value.code } : {}),
-    ...('$metadata' in value ? { $metadata: value.$metadata } : {}),
-  }
 }

@@ -1,4 +1,5 @@
 import type { Code } from '../pki/error.ts'
+import { NETWORK, told } from '../pki/fault.ts'
 
 /** What an error of one region's KMS means (docs/kms.md has the table). */
 export type Class =
@@ -59,42 +60,15 @@ const NAMES: Readonly<Record<string, Class>> = {
   IncorrectKeyException: 'integrity',
 }
 
-const NETWORK = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPROTO',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-])
 const TLS = /^ERR_(TLS|SSL)|CERT|LEAF_SIGNATURE/
 
 /** By name, then status and fault, then network code; never by `instanceof`: several copies of the SDK are installed. */
 export function classify(error: unknown): Class {
-  const { name, code, status, fault } = seen(error)
+  const { name, code, status, fault } = told(error)
   const known = Object.hasOwn(NAMES, name) ? NAMES[name] : undefined
   if (known !== undefined) return known
   if (status === 429) return 'throttle'
   if (status >= 500 || fault === 'server') return 'server'
-  if (NETWORK.has(code) || TLS.test(code)) return 'transport'
+  if (NETWORK.has(code) || code === 'EPROTO' || TLS.test(code)) return 'transport'
   return 'caller'
-}
-
-/** What an error of the SDK says of itself. */
-export function seen(error: unknown) {
-  const about: { name?: unknown; code?: unknown; $fault?: unknown; $metadata?: unknown } =
-    typeof error === 'object' && error !== null ? error : {}
-  const metadata: { httpStatusCode?: unknown; requestId?: unknown } =
-    typeof about.$metadata === 'object' && about.$metadata !== null ? about.$metadata : {}
-  const text = (value: unknown, otherwise = '') => (typeof value === 'string' ? value : otherwise)
-  return {
-    name: text(about.name, 'Error'),
-    code: text(about.code),
-    fault: text(about.$fault),
-    status: typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : 0,
-    requestId: text(metadata.requestId),
-  }
 }

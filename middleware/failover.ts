@@ -1,8 +1,9 @@
 import { RelayError } from '../pki/error.ts'
+import { told } from '../pki/fault.ts'
 import { type Context, keyRegion, type Sealed, twin } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
 import type { Keyhole, Keys, Turned, Use } from '../ports/keys.ts'
-import { type Class, CODES, ELSEWHERE, NEXT, seen } from './classify.ts'
+import { type Class, CODES, ELSEWHERE, NEXT } from './classify.ts'
 import type { Memory } from './memory.ts'
 import { type Raced, type Route, race } from './race.ts'
 import { chronicle, type Witness } from './record.ts'
@@ -175,10 +176,9 @@ function failure(
       : `${key} ${error}, request ${kmsRequestId || 'none'}`,
   )
   const what = `cannot ${action} a passphrase of ${secret}: ${tried.join('; ') || 'no time is left'}`
-  const errors = failures.map(({ meaning: one, error }) => {
-    const told = new RelayError(CODES[one], seen(error).name, { cause: error })
-    return told
-  })
+  const errors = failures.map(
+    ({ meaning: one, error }) => new RelayError(CODES[one], told(error).name, { cause: error }),
+  )
   return new RelayError(CODES[decisive], `${what}; ${NEXT[decisive]}`, {
     cause: new AggregateError(errors),
   })

@@ -1,5 +1,6 @@
+import { told } from '../pki/fault.ts'
 import type { Turned } from '../ports/keys.ts'
-import { type Class, classify, seen } from './classify.ts'
+import { type Class, classify } from './classify.ts'
 import type { Memory } from './memory.ts'
 import type { Time } from './time.ts'
 
@@ -128,7 +129,7 @@ export function race(routes: readonly Route[], rules: Rules): Promise<Raced> {
         return
       }
       const meaning = classify(result.error)
-      const { name, requestId } = seen(result.error)
+      const { name, requestId } = told(result.error)
       Object.assign(attempt, { outcome: meaning, error: name, kmsRequestId: requestId })
       failures.push({ meaning, error: result.error })
       if (isSick(meaning)) breaker.fail(time.now())

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { RelayError } from './error.ts'
 import { pemBlocks } from './pem.ts'
-import { parseSealed, type Sealed } from './sealed.ts'
+import { isRecord, parseSealed, type Sealed } from './sealed.ts'
 import { Secret } from './secret.ts'
 import { plainSerial } from './version.ts'
 
@@ -189,10 +189,6 @@ function string(record: Readonly<Record<string, unknown>>, name: string): string
   const value = record[name]
   if (typeof value !== 'string') throw invalid('bundle', `${name} is missing`)
   return value
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(what: string, why: string): RelayError {

@@ -63,7 +63,8 @@ function parseCopy(value: unknown): Copy {
   return { key, blob }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** A JSON object, of which only that is known. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
