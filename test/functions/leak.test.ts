@@ -1,11 +1,10 @@
 import { DescribeCertificateCommand, RenewCertificateCommand } from '@aws-sdk/client-acm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { authority, leaf } from '../../local/x509/x509.ts'
 import { keyOf, passphraseOf } from '../support/opened.ts'
 import { HOME, type Stage, stage } from '../support/stage.ts'
+import { stray } from '../support/stray.ts'
 
 const MINUTE = 60_000
-const DAY = 86_400_000
 
 let on: Stage
 let tampering = false
@@ -28,11 +27,7 @@ afterAll(async () => {
 
 async function tamper<T extends { readonly action: string }>(issued: T) {
   if (!tampering || issued.action !== 'RENEWAL') return issued
-  const now = on.aws.clock.now()
-  const lasting = { notBefore: now - DAY, notAfter: now + 395 * DAY }
-  const parent = await authority({ name: 'Nobody', ...lasting })
-  const made = await leaf({ parent, names: ['color.mesh.internal'], ...lasting })
-  return { ...made, chain: `${parent.certificate}\n` }
+  return stray(on.aws.clock.now())
 }
 
 /** Stacks that succeed and that fail, and an update. */

@@ -6,8 +6,8 @@ import {
   RegisterTaskDefinitionCommand,
 } from '@aws-sdk/client-ecs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { authority, leaf } from '../../local/x509/x509.ts'
 import { type Stage, stage } from '../support/stage.ts'
+import { stray } from '../support/stray.ts'
 
 const MINUTE = 60_000
 const HOUR = 3_600_000
@@ -47,11 +47,7 @@ afterAll(async () => {
 
 async function tamper<T extends { readonly action: string }>(issued: T) {
   if (!tampering || issued.action !== 'RENEWAL') return issued
-  const now = on.aws.clock.now()
-  const lasting = { notBefore: now - DAY, notAfter: now + 395 * DAY }
-  const parent = await authority({ name: 'Nobody', ...lasting })
-  const made = await leaf({ parent, names: ['color.mesh.internal'], ...lasting })
-  return { ...made, chain: `${parent.certificate}\n` }
+  return stray(on.aws.clock.now())
 }
 
 /** A certificate in a secret of this name, and a service of this name that has used it from its beginning. */
