@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { ACMClient } from '@aws-sdk/client-acm'
 import { ACMPCAClient } from '@aws-sdk/client-acm-pca'
 import { ECSClient } from '@aws-sdk/client-ecs'
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { KMSClient } from '@aws-sdk/client-kms'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
@@ -10,6 +11,7 @@ import { passphrase } from '../pki/passphrase.ts'
 import { keyRegion } from '../pki/sealed.ts'
 import type { Wired } from '../ports/index.ts'
 import { acm } from './acm.ts'
+import { bus } from './bus.ts'
 import { config } from './config.ts'
 import { fleet } from './ecs.ts'
 import { keyhole } from './kms.ts'
@@ -40,6 +42,7 @@ export function clients(region: string) {
     secrets: once(() => new SecretsManagerClient(settings)),
     ecs: once(() => new ECSClient(settings)),
     ecsOnce: once(() => new ECSClient({ ...settings, maxAttempts: 1 })),
+    events: once(() => new EventBridgeClient(settings)),
     sqs: once(() => new SQSClient(settings)),
     lambda: once(() => new LambdaClient(settings)),
   }
@@ -57,7 +60,7 @@ export function keyholes(keys: readonly string[], former: readonly string[] = []
 /** The composition root: adapters over clients over the environment, once per cold start. @throws CONFIG_INVALID */
 export const connect = once((): Wired => {
   const { region, org, keys, former, sealing, queue: work, deadLetters: dead, self } = config()
-  const { acm: certificates, pca, secrets, ecs, ecsOnce, sqs, lambda } = clients(region)
+  const { acm: certificates, pca, secrets, ecs, ecsOnce, events, sqs, lambda } = clients(region)
   return {
     org,
     authority: acm(certificates(), issuers(pca())),
@@ -65,6 +68,7 @@ export const connect = once((): Wired => {
     keeper: keeper(secrets()),
     fleet: fleet(ecs(), ecsOnce()),
     queue: queue(sqs(), { work, dead }),
+    bus: bus(events()),
     clock: {
       now: () => Date.now(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

@@ -1,5 +1,6 @@
 import type { Secret } from '../pki/secret.ts'
 import type { Authority } from './authority.ts'
+import type { Bus } from './bus.ts'
 import type { Clock } from './clock.ts'
 import type { Fleet } from './fleet.ts'
 import type { Keyhole, Keys } from './keys.ts'
@@ -14,6 +15,7 @@ export interface Ports {
   readonly keeper: Keeper
   readonly fleet: Fleet
   readonly queue: Queue
+  readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
   /** A fresh random passphrase; the caller wipes it. */

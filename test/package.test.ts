@@ -166,6 +166,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'acm-pca:GetCertificateAuthorityCertificate': ['Certificate', 'Reconcile', 'Trust'],
   'ecs:DescribeServices': ['Reconcile'],
   'ecs:UpdateService': ['Reconcile'],
+  'events:PutEvents': ['Reconcile', 'Sweep'],
   'kms:Decrypt': ['Certificate', 'Reconcile', 'Trust'],
   'kms:Encrypt': ['Certificate', 'Reconcile'],
   'lambda:InvokeFunction': ['Certificate', 'Trust'],
@@ -276,7 +277,10 @@ describe('what the functions may do', () => {
 })
 
 const AWS = join(import.meta.dirname, '..', 'aws')
-const PREFIXES: Readonly<Record<string, string>> = { 'secrets-manager': 'secretsmanager' }
+const PREFIXES: Readonly<Record<string, string>> = {
+  eventbridge: 'events',
+  'secrets-manager': 'secretsmanager',
+}
 const ACTIONS: Readonly<Record<string, string>> = { 'lambda:Invoke': 'lambda:InvokeFunction' }
 
 /** IAM actions of the commands that the files in `aws/` import, sorted. */

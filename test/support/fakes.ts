@@ -7,6 +7,7 @@ import { facts } from '../../pki/bundle.ts'
 import { RelayError } from '../../pki/error.ts'
 import { passphrase } from '../../pki/passphrase.ts'
 import type { Authority, Certificate, Exported, Issuer, Order } from '../../ports/authority.ts'
+import type { News } from '../../ports/bus.ts'
 import type { Fleet, Service } from '../../ports/fleet.ts'
 import type { Ports } from '../../ports/index.ts'
 import { keys } from './keys.ts'
@@ -53,6 +54,8 @@ export interface World {
   readonly rolls: string[]
   readonly looks: { readonly secret: string; readonly delay: number }[]
   readonly buried: { readonly body: string; readonly reason: RelayError }[]
+  /** Everything that was told, in order. */
+  readonly news: News[]
   readonly lines: readonly Line[]
   /** Lets time pass. */
   pass(milliseconds: number): void
@@ -85,6 +88,7 @@ export async function fakes(options: Options = {}): Promise<World> {
     rolls: [],
     looks: [],
     buried: [],
+    news: [],
     lines,
     pass: (milliseconds) => {
       time.now += milliseconds
@@ -106,6 +110,11 @@ export async function fakes(options: Options = {}): Promise<World> {
       },
       async bury(body, reason) {
         world.buried.push({ body, reason })
+      },
+    },
+    bus: {
+      async tell(news) {
+        world.news.push(news)
       },
     },
     clock: {
