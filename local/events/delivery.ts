@@ -23,6 +23,7 @@ export const target = v.object({
     }),
   ),
   DeadLetterConfig: v.optional(v.object({ Arn: v.optional(text) })),
+  SqsParameters: v.optional(v.object({ MessageGroupId: v.optional(text) })),
 })
 export type Target = v.InferOutput<typeof target>
 
@@ -32,7 +33,7 @@ export type Event = Readonly<Record<string, unknown>> & {
   readonly time: string
 }
 
-const QUEUE = /^arn:aws:sqs:([a-z0-9-]+):(\d{12}):([\w-]+)$/
+const QUEUE = /^arn:aws:sqs:([a-z0-9-]+):(\d{12}):([\w-]+(?:\.fifo)?)$/
 const FUNCTION = /^arn:aws:lambda:([a-z0-9-]+):\d{12}:function:([\w-]+)(?::([\w$-]+))?$/
 
 /** @throws AwsError ValidationException when EventBridge here could not deliver to it. */
@@ -44,10 +45,13 @@ export function checkTarget(wanted: Target, region: string): void {
     )
   }
   const dead = wanted.DeadLetterConfig?.Arn
-  if (dead !== undefined && QUEUE.exec(dead)?.[1] !== region) {
+  if (dead !== undefined && (QUEUE.exec(dead)?.[1] !== region || dead.endsWith('.fifo'))) {
     throw invalid(
       `Parameter DeadLetterConfig.Arn is not valid. Reason: it must be a standard queue of the same Region.`,
     )
+  }
+  if (wanted.Arn.endsWith('.fifo') && wanted.SqsParameters?.MessageGroupId === undefined) {
+    throw invalid(`Parameter(s) SqsParameters must be specified for target: ${wanted.Id}.`)
   }
   checkTransformation(wanted)
 }
@@ -97,7 +101,7 @@ export function delivery(world: World, region: string) {
   async function attempt(parcel: Parcel, retries: number, mishap?: Mishap): Promise<void> {
     try {
       if (FAILING.includes(mishap?.kind ?? '')) throw struck()
-      await send(parcel.to.Arn, parcel.body, parcel.rule)
+      await send(parcel.to, parcel.body, parcel.rule)
       if (mishap?.kind === 'lost') throw struck()
     } catch (error) {
       if (!(error instanceof AwsError)) throw error
@@ -126,7 +130,7 @@ export function delivery(world: World, region: string) {
     const queue = parcel.to.DeadLetterConfig?.Arn
     if (queue === undefined) return
     try {
-      await send(queue, parcel.body, parcel.rule, epitaph(parcel, failure))
+      await send({ Arn: queue }, parcel.body, parcel.rule, epitaph(parcel, failure))
     } catch (error) {
       // AWS counts this in a metric (InvocationsFailedToBeSentToDlq) and does no more.
       if (!(error instanceof AwsError)) throw error
@@ -155,7 +159,12 @@ function carrier(world: World, region: string) {
     )
   }
 
-  async function enqueue(arn: string, body: string, rule: string, notes: Notes) {
+  async function enqueue(
+    { Arn: arn, SqsParameters }: To,
+    body: string,
+    rule: string,
+    notes: Notes,
+  ) {
     const [, , owner = '', name = ''] = QUEUE.exec(arn) ?? []
     const QueueUrl = `${world.url}/${owner}/${name}`
     const found = await look('sqs', 'GetQueueAttributes', { QueueUrl, AttributeNames: ['Policy'] })
@@ -163,7 +172,8 @@ function carrier(world: World, region: string) {
     const MessageAttributes = Object.fromEntries(
       Object.entries(notes).map(([key, StringValue]) => [key, { DataType: 'String', StringValue }]),
     )
-    await call('sqs', 'SendMessage', { QueueUrl, MessageBody: body, MessageAttributes })
+    const message = { QueueUrl, MessageBody: body, MessageAttributes, ...SqsParameters }
+    await call('sqs', 'SendMessage', message)
   }
 
   async function invoke(arn: string, body: string, rule: string) {
@@ -180,11 +190,12 @@ function carrier(world: World, region: string) {
   }
 
   return {
-    send: (arn: string, body: string, rule: string, notes: Notes = {}): Promise<void> =>
-      QUEUE.test(arn) ? enqueue(arn, body, rule, notes) : invoke(arn, body, rule),
+    send: (to: To, body: string, rule: string, notes: Notes = {}): Promise<void> =>
+      QUEUE.test(to.Arn) ? enqueue(to, body, rule, notes) : invoke(to.Arn, body, rule),
   }
 }
 
+type To = Pick<Target, 'Arn' | 'SqsParameters'>
 type Notes = Readonly<Record<string, string>>
 
 /** Message attributes: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html */

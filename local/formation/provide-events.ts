@@ -17,8 +17,10 @@ import type { Context, Made, Provider } from './provider.ts'
 /** Properties that become text attributes of the queue. */
 const ATTRIBUTES: Readonly<Record<string, Coerce>> = {
   ContentBasedDeduplication: text,
+  DeduplicationScope: text,
   DelaySeconds: text,
   FifoQueue: text,
+  FifoThroughputLimit: text,
   KmsDataKeyReusePeriodSeconds: text,
   KmsMasterKeyId: text,
   MaximumMessageSize: text,
@@ -39,6 +41,16 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   VisibilityTimeout: '30',
 }
 
+/** A standard queue knows no attributes of FIFO queues: what a template says is false of it is not said. */
+function attributesOf(properties: Json): Json {
+  const taken = take(properties, ATTRIBUTES)
+  if (taken['FifoQueue'] === 'true') return taken
+  const onlyFifo = ['FifoQueue', 'ContentBasedDeduplication']
+  return Object.fromEntries(
+    Object.entries(taken).filter(([name, value]) => value !== 'false' || !onlyFifo.includes(name)),
+  )
+}
+
 const queue: Provider = {
   immutable: ['QueueName', 'FifoQueue'],
   async create(properties, context) {
@@ -47,7 +59,7 @@ const queue: Provider = {
     const QueueUrl = need(
       await context.call('sqs', 'CreateQueue', {
         QueueName,
-        Attributes: take(properties, ATTRIBUTES),
+        Attributes: attributesOf(properties),
         tags: tagMap(properties['Tags']),
       }),
       'QueueUrl',
@@ -60,7 +72,7 @@ const queue: Provider = {
   async update(properties, made, old, context) {
     const left = Object.keys(old).filter((name) => properties[name] === undefined)
     const back = left.flatMap((name) => (name in DEFAULTS ? [[name, DEFAULTS[name]]] : []))
-    const Attributes = { ...Object.fromEntries(back), ...take(properties, ATTRIBUTES) }
+    const Attributes = { ...Object.fromEntries(back), ...attributesOf(properties) }
     await context.call('sqs', 'SetQueueAttributes', { QueueUrl: made.id, Attributes })
     return made
   },

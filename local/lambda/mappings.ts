@@ -56,9 +56,16 @@ export function mappingOperations(
     const locate = (arn: string) => directory.locate(arn, mapping.region)
     mapping.stop = poll(mapping, { world, invocations, identity, find: locate })
   }
-  const termsOf = (given: Changes, target: string, before?: Mapping['terms']) => {
+  const termsOf = (
+    given: Changes,
+    { target, source }: { readonly target: string; readonly source: string },
+    before?: Mapping['terms'],
+  ) => {
     const batch = given.BatchSize ?? before?.batch ?? 10
     const window = given.MaximumBatchingWindowInSeconds ?? before?.window ?? 0
+    if (source.endsWith('.fifo') && (batch > 10 || window > 0)) {
+      throw invalid('FIFO queues have no batching window and a maximum batch size of 10.')
+    }
     if (batch > 10 && window < 1) {
       throw invalid(
         'Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10',
@@ -100,7 +107,7 @@ export function mappingOperations(
       create,
       async (input, { region }) => {
         const { EventSourceArn: source } = input
-        if (!new RegExp(`^arn:aws:sqs:${region}:\\d{12}:[\\w-]{1,80}$`).test(source)) {
+        if (!new RegExp(`^arn:aws:sqs:${region}:\\d{12}:[\\w-]{1,80}([.]fifo)?$`).test(source)) {
           throw invalid(
             `Unrecognized event source ${source}: only queues of the same Region feed functions here.`,
           )
@@ -119,7 +126,7 @@ export function mappingOperations(
           id: world.random.uuid(),
           region,
           source,
-          terms: termsOf(input, arn),
+          terms: termsOf(input, { target: arn, source }),
           enabled: input.Enabled ?? true,
           modified: world.clock.now(),
           stop: () => {},
@@ -139,7 +146,7 @@ export function mappingOperations(
           FunctionName === undefined
             ? mapping.terms.target
             : directory.find({ FunctionName }, call.region).arn
-        mapping.terms = termsOf(input, target, mapping.terms)
+        mapping.terms = termsOf(input, { target, source: mapping.source }, mapping.terms)
         mapping.enabled = input.Enabled ?? mapping.enabled
         start(mapping)
         return show(mapping)

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { AwsError } from '../service.ts'
+import { isFifo } from './fifo.ts'
 import type { Redrive } from './queue.ts'
 
 /** Attributes of a queue that a caller may set, each as text, as the wire has them. */
@@ -13,6 +14,14 @@ export const DEFAULTS: Readonly<Record<string, string>> = {
   DelaySeconds: '0',
   ReceiveMessageWaitTimeSeconds: '0',
   SqsManagedSseEnabled: 'true',
+}
+
+/** What a FIFO queue has besides. */
+export const FIFO_DEFAULTS: Readonly<Record<string, string>> = {
+  FifoQueue: 'true',
+  ContentBasedDeduplication: 'false',
+  DeduplicationScope: 'queue',
+  FifoThroughputLimit: 'perQueue',
 }
 
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html */
@@ -31,7 +40,16 @@ const TEXTS = [
   'RedrivePolicy',
   'RedriveAllowPolicy',
 ]
-const KNOWN: readonly string[] = [...Object.keys(RANGES), ...TEXTS]
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  SqsManagedSseEnabled: ['true', 'false'],
+  ContentBasedDeduplication: ['true', 'false'],
+  DeduplicationScope: ['messageGroup', 'queue'],
+  FifoThroughputLimit: ['perQueue', 'perMessageGroupId'],
+  FifoQueue: ['true'],
+}
+const STANDARD: readonly string[] = [...Object.keys(RANGES), ...TEXTS]
+const FIFO: readonly string[] = Object.keys(FIFO_DEFAULTS)
+const KNOWN: readonly string[] = [...STANDARD, ...FIFO]
 const READ_ONLY: readonly string[] = [
   'All',
   'QueueArn',
@@ -43,7 +61,10 @@ const READ_ONLY: readonly string[] = [
 ]
 
 const redrive = v.object({
-  deadLetterTargetArn: v.pipe(v.string(), v.regex(/^arn:aws:sqs:[a-z0-9-]+:\d{12}:[\w-]{1,80}$/)),
+  deadLetterTargetArn: v.pipe(
+    v.string(),
+    v.regex(/^arn:aws:sqs:[a-z0-9-]+:\d{12}:[\w-]{1,80}(\.fifo)?$/),
+  ),
   maxReceiveCount: v.pipe(
     v.union([v.number(), v.pipe(v.string(), v.transform(Number))]),
     v.integer(),
@@ -52,9 +73,19 @@ const redrive = v.object({
   ),
 })
 
-/** Checks attributes and puts them into `into`; an empty policy takes it away. @throws AwsError InvalidAttributeName or InvalidAttributeValue. */
+/**
+ * Checks attributes and puts them into `into`, those of a queue whose kind is settled; an empty policy takes it away.
+ * @throws AwsError InvalidAttributeName, InvalidAttributeValue or InvalidParameterValue.
+ */
 export function setAttributes(into: Attributes, given: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(given)) check(name, value)
+  const fifo = into.get('FifoQueue') === 'true'
+  const known = fifo ? KNOWN : STANDARD
+  for (const [name, value] of Object.entries(given)) {
+    if (!known.includes(name)) throw unknown(name)
+    check(name, value)
+  }
+  if (fifo) checkThroughput({ ...Object.fromEntries(into), ...given })
+  checkDeadLetters(given['RedrivePolicy'] ?? '', fifo)
   for (const [name, value] of Object.entries(given)) {
     if (value === '') into.delete(name)
     else into.set(name, value)
@@ -75,15 +106,28 @@ export function redriveOf(attributes: Attributes): Redrive | undefined {
 }
 
 function check(name: string, value: string) {
-  if (!KNOWN.includes(name)) throw unknown(name)
   const range = RANGES[name]
   if (range !== undefined) {
     const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
     if (!(number >= range[0] && number <= range[1])) throw refused(name)
   }
-  if (name === 'SqsManagedSseEnabled' && !['true', 'false'].includes(value)) throw refused(name)
+  if (CHOICES[name]?.includes(value) === false) throw refused(name)
   if (name === 'RedrivePolicy' && value !== '') parseRedrive(value)
   if (name.endsWith('Policy') && value !== '') json(value, name)
+}
+
+function checkThroughput(all: Readonly<Record<string, string>>) {
+  const { FifoThroughputLimit, DeduplicationScope } = all
+  if (FifoThroughputLimit !== 'perMessageGroupId' || DeduplicationScope === 'messageGroup') return
+  throw refused('FifoThroughputLimit')
+}
+
+function checkDeadLetters(policy: string, fifo: boolean) {
+  if (policy === '' || isFifo(parseRedrive(policy).deadLetterTargetArn) === fifo) return
+  throw new AwsError(
+    'InvalidParameterValue',
+    `Value ${policy} for parameter RedrivePolicy is invalid. Reason: Dead-letter queue must be same type of queue as the source.`,
+  )
 }
 
 function parseRedrive(text: string): Redrive {

@@ -4,7 +4,7 @@ import { queueOperations } from './queues.ts'
 import { nameOf, store } from './store.ts'
 
 /**
- * Amazon SQS, standard queues only.
+ * Amazon SQS: standard and FIFO queues.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
  */
 export function sqs(world: World): Service {

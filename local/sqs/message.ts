@@ -24,6 +24,14 @@ export interface Message {
   readonly sent: number
   /** ARN of the queue it was moved from. */
   readonly source?: string
+  /** MessageGroupId. */
+  readonly group?: string | undefined
+  /** MessageDeduplicationId, in a FIFO queue. */
+  readonly deduplication?: string
+  /** SequenceNumber, in a FIFO queue. */
+  readonly sequence?: string
+  /** Retention counts from here on: a FIFO queue's dead letters begin anew. */
+  readonly since?: number
   /** Receivable from here on. */
   visible: number
   received: number
@@ -99,6 +107,9 @@ export function show(message: Message, system: readonly string[], wanted: readon
     SenderId: message.sender,
     SentTimestamp: String(message.sent),
     ...(message.source !== undefined && { DeadLetterQueueSourceArn: message.source }),
+    ...(message.group !== undefined && { MessageGroupId: message.group }),
+    ...(message.deduplication !== undefined && { MessageDeduplicationId: message.deduplication }),
+    ...(message.sequence !== undefined && { SequenceNumber: message.sequence }),
   }
   const chosen = Object.entries(facts).filter(
     ([name]) => system.includes('All') || system.includes(name),

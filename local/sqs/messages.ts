@@ -1,65 +1,23 @@
 import * as v from 'valibot'
-import { AwsError, type Call, type Operation, operation, type World } from '../service.ts'
+import { AwsError, type Operation, operation, type World } from '../service.ts'
 import { each } from './batch.ts'
-import {
-  checkMessage,
-  type Message,
-  md5,
-  md5OfAttributes,
-  messageAttributes,
-  show,
-  size,
-} from './message.ts'
+import { show, size } from './message.ts'
+import { content, sender, within } from './send.ts'
 import { type Held, milliseconds, type Store } from './store.ts'
 
 const text = v.string()
 const count = v.pipe(v.number(), v.integer())
 const names = v.optional(v.array(text), [])
 const byUrl = { QueueUrl: text }
-const delay = v.optional(count)
-const content = {
-  MessageBody: text,
-  DelaySeconds: delay,
-  MessageAttributes: v.optional(messageAttributes, {}),
-  MessageGroupId: v.optional(text),
-  MessageDeduplicationId: v.optional(text),
-}
-const entry = v.object(content)
 const batch = <const S extends v.ObjectEntries>(members: S) =>
   v.object({ ...byUrl, Entries: v.array(v.object({ Id: text, ...members })) })
 
 /** The operations on the messages of queues. */
 export function messageOperations(
-  { clock, random }: Pick<World, 'clock' | 'random'>,
+  world: Pick<World, 'clock' | 'random'>,
   store: Store,
 ): Readonly<Record<string, Operation>> {
-  const send = (to: Held, sent: v.InferOutput<typeof entry>, call: Call) => {
-    const { MessageBody: body, MessageAttributes: attributes } = sent
-    if (sent.MessageDeduplicationId !== undefined) {
-      throw invalid(
-        `Value ${sent.MessageDeduplicationId} for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is not valid for this queue type.`,
-      )
-    }
-    checkMessage(body, attributes, Number(to.attributes.get('MaximumMessageSize')))
-    const wait = within('DelaySeconds', sent.DelaySeconds, 0, 900)
-    const message: Message = {
-      id: random.uuid(),
-      body,
-      attributes,
-      sender: call.caller.internal ? call.caller.arn : senderOf(call),
-      sent: clock.now(),
-      visible:
-        clock.now() +
-        (wait === undefined ? milliseconds(to.attributes, 'DelaySeconds') : wait * 1_000),
-      received: 0,
-    }
-    to.messages.add(message)
-    return {
-      MessageId: message.id,
-      MD5OfMessageBody: md5(body),
-      MD5OfMessageAttributes: md5OfAttributes(attributes),
-    }
-  }
+  const send = sender(world)
   const hide = (from: Held, handle: string, timeout: number) => {
     from.messages.hide(handle, (within('VisibilityTimeout', timeout, 0, 43_200) ?? 0) * 1_000)
     return {}
@@ -93,6 +51,8 @@ export function messageOperations(
         MaxNumberOfMessages: v.optional(count, 1),
         VisibilityTimeout: v.optional(count),
         WaitTimeSeconds: v.optional(count),
+        /** Without effect. */
+        ReceiveRequestAttemptId: v.optional(text),
         AttributeNames: names,
         MessageSystemAttributeNames: names,
         MessageAttributeNames: names,
@@ -139,14 +99,3 @@ export function messageOperations(
     ),
   }
 }
-
-function within(name: string, value: number | undefined, low: number, high: number) {
-  if (value === undefined || (value >= low && value <= high)) return value
-  throw invalid(
-    `Value ${value} for parameter ${name} is invalid. Reason: Must be between ${low} and ${high}, if provided.`,
-  )
-}
-
-const invalid = (message: string) => new AwsError('InvalidParameterValue', message)
-const senderOf = ({ caller }: Call) =>
-  caller.arn.replace(/^.*:assumed-role\/[^/]+\//, `${caller.accessKeyId}:`)

@@ -2,6 +2,7 @@ import type { Alarm } from '../clock.ts'
 import { idle } from '../idle.ts'
 import { AwsError, type World } from '../service.ts'
 import type { Message } from './message.ts'
+import { shelf } from './shelf.ts'
 
 /** Where messages go that were received too often. */
 export interface Redrive {
@@ -16,11 +17,14 @@ export interface Wish {
   readonly wait: number
 }
 
-/** The messages of one standard queue: first in first out as far as visibility lets it be. */
+/** The messages of one queue: first in first out as far as visibility lets it be, in a FIFO queue within each group. */
 export interface Queue {
   add(message: Message): void
   receive(wish: Wish): Promise<readonly Message[]>
-  /** Forgets a message; a handle that is not the latest one is accepted and does nothing, as in AWS. */
+  /**
+   * Forgets a message; a handle that is not the latest one is accepted and does nothing, as in AWS.
+   * @throws AwsError in a FIFO queue, when the message can be received again.
+   */
   remove(handle: string): void
   /** @throws AwsError when the message is gone or was received again since. */
   hide(handle: string, milliseconds: number): void
@@ -40,6 +44,7 @@ interface Waiter {
 export interface Terms {
   /** Part of every receipt handle. */
   readonly id: string
+  readonly fifo: boolean
   /** In milliseconds. */
   retention(): number
   redrive(): Redrive | undefined
@@ -49,27 +54,22 @@ export interface Terms {
 
 export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Queue {
   const { clock, random } = world
-  const messages = new Map<string, Message>()
+  const messages = shelf(terms.fifo)
   const waiters = new Set<Waiter>()
   let alarm: Alarm | undefined
 
-  const expire = () => {
-    const oldest = clock.now() - terms.retention()
-    for (const message of messages.values()) {
-      if (message.sent <= oldest) messages.delete(message.id)
-    }
-  }
+  const expire = () => messages.expire(clock.now() - terms.retention())
   const buried = (message: Message) => {
     const redrive = terms.redrive()
     if (redrive === undefined || message.received < redrive.maxReceiveCount) return false
     if (!terms.bury(redrive.deadLetterTargetArn, message)) return false
-    messages.delete(message.id)
+    messages.delete(message)
     return true
   }
   const take = ({ max, visibility }: Wish): Message[] => {
     const taken: Message[] = []
     const now = clock.now()
-    for (const message of messages.values()) {
+    for (const message of messages.ready(now)) {
       if (taken.length >= max) break
       if (message.visible > now || buried(message)) continue
       message.received++
@@ -94,8 +94,10 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
       waiter.done(taken)
     }
     if (waiters.size === 0) return
-    const times = [...messages.values()].map(({ visible }) => visible)
-    if (times.length > 0) alarm = clock.at(Math.min(...times), serve)
+    const now = clock.now()
+    const times = [...messages.all()].map(({ visible }) => visible).filter((at) => at > now)
+    const next = times.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY)
+    if (next < Number.POSITIVE_INFINITY) alarm = clock.at(next, serve)
   }
   const find = (handle: string) => {
     const [id, message, nonce] = Buffer.from(handle, 'base64').toString('utf8').split(' ')
@@ -110,7 +112,7 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
   }
   return {
     add(message) {
-      messages.set(message.id, message)
+      messages.add(message)
       serve()
     },
     receive(wish) {
@@ -132,7 +134,10 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
     },
     remove(handle) {
       const message = find(handle)
-      if (message !== undefined) messages.delete(message.id)
+      if (message === undefined) return
+      if (terms.fifo && message.visible <= clock.now()) throw expired(handle)
+      messages.delete(message)
+      if (terms.fifo) serve()
     },
     hide(handle, milliseconds) {
       const message = find(handle)
@@ -155,7 +160,7 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
     },
     counts() {
       expire()
-      const all = [...messages.values()]
+      const all = [...messages.all()]
       const hidden = all.filter(({ visible }) => visible > clock.now())
       const delayed = hidden.filter(({ received }) => received === 0).length
       return {
@@ -166,3 +171,9 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
     },
   }
 }
+
+const expired = (handle: string) =>
+  new AwsError(
+    'InvalidParameterValue',
+    `Value ${handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.`,
+  )

@@ -96,8 +96,11 @@ function describe({ arn, attributes, created, modified, messages }: Held): Recor
 }
 
 function checkName(name: string, attributes: Readonly<Record<string, string>>) {
-  if (name.endsWith('.fifo') || attributes['FifoQueue'] !== undefined) {
-    throw new AwsError('UnsupportedOperation', 'only standard queues exist here, not FIFO queues')
+  if (attributes['FifoQueue'] === 'true') {
+    if (/^[\w-]{1,75}\.fifo$/.test(name)) return
+    throw invalid(
+      'The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.',
+    )
   }
   if (!/^[\w-]{1,80}$/.test(name)) {
     throw invalid(

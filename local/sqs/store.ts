@@ -1,5 +1,6 @@
 import { AwsError, type Call, type World } from '../service.ts'
-import { type Attributes, DEFAULTS, redriveOf } from './attributes.ts'
+import { type Attributes, DEFAULTS, FIFO_DEFAULTS, redriveOf } from './attributes.ts'
+import { isFifo, type Register, register } from './fifo.ts'
 import { type Queue, queue } from './queue.ts'
 
 /** One queue with its name, its settings and its messages. Times are epoch milliseconds. */
@@ -10,6 +11,8 @@ export interface Held {
   readonly attributes: Attributes
   readonly tags: Map<string, string>
   readonly messages: Queue
+  /** What a FIFO queue remembers of its senders. */
+  readonly register: Register
   readonly created: number
   modified: number
 }
@@ -46,14 +49,19 @@ export function store(world: World): Store {
     throw new AwsError('QueueDoesNotExist', 'The specified queue does not exist.')
   }
   const create = (name: string, region: string): Held => {
-    const attributes: Attributes = new Map(Object.entries(DEFAULTS))
+    const fifo = isFifo(name)
+    const settings = fifo ? { ...DEFAULTS, ...FIFO_DEFAULTS } : DEFAULTS
+    const attributes: Attributes = new Map(Object.entries(settings))
     const messages = queue(world, {
       id: random.uuid(),
+      fifo,
       retention: () => milliseconds(attributes, 'MessageRetentionPeriod'),
       redrive: () => redriveOf(attributes),
       bury(arn, message) {
         const target = byArn(arn)
-        target?.messages.add({ ...message, source: held.arn, visible: clock.now() })
+        const now = clock.now()
+        const moved = { ...message, source: held.arn, visible: now, ...(fifo && { since: now }) }
+        target?.messages.add(moved)
         return target !== undefined
       },
     })
@@ -64,6 +72,7 @@ export function store(world: World): Store {
       attributes,
       tags: new Map(),
       messages,
+      register: register(clock, attributes),
       created: clock.now(),
       modified: clock.now(),
     }

@@ -113,8 +113,7 @@ test('a queue that is not there is QueueDoesNotExist under its new and its old c
   })
 })
 
-test('FIFO queues, unknown attributes and values out of range are refused', async () => {
-  await expect(create('work.fifo')).rejects.toMatchObject({ name: 'UnsupportedOperation' })
+test('unknown attributes and values out of range are refused', async () => {
   await expect(create('no spaces')).rejects.toMatchObject({ name: 'InvalidParameterValue' })
   await expect(create('work', { Colour: 'red' })).rejects.toMatchObject({
     name: 'InvalidAttributeName',
