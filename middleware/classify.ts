@@ -72,3 +72,15 @@ export function classify(error: unknown): Class {
   if (NETWORK.has(code) || code === 'EPROTO' || TLS.test(code)) return 'transport'
   return 'caller'
 }
+
+/** What a person calls it: the network's code where there is one, which the SDK covers with a name like `TimeoutError`. */
+export function nameOf(error: unknown): string {
+  const { code, name } = told(error)
+  return code || name
+}
+
+/** A connection that was there and broke: another one may well do. */
+export function isBroken(error: unknown): boolean {
+  const { code } = told(error)
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}

@@ -1,10 +1,10 @@
 import { RelayError } from '../pki/error.ts'
-import { told } from '../pki/fault.ts'
 import { type Context, keyRegion, type Sealed, twin } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
 import type { Keyhole, Keys, Turned, Use } from '../ports/keys.ts'
-import { type Class, CODES, ELSEWHERE, NEXT } from './classify.ts'
+import { type Class, CODES, ELSEWHERE, NEXT, nameOf } from './classify.ts'
 import type { Memory } from './memory.ts'
+import { muster, type Party } from './muster.ts'
 import { type Raced, type Route, race } from './race.ts'
 import { chronicle, type Witness } from './record.ts'
 import type { Time } from './time.ts'
@@ -38,7 +38,9 @@ export interface Surroundings extends Witness {
 export function failover(keyholes: readonly Keyhole[], around: Surroundings): Keys {
   const { options = {}, memory, time, remaining } = around
   const current = keyholes.filter(({ former }) => former !== true)
-  const least = options.minRegions ?? current.length
+  const groups = [...Map.groupBy(current, ({ key }) => twin(key)).values()]
+  const least = Math.max(1, options.minRegions ?? current.length)
+  const regions = new Set(keyholes.map(({ region }) => region))
   const goesOn = (meaning: Class) =>
     ELSEWHERE.has(meaning) ||
     (meaning === 'denied' && options.onDenied === 'next') ||
@@ -46,8 +48,9 @@ export function failover(keyholes: readonly Keyhole[], around: Surroundings): Ke
   const drill = options.onDenied === 'next' || options.onKeyState === 'next'
   const begin = (action: 'seal' | 'open', context: Context) => {
     const budget = Math.max(0, remaining())
-    const line = chronicle(around, { action, context, budget, drill })
-    const rules = { time, memory, budget, goesOn, id: () => identify(time) }
+    const line = chronicle(around, { action, context, budget, drill, regions })
+    const end = time.elapsed() + budget
+    const rules = { time, memory, end, goesOn, id: () => identify(time) }
     if (complete(context)) return { line, rules }
     line.end('integrity', [])
     throw new RelayError(
@@ -56,33 +59,47 @@ export function failover(keyholes: readonly Keyhole[], around: Surroundings): Ke
     )
   }
 
+  /** What came of asking some keys to seal; the copies in the configured order. */
+  const settle = (raced: readonly (Raced & { readonly group: readonly Keyhole[] })[]) => {
+    const failures = raced.flatMap((one) => (one.won === undefined ? one.failures : []))
+    return {
+      raced,
+      failures,
+      attempts: raced.flatMap((one) => one.attempts),
+      stopped: failures.some(({ meaning }) => !goesOn(meaning)),
+      copies: current.flatMap((hole) => {
+        const bytes = raced.find(({ group }) => group.includes(hole))?.won?.turned.bytes
+        return bytes === undefined
+          ? []
+          : [{ key: hole.key, blob: Buffer.from(bytes).toString('base64') }]
+      }),
+    }
+  }
+
   return {
     keys: current.map(({ key }) => key),
     async seal(secret, context) {
-      if (secret.reveal().length > MOST)
+      const { line, rules } = begin('seal', context)
+      if (secret.reveal().length > MOST) {
+        line.end('refused', [])
         throw new RelayError(
           'SEALED_INVALID',
           `more than ${MOST} bytes cannot be sealed; KMS takes no more`,
         )
-      const { line, rules } = begin('seal', context)
-      const groups = [...Map.groupBy(current, ({ key }) => twin(key)).values()]
-      const raced = await Promise.all(
-        groups.map(async (group) => {
-          const routes = group.map((hole) =>
-            route(hole, (use) => hole.encrypt(secret.reveal(), context, use), context),
-          )
-          return { group, ...(await race(routes, rules)) }
-        }),
-      )
-      const attempts = raced.flatMap((one) => one.attempts)
-      const copies = raced.flatMap(({ group, won }) => {
-        if (won === undefined) return []
-        const blob = Buffer.from(won.turned.bytes).toString('base64')
-        return group.map(({ key }) => ({ key, blob }))
-      })
-      const failures = raced.flatMap((one) => (one.won === undefined ? one.failures : []))
-      const stopped = failures.some(({ meaning }) => !goesOn(meaning))
-      if (stopped || copies.length < Math.max(1, least)) {
+      }
+      const ask = async ({ group, patience }: Party) => {
+        const routes = group.map((hole) =>
+          route(hole, (use) => hole.encrypt(secret.reveal(), context, use), context),
+        )
+        return { group, ...(await race(routes, { ...rules, patience })) }
+      }
+      const { asked, spared } = muster(groups, least, memory, time.now())
+      const first = settle(await Promise.all(asked.map(ask)))
+      const isOver = first.stopped || first.copies.length >= least
+      const { copies, failures, attempts, stopped } = isOver
+        ? first
+        : settle([...first.raced, ...(await Promise.all(spared.map(ask)))])
+      if (stopped || copies.length < least) {
         line.end(verdict(failures), attempts)
         throw failure('seal', context, failures, attempts)
       }
@@ -177,7 +194,7 @@ function failure(
   )
   const what = `cannot ${action} a passphrase of ${secret}: ${tried.join('; ') || 'no time is left'}`
   const errors = failures.map(
-    ({ meaning: one, error }) => new RelayError(CODES[one], told(error).name, { cause: error }),
+    ({ meaning: one, error }) => new RelayError(CODES[one], nameOf(error), { cause: error }),
   )
   return new RelayError(CODES[decisive], `${what}; ${NEXT[decisive]}`, {
     cause: new AggregateError(errors),

@@ -1,6 +1,6 @@
 import { told } from '../pki/fault.ts'
 import type { Turned } from '../ports/keys.ts'
-import { type Class, classify } from './classify.ts'
+import { type Class, classify, isBroken, nameOf } from './classify.ts'
 import type { Memory } from './memory.ts'
 import type { Time } from './time.ts'
 
@@ -39,14 +39,16 @@ export interface Raced {
 export interface Rules {
   readonly time: Time
   readonly memory: Memory
-  /** Milliseconds for the whole race. */
-  readonly budget: number
+  /** When the race is over, as `time.elapsed` counts. */
+  readonly end: number
+  /** Makes the first attempt a probe that may take so long. Milliseconds. */
+  readonly patience?: number | undefined
   /** Whether an error of this class lets the next region be asked. */
   readonly goesOn: (meaning: Class) => boolean
   readonly id: () => string
 }
 
-/** Most of what one attempt may take. Milliseconds. */
+/** Milliseconds. */
 const LIMIT = 1_000
 
 interface Running {
@@ -59,16 +61,18 @@ interface Running {
 
 /**
  * Asks the regions in order until one answers. An error that `goesOn` moves on at once; silence lets the next one be asked
- * as well, if there is a token; any other error ends the race. Losers are aborted. Never rejects.
+ * as well, if there is a token; any other error ends the race. Losers are aborted. A region whose connection broke is asked
+ * once more when the others have failed too: a container that was frozen finds the kept connections to all regions dead.
+ * Never rejects.
  */
 export function race(routes: readonly Route[], rules: Rules): Promise<Raced> {
   return new Promise((resolve) => {
-    const { time, memory, budget, goesOn } = rules
-    const end = time.elapsed() + budget
+    const { time, memory, end, goesOn } = rules
     const running = new Set<Running>()
     const attempts: Attempt[] = []
     const failures: { meaning: Class; error: unknown }[] = []
-    const { queue, probe } = plan(routes, memory, time.now())
+    const { queue, probe, isDesperate } = plan(routes, memory, time.now())
+    const broken = new Set<Route>()
     let calm = () => {}
     let over = false
 
@@ -84,7 +88,8 @@ export function race(routes: readonly Route[], rules: Rules): Promise<Raced> {
         ...{ outcome: 'aborted', kmsRequestId: '' },
       }
       const controller = new AbortController()
-      const limit = Math.min(LIMIT, left / (lane === 'primary' ? queue.length + 1 : 1))
+      const share = left / (lane === 'primary' ? queue.length + 1 : 1)
+      const limit = Math.min(LIMIT, rules.patience ?? LIMIT, share)
       const cancel = time.after(limit, () => {
         settle(one, { error: late(`no answer within ${Math.round(limit)} ms`) })
         controller.abort()
@@ -104,7 +109,8 @@ export function race(routes: readonly Route[], rules: Rules): Promise<Raced> {
       const [next] = queue
       if (next === undefined) return
       calm = time.after(milliseconds, () => {
-        if (memory.of(next.region).breaker.state(time.now()) === 'open') return
+        const isResting = memory.of(next.region).breaker.state(time.now()) === 'open'
+        if (isResting && !isDesperate) return
         if (!memory.bucket.take()) return
         queue.shift()
         start(next, 'hedge')
@@ -129,11 +135,16 @@ export function race(routes: readonly Route[], rules: Rules): Promise<Raced> {
         return
       }
       const meaning = classify(result.error)
-      const { name, requestId } = told(result.error)
-      Object.assign(attempt, { outcome: meaning, error: name, kmsRequestId: requestId })
+      const { requestId } = told(result.error)
+      const error = nameOf(result.error)
+      Object.assign(attempt, { outcome: meaning, error, kmsRequestId: requestId })
       failures.push({ meaning, error: result.error })
       if (isSick(meaning)) breaker.fail(time.now())
       else breaker.succeed()
+      if (isBroken(result.error) && !broken.has(route)) {
+        broken.add(route)
+        queue.push(route)
+      }
       if (goesOn(meaning)) moveOn()
       else finish(undefined)
     }
@@ -165,22 +176,29 @@ export function race(routes: readonly Route[], rules: Rules): Promise<Raced> {
 
     memory.bucket.deposit()
     const first = queue.shift()
-    if (first !== undefined) start(first, 'primary')
+    if (first !== undefined) start(first, rules.patience === undefined ? 'primary' : 'probe')
     if (probe !== undefined && running.size > 0) start(probe, 'probe')
     if (running.size === 0) finish(undefined)
   })
 }
 
-/** Regions that answer, in order, then the others as a last resort; one that may be back is probed beside the first. */
+/**
+ * Regions that answer, in order, then the others as a last resort; one that may be back is probed beside the first. When
+ * none is known to answer all are asked, first those that may be back.
+ */
 function plan(routes: readonly Route[], memory: Memory, now: number) {
   const health = (route: Route) => memory.of(route.region).breaker
   const well = routes.filter((route) => health(route).state(now) === 'closed')
   const [first] = well
-  if (first === undefined) return { queue: [...routes], probe: undefined }
+  if (first === undefined) {
+    const isResting = (route: Route) => Number(health(route).state(now) === 'open')
+    const queue = routes.toSorted((a, b) => isResting(a) - isResting(b))
+    return { queue, probe: undefined, isDesperate: true }
+  }
   const before = routes.slice(0, routes.indexOf(first))
   const probe = before.find((route) => health(route).probe(now))
   const sick = routes.filter((route) => !well.includes(route) && route !== probe)
-  return { queue: [...well, ...sick], probe }
+  return { queue: [...well, ...sick], probe, isDesperate: false }
 }
 
 /** The region did not do its work, rather than refuse it. */

@@ -30,6 +30,8 @@ export function chronicle(
     readonly context: Context
     readonly budget: number
     readonly drill: boolean
+    /** All that are configured: of each it is told when its breaker is not closed. */
+    readonly regions: ReadonlySet<string>
   },
 ) {
   const began = time.elapsed()
@@ -65,7 +67,7 @@ export function chronicle(
     if (outcome === 'unavailable') count('KmsUnavailable', 1)
     if (outcome === 'degraded') count('KmsDegraded', 1)
     const now = time.now()
-    for (const region of new Set(attempts.map((one) => one.region)))
+    for (const region of about.regions)
       if (memory.of(region).breaker.state(now) !== 'closed') count('KmsBreakerOpen', 1, { region })
   }
 }

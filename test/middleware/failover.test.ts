@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { memory } from '../../middleware/memory.ts'
 import { RelayError } from '../../pki/error.ts'
-import type { Context } from '../../pki/sealed.ts'
+import type { Context, Sealed } from '../../pki/sealed.ts'
 import { Secret } from '../../pki/secret.ts'
+import type { Keys } from '../../ports/keys.ts'
 import { leaks, PASSPHRASE } from '../support/canary.ts'
 import {
   EAST,
@@ -213,6 +214,47 @@ describe('the breaker', () => {
     expect(keys.state(WEST)).toBe('closed')
   })
 
+  test('when both are open lets the hedge ask as well', async () => {
+    const time = still()
+    const { east, west, open, outcome } = await pair(time)
+    east.mood = refuses
+    west.mood = refuses
+    for (let count = 0; count < 3; count++) await outcome()
+    east.mood = 'hangs'
+    west.mood = { ms: 70 }
+
+    expect(await open()).toBe(220)
+  })
+
+  test('when none is closed begins with a region that may be back', async () => {
+    const time = still()
+    const remembered = memory(time.random)
+    const { east, west, open, keys } = await pair(time, { memory: remembered })
+    const fail = (name: string) => {
+      for (let count = 0; count < 3; count++) remembered.of(name).breaker.fail(time.now())
+    }
+    fail(WEST)
+    await time.pass(900)
+    fail(EAST)
+    await time.pass(100)
+    expect([keys.state(EAST), keys.state(WEST)]).toEqual(['open', 'half-open'])
+
+    expect(await open()).toBe(70)
+    expect([east.calls, west.calls]).toEqual([[], ['decrypt']])
+  })
+
+  test('is on record with each operation while it is open', async () => {
+    const time = still()
+    const { east, open, keys } = await pair(time)
+    east.mood = refuses
+    for (let count = 0; count < 3; count++) await open()
+    keys.metrics.length = 0
+    await open() // region 1 is not asked any more
+
+    expect(keys.metrics).toContainEqual({ metric: 'KmsBreakerOpen', value: 1, at: EAST })
+    expect(keys.metrics).not.toContainEqual({ metric: 'KmsBreakerOpen', value: 1, at: WEST })
+  })
+
   test('is shut by any answer, also by a refusal', async () => {
     const time = still()
     const { east, outcome, open, keys } = await pair(time)
@@ -255,6 +297,47 @@ describe('a warm container', () => {
     expect(await open()).toBe(5)
     await time.until(left)
     expect(await open()).toBe(5)
+  })
+
+  test.each(['ECONNRESET', 'EPIPE'])(
+    'finds the kept connections of both regions dead (%s), and goes on over fresh ones',
+    async (code) => {
+      const time = still()
+      const { east, west, open, keys, value } = await pair(time)
+      const dead: Mood = { fails: sdk('TimeoutError', { code }), ms: 1 }
+      const thawed = () => {
+        for (const one of [east, west]) {
+          one.mood = dead
+          one.onceCalled = () => {
+            one.mood = { ms: 5 }
+          }
+        }
+      }
+      thawed()
+      expect(await open()).toBe(7)
+      expect(keys.lines[0]?.attempts.map((one) => [one['region'], one['outcome']])).toEqual([
+        [EAST, 'transport'],
+        [WEST, 'transport'],
+        [EAST, 'ok'],
+      ])
+      expect(keys.lines[0]?.attempts[0]?.['error']).toBe(code)
+      thawed()
+      const again = await time.until(keys.seal(Secret.from('open sesame'), context))
+
+      expect(again.copies.map(({ key }) => key)).toEqual(value.copies.map(({ key }) => key))
+      expect([keys.state(EAST), keys.state(WEST)]).toEqual(['closed', 'closed'])
+    },
+  )
+
+  test('asks a region whose connections keep breaking twice, and no more', async () => {
+    const time = still()
+    const { east, west, outcome } = await pair(time)
+    east.mood = { fails: sdk('TimeoutError', { code: 'ECONNRESET' }) }
+    west.mood = east.mood
+    const [ended] = await outcome()
+
+    expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_UNAVAILABLE' } })
+    expect([east.calls.length, west.calls.length]).toEqual([2, 2])
   })
 
   test('forgets what failed: the next operation asks anew', async () => {
@@ -326,32 +409,83 @@ describe('the budget', () => {
   })
 })
 
-test('500 opens at once while a region dies and comes back all succeed, and hedges stay within their tokens', async () => {
-  const time = still()
-  const { east, west, keys, value } = await pair(time)
-  const wave = async (count: number) => {
-    const all = Array.from({ length: count }, () => keys.open(value, context))
-    for (const opened of await time.until(Promise.all(all)))
+describe('500 opens while a region dies and comes back', () => {
+  const wave = (keys: Keys, value: Sealed, count: number) =>
+    Array.from({ length: count }, () => keys.open(value, context))
+  const good = async (time: Moved, opens: readonly Promise<Secret>[]) => {
+    for (const opened of await time.until(Promise.all(opens)))
       expect(text(opened)).toBe('open sesame')
   }
-  await wave(100)
-  const flying = Array.from({ length: 150 }, () => keys.open(value, context))
-  await time.pass(2)
-  east.mood = 'hangs' // those under way are answered, those after it are not
-  const stuck = Array.from({ length: 150 }, () => keys.open(value, context))
-  await time.until(Promise.all([...flying, ...stuck]))
-  await time.pass(2_000)
-  east.mood = { ms: 5 }
-  await wave(100)
 
-  const lanes = keys.lines.flatMap(({ attempts }) => attempts.map(({ lane }) => lane))
-  const hedges = lanes.filter((lane) => lane === 'hedge').length
-  expect(keys.lines).toHaveLength(500)
-  expect(keys.lines.every(({ line }) => line['outcome'] === 'ok')).toBe(true)
-  expect(hedges).toBeLessThanOrEqual(5 + 500 / 10)
-  expect(lanes.filter((lane) => lane === 'probe')).toHaveLength(1)
-  expect(east.calls.length + west.calls.length).toBe(lanes.length)
-  expect(keys.state(EAST)).toBe('closed')
+  test('all succeed when all are under way at once; hedges stay within their tokens', async () => {
+    const time = still()
+    const { east, west, keys, value } = await pair(time)
+    const flying = wave(keys, value, 150)
+    east.mood = 'hangs'
+    flying.push(...wave(keys, value, 200))
+    east.mood = { ms: 5 }
+    flying.push(...wave(keys, value, 150))
+    await good(time, flying)
+
+    const tried = keys.lines.flatMap(({ attempts }) => attempts)
+    const lanes = tried.map(({ lane }) => lane)
+    expect(keys.lines).toHaveLength(500)
+    expect(keys.lines.every(({ line }) => line['outcome'] === 'ok')).toBe(true)
+    expect(lanes.filter((lane) => lane === 'hedge')).toHaveLength(5) // no time passes for more
+    expect(tried.filter(({ outcome }) => outcome === 'ok')).toHaveLength(500)
+    expect(tried).toHaveLength(500 + 200) // each of the 200 that hung was asked for once more
+    expect(east.calls.length + west.calls.length).toBe(tried.length)
+    expect(time.elapsed()).toBeLessThanOrEqual(1_200)
+  })
+
+  test('all succeed when one begins each millisecond; calls and waiting are bounded', async () => {
+    const time = still()
+    const { east, west, keys, value } = await pair(time)
+    const flying: Promise<Secret>[] = []
+    const began = time.elapsed()
+    for (let ms = 0; ms < 500; ms++) {
+      if (ms === 100) east.mood = 'hangs'
+      if (ms === 400) east.mood = { ms: 5 }
+      flying.push(keys.open(value, context))
+      await time.pass(1)
+    }
+    await good(time, flying)
+    await time.pass(2_000)
+    await good(time, wave(keys, value, 1))
+
+    const lanes = keys.lines.flatMap(({ attempts }) => attempts.map(({ lane }) => lane))
+    const count = (name: string) => lanes.filter((lane) => lane === name).length
+    const asked = Math.max(...keys.lines.map(({ attempts }) => attempts.length))
+    expect(keys.lines.every(({ line }) => line['outcome'] === 'ok')).toBe(true)
+    expect(count('hedge')).toBeLessThanOrEqual(5 + 500 / 10)
+    expect(count('probe')).toBeLessThanOrEqual(1)
+    expect(asked).toBeLessThanOrEqual(2)
+    expect(east.calls.length + west.calls.length).toBe(lanes.length)
+    expect(time.elapsed() - began).toBeLessThan(500 + 1_100 + 2_100)
+    expect(keys.state(EAST)).toBe('closed')
+  })
+
+  test('all succeed when they come in waves; one probe finds out that it is back', async () => {
+    const time = still()
+    const { east, west, keys, value } = await pair(time)
+    await good(time, wave(keys, value, 100))
+    const flying = wave(keys, value, 150)
+    await time.pass(2)
+    east.mood = 'hangs' // those under way are answered, those after it are not
+    await good(time, [...flying, ...wave(keys, value, 150)])
+    await time.pass(2_000)
+    east.mood = { ms: 5 }
+    await good(time, wave(keys, value, 100))
+
+    const lanes = keys.lines.flatMap(({ attempts }) => attempts.map(({ lane }) => lane))
+    const hedges = lanes.filter((lane) => lane === 'hedge').length
+    expect(keys.lines).toHaveLength(500)
+    expect(keys.lines.every(({ line }) => line['outcome'] === 'ok')).toBe(true)
+    expect(hedges).toBeLessThanOrEqual(5 + 500 / 10)
+    expect(lanes.filter((lane) => lane === 'probe')).toHaveLength(1)
+    expect(east.calls.length + west.calls.length).toBe(lanes.length)
+    expect(keys.state(EAST)).toBe('closed')
+  })
 })
 
 describe('sealing', () => {
@@ -393,6 +527,7 @@ describe('sealing', () => {
       code: 'SEALED_INVALID',
     })
     expect(one.calls).toHaveLength(1)
+    expect(keys.lines.at(-1)).toMatchObject({ line: { outcome: 'refused' }, attempts: [] })
   })
 
   test('leaves former keys out, which go on opening', async () => {

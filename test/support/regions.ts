@@ -85,6 +85,8 @@ export interface Region {
   /** Attempts that were given up. */
   aborted: number
   mood: Mood
+  /** Runs after a call got its mood. */
+  onceCalled?: (() => void) | undefined
 }
 
 export const keyOf = (region: string, id = region) => `arn:aws:kms:${region}:111122223333:key/${id}`
@@ -127,7 +129,8 @@ export function region(
   function work(call: 'encrypt' | 'decrypt', { signal }: Use, result: () => Buffer) {
     about.calls.push(call)
     const requestId = `${name}-${about.calls.length}`
-    const { mood: now } = about
+    const { mood: now, onceCalled } = about
+    onceCalled?.()
     return new Promise<Turned>((resolve, reject) => {
       signal.addEventListener('abort', () => {
         about.aborted++
