@@ -1,13 +1,9 @@
 import { parseArgs } from 'node:util'
-import { realChains } from '../test/pki/chains.ts'
-import { compare, explained } from '../test/pki/differential.ts'
-import { fuzz } from '../test/pki/fuzz.ts'
-import { random } from '../test/pki/generate.ts'
-import { buildGo } from '../test/pki/second.ts'
 
-// npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N]: what takes too long for npm test. One JSON line; 1 on a flaw.
+// npm run nightly -- NAME: what takes too long for npm test. One JSON line; 1 on a flaw.
 
-const SLOWEST_MS = 250
+const USAGE =
+  'npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N], or -- sealed [--seed N] [--mutations N]'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,31 +13,28 @@ const { values, positionals } = parseArgs({
     hierarchies: { type: 'string', default: '4000' },
   },
 })
+const seed = Number(values.seed)
+const mutations = Number(values.mutations)
 
-if (positionals.join() !== 'paths') {
-  process.stderr.write(
-    'certrelay: npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N]\n',
-  )
+type Suite = () => Promise<{ readonly ok: boolean }>
+const SUITES: Readonly<Record<string, Suite>> = {
+  async paths() {
+    const { paths } = await import('../test/nightly/paths.ts')
+    return paths(seed, mutations, Number(values.hierarchies))
+  },
+  async sealed() {
+    const { sealed } = await import('../test/nightly/sealed.ts')
+    return sealed(seed, mutations)
+  },
+}
+
+const [name = ''] = positionals
+const suite = Object.hasOwn(SUITES, name) ? SUITES[name] : undefined
+if (suite === undefined || positionals.length > 1) {
+  process.stderr.write(`certrelay: ${USAGE}\n`)
   process.exitCode = 2
-} else process.exitCode = await paths(Number(values.seed))
-
-async function paths(seed: number): Promise<number> {
-  const program = await buildGo()
-  const count = Number(values.hierarchies)
-  const compared =
-    program === undefined
-      ? { cases: 0, valid: 0, differences: [] }
-      : await compare(program, seed, count, count)
-  const unexplained = compared.differences.filter((one) => !explained(one))
-  if (program === undefined) process.stderr.write('certrelay: there is no Go here: not compared\n')
-  const mutations = Number(values.mutations)
-  const { flaws, slowestMs } = fuzz(realChains(), mutations, random(seed), SLOWEST_MS)
-  const line = {
-    nightly: 'paths',
-    seed,
-    hierarchies: { ...compared, differences: compared.differences.length, unexplained },
-    mutations: { count: mutations, slowestMs, flaws: flaws.slice(0, 20) },
-  }
-  process.stdout.write(`${JSON.stringify(line)}\n`)
-  return unexplained.length + flaws.length === 0 ? 0 : 1
+} else {
+  const { ok, ...found } = await suite()
+  process.stdout.write(`${JSON.stringify({ nightly: name, ok, ...found })}\n`)
+  process.exitCode = ok ? 0 : 1
 }
