@@ -4,6 +4,7 @@ import { pemBlocks } from './pem.ts'
 import { isRecord, parseSealed, type Sealed } from './sealed.ts'
 import { Secret } from './secret.ts'
 import { plainSerial } from './version.ts'
+import { isWalkthrough, readWalkthrough, WALKTHROUGH, writeWalkthrough } from './walkthrough.ts'
 
 /** Facts about the leaf that a reader wants without parsing it. Public material only. */
 export interface Facts {
@@ -46,6 +47,8 @@ export interface Trust {
   readonly format: 1
   /** Roots, PEM, concatenated. */
   readonly anchors: string
+  /** Revocation lists, PEM, concatenated; absent: nobody is revoked. */
+  readonly crl?: string
 }
 
 /** The facts of a PEM leaf. @throws RelayError BUNDLE_INVALID when it is not one certificate. */
@@ -78,9 +81,14 @@ export function certificates(text: string, what: string): X509Certificate[] {
   return blocks.map(({ der }) => parse(der, what))
 }
 
-/** Reads format 1, strictly. @throws RelayError BUNDLE_INVALID naming the member, never its value. */
+/**
+ * Reads format 1, strictly, and the four fields of AWS's walkthrough (pki/walkthrough.ts).
+ *
+ * @throws RelayError BUNDLE_INVALID naming the member, never its value.
+ */
 export function parseBundle(text: string): Bundle {
   const raw = members(text, 'bundle')
+  if (isWalkthrough(raw)) return fromWalkthrough(raw)
   const { format, passphrase, sealedPassphrase } = raw
   if (format !== 1) throw invalid('bundle', 'format is not 1: a newer certrelay wrote it')
   const unknown = Object.keys(raw).find((name) => !MEMBERS.has(name))
@@ -115,6 +123,15 @@ export function encodeBundle(bundle: Bundle): Secret {
   )
 }
 
+/** The text of a secret version in the layout of AWS's walkthrough. @throws TypeError when the passphrase is sealed. */
+export function encodeWalkthrough(bundle: Bundle): Secret {
+  const { certificate, privateKey, passphrase } = bundle
+  if (passphrase === undefined) throw new TypeError('a walkthrough has no place for a seal')
+  const above = certificates(`${bundle.chain}\n${bundle.anchors}`, 'chain')
+  const chain = above.map(String).join('')
+  return writeWalkthrough({ certificate, chain, privateKey, passphrase })
+}
+
 /** The text of a trust bundle. */
 export function encodeTrust(trust: Trust): string {
   return JSON.stringify(trust)
@@ -124,10 +141,15 @@ export function encodeTrust(trust: Trust): string {
 export function parseTrust(text: string): Trust {
   const raw = members(text, 'trust bundle')
   if (raw['format'] !== 1) throw invalid('trust bundle', 'format is not 1')
-  const anchors = string(raw, 'anchors')
+  const anchors = string(raw, 'anchors', 'trust bundle')
   if (certificates(anchors, 'anchors').length === 0)
     throw invalid('trust bundle', 'it has no anchors')
-  return { format: 1, anchors }
+  if (raw['crl'] === undefined) return { format: 1, anchors }
+  const crl = string(raw, 'crl', 'trust bundle')
+  const lists = pemBlocks(crl) ?? []
+  if (lists.length === 0 || lists.some(({ label }) => label !== 'X509 CRL'))
+    throw invalid('trust bundle', 'crl is not a list of PEM revocation lists')
+  return { format: 1, anchors, crl }
 }
 
 const MEMBERS = new Set([
@@ -158,6 +180,29 @@ function parseFacts(value: unknown): Facts {
   }
 }
 
+/** Who wrote it does not say where it came from. */
+const WALKTHROUGH_SOURCE = 'walkthrough'
+
+/** The chain of a walkthrough ends with its root, which certrelay keeps apart; without one its last CA is the anchor. */
+function fromWalkthrough(raw: Readonly<Record<string, unknown>>): Bundle {
+  const { certificate, chain, privateKey, passphrase } = readWalkthrough(raw)
+  const above = certificates(chain, WALKTHROUGH.chain)
+  const roots = above.filter((one) => one.subject === one.issuer)
+  const anchors = roots.length > 0 ? roots : above.slice(-1)
+  return {
+    format: 1,
+    certificate,
+    chain: above
+      .filter((one) => !roots.includes(one))
+      .map(String)
+      .join(''),
+    anchors: anchors.map(String).join(''),
+    privateKey,
+    passphrase,
+    facts: facts(WALKTHROUGH_SOURCE, certificate),
+  }
+}
+
 function only(text: string, what: string): X509Certificate {
   const [leaf, ...more] = certificates(text, what)
   if (leaf === undefined || more.length > 0)
@@ -185,9 +230,9 @@ function members(text: string, what: string): Record<string, unknown> {
   throw invalid(what, 'it is not a JSON object')
 }
 
-function string(record: Readonly<Record<string, unknown>>, name: string): string {
+function string(record: Readonly<Record<string, unknown>>, name: string, what = 'bundle'): string {
   const value = record[name]
-  if (typeof value !== 'string') throw invalid('bundle', `${name} is missing`)
+  if (typeof value !== 'string') throw invalid(what, `${name} is missing`)
   return value
 }
 
