@@ -1,5 +1,5 @@
 import {
-  ACMClient,
+  type ACMClient,
   type CertificateDetail,
   DeleteCertificateCommand,
   DescribeCertificateCommand,
@@ -11,17 +11,14 @@ import {
 } from '@aws-sdk/client-acm'
 import { RelayError } from '../pki/error.ts'
 import { plainSerial } from '../pki/version.ts'
-import type { Authority, Certificate, Issuer } from '../ports/authority.ts'
+import type { Authority, Certificate } from '../ports/authority.ts'
 import { ask } from './errors.ts'
-
-export { ACMClient }
 
 const OWNER = 'certrelay:owner'
 
-/** ACM as the authority; CAs are described by `issuer`, which is Private CA's business. */
-export function acm(client: ACMClient, issuer: (arn: string) => Promise<Issuer>): Authority {
+/** ACM as the authority; describing CAs is Private CA's business. */
+export function authority(client: ACMClient): Omit<Authority, 'issuer'> {
   return {
-    issuer,
     async request({ names, authority, keyAlgorithm, token, owner, tags }) {
       const all = { ...tags, [OWNER]: owner }
       const command = new RequestCertificateCommand({
@@ -127,11 +124,18 @@ function describe(arn: string, detail: CertificateDetail): Certificate {
     keyAlgorithm: (detail.KeyAlgorithm ?? 'unknown').replace('-', '_'),
     renewing: detail.RenewalSummary?.RenewalStatus === 'PENDING_AUTO_RENEWAL',
     ...(detail.FailureReason && { failure: detail.FailureReason }),
+    ...refused(detail),
     ...(detail.CertificateAuthorityArn && { authority: detail.CertificateAuthorityArn }),
     ...(Serial && { serial: plainSerial(Serial) }),
     ...(NotBefore && { notBefore: NotBefore.getTime() }),
     ...(NotAfter && { notAfter: NotAfter.getTime() }),
   }
+}
+
+function refused({ RenewalSummary: summary }: CertificateDetail): Pick<Certificate, 'refused'> {
+  if (summary?.RenewalStatus !== 'FAILED') return {}
+  const at = summary.UpdatedAt?.getTime() ?? 0
+  return { refused: { at, why: summary.RenewalStatusReason ?? 'ACM gives no reason' } }
 }
 
 function status({ Status }: CertificateDetail): Certificate['status'] {

@@ -1,7 +1,9 @@
-import type { RelayError } from '../pki/error.ts'
+import { RelayError } from '../pki/error.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Edge } from './edge.ts'
 import { ours } from './report.ts'
+
+type Needs = Pick<Ports, 'queue' | 'log'>
 
 /** A message as `events/batch.ts` reads it. */
 interface Message {
@@ -24,17 +26,22 @@ const MOST_TRIES = 5
  * Messages of a queue, one after the other. One that nobody can process goes into the dead-letter queue with its reason;
  * one that may succeed later comes again, alone.
  */
-export function batch<N>(
+export function batch<N, P = Ports>(
   parseBatch: (event: unknown) => readonly Message[],
   parseNotice: (body: string, place: { region: string; account: string }) => N,
-  workflow: (ports: Ports, notice: N, remaining: () => number) => Promise<unknown>,
-): Edge<readonly Message[], Failures> {
+  workflow: (ports: P, notice: N, remaining: () => number) => Promise<unknown>,
+): Edge<readonly Message[], Failures, P & Needs> {
   return {
     parse: parseBatch,
     async run(messages, { ports, remaining }) {
       const failed: { itemIdentifier: string }[] = []
       for (const message of messages) {
         try {
+          if (message.tries > MOST_TRIES)
+            throw new RelayError(
+              'EVENT_INVALID',
+              `the message was taken ${message.tries} times and never finished; see what became of those invocations`,
+            )
           await workflow(ports, parseNotice(message.body, message), remaining)
         } catch (thrown) {
           if (!(await settled(ports, message, ours(thrown))))
@@ -48,7 +55,7 @@ export function batch<N>(
 
 /** True when the message need not come again. */
 async function settled(
-  { queue, log }: Ports,
+  { queue, log }: Needs,
   { id, body, tries }: Message,
   error: RelayError,
 ): Promise<boolean> {

@@ -1,9 +1,11 @@
 import { RelayError } from '../pki/error.ts'
-import type { Ports } from '../ports/index.ts'
+import type { Ports, Wired } from '../ports/index.ts'
 import type { Log } from '../ports/log.ts'
 import { type Answer, answer, type Made, marker } from './answer.ts'
 import type { Edge, Visit } from './edge.ts'
 import { ours } from './report.ts'
+
+type Needs = Pick<Ports, 'clock' | 'log'> & Pick<Wired, 'again'>
 
 /** A request of CloudFormation as `events/request.ts` reads it. */
 interface Request {
@@ -24,9 +26,9 @@ interface Request {
 }
 
 /** What makes and removes one type of custom resource; see `workflows/resource.ts`. */
-interface Resource<P> {
-  make(
-    ports: Ports,
+interface Resource<N, P> {
+  readonly make: (
+    ports: N,
     asked: {
       type: 'create' | 'update'
       owner: string
@@ -36,18 +38,21 @@ interface Resource<P> {
       physicalId?: string
       former?: P
     },
-  ): Promise<Made>
-  remove(ports: Ports, gone: { owner: string; physicalId: string; name?: string }): Promise<void>
+  ) => Promise<Made>
+  readonly remove: (
+    ports: N,
+    gone: { owner: string; physicalId: string; name?: string },
+  ) => Promise<void>
 }
 
 type Outcome = Answer | { readonly status: 'LATER' }
 
 /** Custom resources answer always, and once: with success, with a failure and its reason, or later by themselves. */
-export function custom<P>(
+export function custom<P, N = Ports>(
   parseRequest: (event: unknown) => Request,
   parseProperties: (properties: unknown, place: { region: string; account: string }) => P,
-  resource: Resource<P>,
-): Edge<Request, { readonly status: string }> {
+  resource: Resource<N, P>,
+): Edge<Request, { readonly status: string }, N & Needs> {
   const answers = new Map<string, Promise<void>>() // by request and attempt: the invocation's end may overtake its work
 
   return {
@@ -78,7 +83,11 @@ export function custom<P>(
     return answering
   }
 
-  async function carryOut(request: Request, { ports }: Visit, last: boolean): Promise<Made> {
+  async function carryOut(
+    request: Request,
+    { ports }: Visit<N & Needs>,
+    last: boolean,
+  ): Promise<Made> {
     const { type, owner, token, physicalId, region, account } = request
     if (type === 'Delete') {
       const gone = physicalId ?? marker(request)
@@ -132,7 +141,7 @@ const MOST_ATTEMPTS = 12
  */
 async function settle(
   request: Request,
-  { ports, remaining }: Visit,
+  { ports, remaining }: Visit<Needs>,
   work: (last: boolean) => Promise<Made>,
 ): Promise<Outcome> {
   const { attempt, logicalId, properties } = request

@@ -2,25 +2,28 @@ import type { RelayError } from '../pki/error.ts'
 import type { Ports, Wired } from '../ports/index.ts'
 import type { Log } from '../ports/log.ts'
 
+/** Every port there is. */
+type All = Ports & Pick<Wired, 'again'>
+
 /** What the composition root gives a function: a log at once, everything else on the first event. */
-export interface Root {
+export interface Root<W = Wired> {
   readonly log: Log
   /** @throws CONFIG_INVALID */
-  readonly connect: () => Wired
+  readonly connect: () => W
 }
 
-/** One invocation. */
-export interface Visit {
-  readonly ports: Ports & Pick<Wired, 'again'>
+/** One invocation, with the ports that its way in asks for. */
+export interface Visit<P = All> {
+  readonly ports: P
   /** Real milliseconds until Lambda ends the invocation. */
   readonly remaining: () => number
 }
 
 /** One way in: how its event is read, what is done, and how a failure is told to whoever waits. */
-export interface Edge<E, R> {
+export interface Edge<E, R, P = All> {
   /** @throws EVENT_INVALID */
   readonly parse: (event: unknown) => E
-  readonly run: (event: E, visit: Visit) => Promise<R>
+  readonly run: (event: E, visit: Visit<P>) => Promise<R>
   /** Answers in spite of a failure; without it the failure is thrown, and Lambda's retries decide. */
   readonly fail?: (event: unknown, error: RelayError, log: Log) => Promise<R>
 }

@@ -9,11 +9,14 @@ import { time as real, type Time } from './time.ts'
 /** What is left of an invocation for everything but KMS. Milliseconds. */
 const RESERVE = 500
 
-/** Adds `keys` to the context: given the log for its audit lines, the port; `undefined` when no KMS keys are configured. */
-export function keys(connect: () => Pick<Wired, 'keyholes' | 'sealing'>, time: Time = real) {
+/** Adds `keys` to the context: given the log for its audit lines, the port; `undefined` when no KMS keys are configured or connected. */
+export function keys(
+  connect: () => Partial<Pick<Wired, 'keyholes' | 'sealing'>>,
+  time: Time = real,
+) {
   const remembered = memory(time.random) // of this process: warm invocations share it
   function keysBefore({ context }: Passing): void {
-    const { keyholes, sealing } = connect()
+    const { keyholes = [], sealing } = connect()
     const make = (log: Log): Keys | undefined =>
       keyholes.length === 0
         ? undefined

@@ -6,7 +6,7 @@ import type { Edge, Passing } from './edge.ts'
  * The outermost middleware: one line for every failure, and an answer to whoever waits for one.
  * What leaves the handler is a copy without `cause`, because the runtime prints it.
  */
-export function report<E, R>({ fail }: Edge<E, R>, log: Log) {
+export function report<E, R, P>({ fail }: Edge<E, R, P>, log: Log) {
   const raw = new WeakMap<object, unknown>() // by request: parsing replaces its event
   function reportBefore(request: Passing): void {
     raw.set(request, request.event)

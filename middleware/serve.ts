@@ -1,6 +1,7 @@
 import middy from '@middy/core'
 import type { Context as LambdaContext } from 'aws-lambda'
 import { RelayError } from '../pki/error.ts'
+import type { Wired } from '../ports/index.ts'
 import type { Keys } from '../ports/keys.ts'
 import type { Log } from '../ports/log.ts'
 import type { Edge, Root } from './edge.ts'
@@ -18,8 +19,30 @@ interface Context extends LambdaContext {
   readonly keys: (log: Log) => Keys | undefined
 }
 
-/** A Lambda handler. The order of the middlewares is written here and nowhere else. */
-export function serve<E, R>(edge: Edge<E, R>, { log, connect }: Root) {
+type Handler<E, R> = middy.MiddyfiedHandler<E, R, Error, Context>
+
+/** What KMS keys are made into `keys` from. */
+type Keyed = Pick<Wired, 'keyholes' | 'sealing'>
+/** The ports as the way in sees them. */
+type Seen<W> = Omit<W, keyof Keyed> & { readonly log: Log }
+type Keyring = { readonly keys: Keys | undefined }
+
+/**
+ * A Lambda handler. The order of the middlewares is written here and nowhere else. It does not compile when the way in asks
+ * for a port that nothing provides: without keyholes there are no `keys`, rather than none configured.
+ */
+export function serve<E, R, W extends Keyed>(
+  edge: Edge<E, R, Seen<NoInfer<W>> & Keyring>,
+  root: Root<W>,
+): Handler<E, R>
+export function serve<E, R, W extends object>(
+  edge: Edge<E, R, Seen<NoInfer<W>>>,
+  root: Root<W>,
+): Handler<E, R>
+export function serve<E, R, W extends Partial<Keyed>>(
+  edge: Edge<E, R, Seen<W> & Keyring>,
+  { log, connect }: Root<W>,
+): Handler<E, R> {
   return middy<E, R, Error, Context>({
     timeoutEarlyInMillis: FAREWELL,
     timeoutEarlyResponse: () => {
@@ -34,8 +57,8 @@ export function serve<E, R>(edge: Edge<E, R>, { log, connect }: Root) {
     .use(parse(edge.parse))
     .use(keys(connect))
     .handler((event, context) => {
-      const { again, keyholes: _, sealing: __, ...wired } = connect()
-      const ports = { ...wired, again, log: context.log, keys: context.keys(context.log) }
+      const { keyholes: _, sealing: __, ...wired } = connect()
+      const ports = { ...wired, log: context.log, keys: context.keys(context.log) }
       return edge.run(event, { ports, remaining: () => context.getRemainingTimeInMillis() })
     })
 }

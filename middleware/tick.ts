@@ -1,10 +1,10 @@
 import type { Ports } from '../ports/index.ts'
 import type { Edge } from './edge.ts'
 
-/** A schedule's tick: nobody waits for the answer. */
-export function tick<E, R>(
+/** Something that nobody waits for, or that is tried again as a whole when it fails: a schedule's tick, an event, a step. */
+export function tick<E, R, P = Ports>(
   parse: (event: unknown) => E,
-  workflow: (ports: Ports) => Promise<R>,
-): Edge<E, R> {
-  return { parse, run: (_, { ports }) => workflow(ports) }
+  workflow: (ports: P, event: E) => Promise<R>,
+): Edge<E, R, P> {
+  return { parse, run: (event, { ports }) => workflow(ports, event) }
 }

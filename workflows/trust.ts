@@ -5,12 +5,15 @@ import { pem } from '../pki/pem.ts'
 import { Secret } from '../pki/secret.ts'
 import { readTags, writeTags } from '../pki/tags.ts'
 import { contentId } from '../pki/version.ts'
+import type { Authority } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import { claim, inspect, release } from './claim.ts'
 import { ask } from './obtain.ts'
 import type { Asked, Gone, Made, Resource } from './resource.ts'
 
-type Needs = Pick<Ports, 'authority' | 'vault' | 'keeper' | 'clock' | 'log'>
+type Needs = Pick<Ports, 'vault' | 'keeper' | 'clock' | 'log'> & {
+  readonly authority: Pick<Authority, 'issuer'>
+}
 
 /** What a user asks for with `Custom::TrustBundle`. */
 export interface Trusted {

@@ -1,0 +1,9 @@
+import { ACMClient } from '@aws-sdk/client-acm'
+import type { Authority } from '../../ports/authority.ts'
+import { authority } from '../acm.ts'
+import type { Part } from '../part.ts'
+
+/** ACM: certificates, without the CAs that issue them. */
+export const acm: Part<{ readonly authority: Omit<Authority, 'issuer'> }> = ({ settings }) => ({
+  authority: authority(new ACMClient(settings)),
+})

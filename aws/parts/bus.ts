@@ -1,0 +1,9 @@
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
+import type { Ports } from '../../ports/index.ts'
+import { bus as buses } from '../bus.ts'
+import type { Part } from '../part.ts'
+
+/** EventBridge: the default bus, where users listen. */
+export const bus: Part<Pick<Ports, 'bus'>> = ({ settings }) => ({
+  bus: buses(new EventBridgeClient(settings)),
+})

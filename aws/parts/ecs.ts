@@ -1,0 +1,9 @@
+import { ECSClient } from '@aws-sdk/client-ecs'
+import type { Ports } from '../../ports/index.ts'
+import { fleet } from '../ecs.ts'
+import type { Part } from '../part.ts'
+
+/** ECS: the services that use the secrets. */
+export const ecs: Part<Pick<Ports, 'fleet'>> = ({ settings }) => ({
+  fleet: fleet(new ECSClient(settings), new ECSClient({ ...settings, maxAttempts: 1 })),
+})
