@@ -9,9 +9,11 @@ import {
   need,
   number,
   record,
+  shaped,
   take,
   text,
 } from '../json.ts'
+import { AwsError } from '../service.ts'
 import type { Context, Made, Provider } from './provider.ts'
 import { differs } from './stack.ts'
 
@@ -185,9 +187,48 @@ function generate(options: Json): string {
   return JSON.stringify({ ...record(template), [need(options, 'GenerateStringKey')]: password })
 }
 
+const ROTATION: Readonly<Record<string, Coerce>> = {
+  RotationLambdaARN: text,
+  RotationRules: shaped({
+    AutomaticallyAfterDays: number,
+    Duration: text,
+    ScheduleExpression: text,
+  }),
+}
+
+async function rotate(properties: Json, context: Context) {
+  if (properties['HostedRotationLambda'] !== undefined) {
+    throw new AwsError('InvalidRequest', 'HostedRotationLambda is not supported here.')
+  }
+  const { RotateImmediatelyOnUpdate: now = true } = take(properties, {
+    RotateImmediatelyOnUpdate: flag,
+  })
+  return context.call('secretsmanager', 'RotateSecret', {
+    SecretId: need(properties, 'SecretId'),
+    ...take(properties, ROTATION),
+    RotateImmediately: now,
+  })
+}
+
+const rotationSchedule: Provider = {
+  immutable: ['SecretId'],
+  async create(properties, context) {
+    const arn = need(await rotate(properties, context), 'ARN')
+    return { id: arn, attributes: { Id: arn } }
+  },
+  async update(properties, made, _, context) {
+    await rotate(properties, context)
+    return made
+  },
+  async delete({ id }, _, context) {
+    await context.call('secretsmanager', 'CancelRotateSecret', { SecretId: id })
+  },
+}
+
 /** AWS::KMS and AWS::SecretsManager types. A deleted secret can be made again at once, as in AWS. */
 export const provideKeys: Readonly<Record<string, Provider>> = {
   'AWS::KMS::Key': key,
   'AWS::KMS::Alias': alias,
+  'AWS::SecretsManager::RotationSchedule': rotationSchedule,
   'AWS::SecretsManager::Secret': secret,
 }

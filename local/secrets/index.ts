@@ -5,6 +5,7 @@ import { lifecycle } from './lifecycle.ts'
 import { listing } from './listing.ts'
 import { GetRandomPassword } from './password.ts'
 import { replication } from './replicas.ts'
+import { rotation } from './rotation.ts'
 import { store } from './store.ts'
 import { versions } from './versions.ts'
 
@@ -14,12 +15,14 @@ const seen = v.object({
   VersionId: v.optional(v.fallback(v.string(), '')),
   VersionStage: v.optional(v.fallback(v.string(), '')),
   KmsKeyId: v.optional(v.fallback(v.string(), '')),
+  RotationLambdaARN: v.optional(v.fallback(v.string(), '')),
+  RotateImmediately: v.optional(v.fallback(v.boolean(), true)),
   Tags: v.optional(v.fallback(v.array(v.object({ Key: v.string(), Value: v.string() })), []), []),
   TagKeys: v.optional(v.fallback(v.array(v.string()), []), []),
 })
 
 /**
- * AWS Secrets Manager: versions, staging labels, replicas, deletion with a way back. Values are encrypted through
+ * AWS Secrets Manager: versions, staging labels, rotation, replicas, deletion with a way back. Values are encrypted through
  * KMS when the secret has a customer key, and kept in memory when it has none.
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/
  */
@@ -33,6 +36,7 @@ export function secrets(world: World): Service {
       ...lifecycle(world, all, copies, values),
       ...values.operations,
       ...copies.operations,
+      ...rotation(world, all, copies),
       ...listing(world, all),
       GetRandomPassword,
     },
@@ -40,10 +44,15 @@ export function secrets(world: World): Service {
       const parsed = v.safeParse(seen, input)
       if (!parsed.success) return { arn: '*' }
       const { SecretId, Name, VersionId, VersionStage, KmsKeyId, Tags, TagKeys } = parsed.output
+      const { RotationLambdaARN, RotateImmediately } = parsed.output
       const id = operation === 'CreateSecret' ? Name : SecretId
       const conditions = {
         ...(Name !== undefined && { 'secretsmanager:Name': Name }),
         ...(KmsKeyId !== undefined && { 'secretsmanager:KmsKeyId': KmsKeyId }),
+        ...(RotationLambdaARN && { 'secretsmanager:RotationLambdaARN': RotationLambdaARN }),
+        ...(operation === 'RotateSecret' && {
+          'secretsmanager:RotateImmediately': String(RotateImmediately ?? true),
+        }),
         ...(VersionId !== undefined && { 'secretsmanager:VersionId': VersionId }),
         ...((VersionStage !== undefined || operation === 'GetSecretValue') && {
           'secretsmanager:VersionStage': VersionStage ?? 'AWSCURRENT',
@@ -65,6 +74,9 @@ export function secrets(world: World): Service {
         conditions: {
           ...conditions,
           ...(operation !== 'CreateSecret' && { 'secretsmanager:SecretId': arn }),
+          ...(secret?.rotation && {
+            'secretsmanager:resource/AllowRotationLambdaArn': secret.rotation.lambda,
+          }),
         },
       }
     },

@@ -1,7 +1,10 @@
 import { AwsError } from '../service.ts'
 import type { Secret, Version } from './store.ts'
 
-const CURRENT = 'AWSCURRENT'
+/** The label of the version in use. */
+export const CURRENT = 'AWSCURRENT'
+/** The label of the version that a rotation is making. */
+export const PENDING = 'AWSPENDING'
 const PREVIOUS = 'AWSPREVIOUS'
 const LABELS = 20
 const VERSIONS = 100
@@ -32,7 +35,7 @@ export function limitLabels(secret: Secret, labels: readonly string[]) {
 }
 
 /**
- * Adds a version; the first one always becomes AWSCURRENT. Makes room by dropping unlabeled versions older than a day.
+ * Adds a version; the first one with a value always becomes AWSCURRENT. Makes room by dropping unlabeled versions older than a day.
  * @throws AwsError LimitExceededException
  */
 export function addVersion(secret: Secret, version: Version, labels: readonly string[]) {
@@ -49,7 +52,14 @@ export function addVersion(secret: Secret, version: Version, labels: readonly st
   }
   secret.versions.set(version.id, version)
   for (const label of labels) attach(secret, label, version)
-  if (holder(secret, CURRENT) === undefined) attach(secret, CURRENT, version)
+  crown(secret, version)
+}
+
+/** The first version with a value becomes AWSCURRENT. */
+export function crown(secret: Secret, version: Version) {
+  if (version.content !== undefined && holder(secret, CURRENT) === undefined) {
+    attach(secret, CURRENT, version)
+  }
 }
 
 /**

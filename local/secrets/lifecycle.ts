@@ -4,6 +4,7 @@ import { AwsError, type Call, type Operation, operation, seconds, type World } f
 import { text } from '../wire.ts'
 import { given, seal, unseal, type Value, valueFields } from './content.ts'
 import { customerKey, type Replication, replicaFields, replicationStatus } from './replicas.ts'
+import { rotationMembers } from './rotation.ts'
 import type { Secret, Store } from './store.ts'
 import { inUse, type Versions } from './versions.ts'
 
@@ -66,6 +67,7 @@ export function lifecycle(
     const labeled = [...secret.versions.values()].filter(({ stages }) => stages.size > 0)
     const contents = await Promise.all(
       labeled.map(async ({ id, content }) => {
+        if (content === undefined) return undefined
         const place = { arn: secret.arn, region: secret.region, version: id }
         const value = await unseal(world, content, place, call.caller)
         return seal(world, kms, place, value, call.caller)
@@ -232,6 +234,7 @@ export function summary(secret: Secret): Record<string, unknown> {
     Name: secret.name,
     Description: secret.description === '' ? undefined : secret.description,
     KmsKeyId: secret.kms,
+    ...rotationMembers(secret),
     LastChangedDate: seconds(secret.changed),
     LastAccessedDate: accessed.length > 0 ? seconds(Math.max(...accessed)) : undefined,
     DeletedDate: secret.deletion && seconds(secret.deletion.date),

@@ -113,8 +113,8 @@ export function replication(
       const place = { arn, region, version: id }
       const from = { arn: secret.arn, region: secret.region, version: id }
       const kept =
-        before?.fingerprint === fingerprint
-          ? before.content
+        content === undefined || before?.fingerprint === fingerprint
+          ? before?.content
           : await seal(world, kms, place, await unseal(world, content, from, undefined), undefined)
       versions.set(id, { id, created, stages, content: kept, fingerprint })
     }

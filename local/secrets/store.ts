@@ -1,6 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto'
+import type { Alarm } from '../clock.ts'
 import { AwsError, type Call, type World } from '../service.ts'
 import type { Content, Value } from './content.ts'
+import { addVersion, PENDING } from './labels.ts'
+import type { Rules, Window } from './rules.ts'
 
 /** One version of a secret. */
 export interface Version {
@@ -8,9 +11,10 @@ export interface Version {
   /** Epoch milliseconds. */
   readonly created: number
   readonly stages: Set<string>
-  content: Content
-  /** Tells whether two values are the same without keeping either. */
-  readonly fingerprint: string
+  /** Absent while a rotation has yet to fill it. */
+  content: Content | undefined
+  /** Tells whether two values are the same without keeping either; absent without a value. */
+  fingerprint: string | undefined
   accessed?: number
 }
 
@@ -21,6 +25,26 @@ export interface Replica {
   readonly overwrite: boolean
   status: 'InProgress' | 'InSync' | 'Failed'
   message?: string
+}
+
+/** How a secret rotates. Times in epoch milliseconds. */
+export interface Rotation {
+  enabled: boolean
+  /** ARN of the function. */
+  readonly lambda: string
+  readonly rules: Rules | undefined
+  /** Rates count from here. */
+  readonly since: number
+  /** The last time that a rotation succeeded. */
+  last?: number
+  next?: Window | undefined
+  /** The timer of the next date, and the one of the next try. */
+  alarm?: Alarm
+  retry?: Alarm
+  /** The function is at work. */
+  running: boolean
+  /** Tries of this rotation that have failed. */
+  failures: number
 }
 
 /** A secret in one region. */
@@ -40,6 +64,7 @@ export interface Secret {
   primary?: string | undefined
   /** Resource policy, JSON. */
   policy?: string | undefined
+  rotation?: Rotation | undefined
   /** `date` in epoch milliseconds. */
   deletion?: { readonly date: number; readonly cancel: () => void } | undefined
 }
@@ -56,6 +81,11 @@ export interface Store {
   /** @throws AwsError as `alive`, and InvalidParameterException for a replica. */
   writable(call: Call, id: string): Secret
   fingerprint(value: Value): string
+  /**
+   * Makes the empty version that a rotation is to fill, with AWSPENDING, unless there is one of that id.
+   * @throws AwsError LimitExceededException
+   */
+  reserve(secret: Secret, id: string): void
   /** Midnight of the clock's day: as finely as the last access is remembered. */
   today(): number
 }
@@ -108,6 +138,11 @@ export function store(world: Pick<World, 'account' | 'clock'>): Store {
     },
     fingerprint: ({ kind, bytes }) =>
       createHmac('sha256', pepper).update(kind).update(bytes).digest('hex'),
+    reserve(secret, id) {
+      if (secret.versions.has(id)) return
+      const version = { id, created: world.clock.now(), stages: new Set<string>() }
+      addVersion(secret, { ...version, content: undefined, fingerprint: undefined }, [PENDING])
+    },
     today: () => Math.floor(world.clock.now() / 86_400_000) * 86_400_000,
   }
 }

@@ -3,7 +3,16 @@ import { browse } from '../cursor.ts'
 import { AwsError, type Call, type Operation, operation, seconds, type World } from '../service.ts'
 import { text, whole } from '../wire.ts'
 import { answer, given, seal, unseal, type Value, valueFields } from './content.ts'
-import { addVersion, holder, moveLabel, version as versionOf } from './labels.ts'
+import {
+  addVersion,
+  attach,
+  CURRENT,
+  crown,
+  holder,
+  limitLabels,
+  moveLabel,
+  version as versionOf,
+} from './labels.ts'
 import type { Replication } from './replicas.ts'
 import type { Secret, Store, Version } from './store.ts'
 
@@ -32,7 +41,8 @@ export function versions(
 ): Versions {
   const repeated = (secret: Secret, id: string, value: Value) => {
     const before = secret.versions.get(id)
-    if (before !== undefined && before.fingerprint !== store.fingerprint(value)) {
+    if (before?.content === undefined) return undefined
+    if (before.fingerprint !== store.fingerprint(value)) {
       throw inUse(id, secret)
     }
     return before
@@ -45,6 +55,15 @@ export function versions(
     const raced = repeated(secret, id, value)
     if (raced !== undefined) return raced
     const fingerprint = store.fingerprint(value)
+    const empty = secret.versions.get(id)
+    if (empty !== undefined) {
+      limitLabels(secret, labels)
+      Object.assign(empty, { content, fingerprint })
+      for (const label of labels) attach(secret, label, empty)
+      crown(secret, empty)
+      replication.changed(secret)
+      return empty
+    }
     const made = { id, created: world.clock.now(), stages: new Set<string>(), content, fingerprint }
     addVersion(secret, made, labels)
     replication.changed(secret)
@@ -63,6 +82,7 @@ export function versions(
         async ({ SecretId, VersionId, VersionStage }, call) => {
           const secret = store.alive(call, SecretId)
           const version = chosen(secret, VersionId, VersionStage)
+          if (version.content === undefined) throw absent(VersionId, VersionStage)
           const stages = [...version.stages]
           const place = { arn: secret.arn, region: secret.region, version: version.id }
           const value = await unseal(world, version.content, place, call.caller)
@@ -81,6 +101,8 @@ export function versions(
         v.object({
           SecretId,
           ...valueFields,
+          /** Proves the identity of a rotation function that has taken on a role; without effect. */
+          RotationToken: v.optional(v.string()),
           VersionStages: v.optional(v.pipe(v.array(label), v.minLength(1), v.maxLength(20))),
         }),
         async (input, call) => {
@@ -142,13 +164,9 @@ export function versions(
 /** The version that a read asks for: by id, by label, or AWSCURRENT; id and label must agree. */
 function chosen(secret: Secret, id: string | undefined, label: string | undefined): Version {
   if (id === undefined) {
-    const stage = label ?? 'AWSCURRENT'
-    const found = holder(secret, stage)
+    const found = holder(secret, label ?? CURRENT)
     if (found !== undefined) return found
-    throw new AwsError(
-      'ResourceNotFoundException',
-      `Secrets Manager can't find the specified secret value for staging label: ${stage}`,
-    )
+    throw absent(id, label)
   }
   const found = versionOf(secret, id)
   if (label === undefined || found.stages.has(label)) return found
@@ -164,8 +182,16 @@ function entry({ id, stages, created, accessed, content }: Version) {
     VersionStages: stages.size > 0 ? [...stages] : undefined,
     CreatedDate: seconds(created),
     LastAccessedDate: accessed === undefined ? undefined : seconds(accessed),
-    KmsKeyIds: [content.at === 'sealed' ? content.kms : 'DefaultEncryptionKey'],
+    KmsKeyIds: [content?.at === 'sealed' ? content.kms : 'DefaultEncryptionKey'],
   }
+}
+
+function absent(id: string | undefined, label: string | undefined): AwsError {
+  const what = id === undefined ? `staging label: ${label ?? CURRENT}` : `VersionId: ${id}`
+  return new AwsError(
+    'ResourceNotFoundException',
+    `Secrets Manager can't find the specified secret value for ${what}`,
+  )
 }
 
 /** A token that already names another value. */

@@ -11,7 +11,7 @@ const SHOWN = new Set(
   MaxItems MaxResults MessageType MoveToVersionId MultiRegion Name NumberOfBytes Options
   PendingWindowInDays PolicyName Principal QueueName QueueUrl RecoveryWindowInDays
   RemoveFromVersionId RemoveReplicaRegions ReplicaRegion ResourceTypeFilters RevocationReason
-  RoleArn RoleSessionName RuleName SecretId SecretIdList SigningAlgorithm SortOrder
+  RoleArn RoleSessionName RotateImmediately RotationLambdaARN RotationRules RuleName SecretId SecretIdList SigningAlgorithm SortOrder
   SourceEncryptionContext SourceKeyId StackName SubjectAlternativeNames TagFilters TagKeys Tags
   TargetKeyId TemplateArn VersionId VersionStage VersionStages cluster clusterName desiredCount
   family forceNewDeployment include launchType logGroupName logStreamName maxResults resourceArn
