@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { RelayError } from '../pki/error.ts'
+import { DEADLINE } from '../pki/rollout.ts'
 import type { Wired } from '../ports/index.ts'
 
 const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/
@@ -20,7 +21,9 @@ const schema = v.object({
   CERTRELAY_ON_DENIED: drill,
   CERTRELAY_ON_KEY_STATE: drill,
   CERTRELAY_QUEUE: url,
+  CERTRELAY_ROLLOUTS: url,
   CERTRELAY_DEAD_LETTERS: url,
+  CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
 })
 
 /** Everything a function reads from its environment, parsed once. */
@@ -33,7 +36,10 @@ export interface Config {
   readonly former: readonly string[]
   readonly sealing: NonNullable<Wired['sealing']>
   readonly queue: string
+  readonly rollouts: string
   readonly deadLetters: string
+  /** A deployment that has not ended after so many milliseconds counts as failed. */
+  readonly deadline: number
   /** Name of the function that runs. */
   readonly self: string
 }
@@ -66,6 +72,8 @@ export function config(
       onKeyState: parsed.output.CERTRELAY_ON_KEY_STATE || undefined,
     },
     queue: CERTRELAY_QUEUE,
+    rollouts: parsed.output.CERTRELAY_ROLLOUTS,
+    deadline: Number(parsed.output.CERTRELAY_DEADLINE) * 60_000 || DEADLINE,
     deadLetters: CERTRELAY_DEAD_LETTERS,
     self: environment['AWS_LAMBDA_FUNCTION_NAME'] ?? '',
   })

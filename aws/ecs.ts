@@ -1,15 +1,19 @@
 import {
   DescribeServicesCommand,
   type ECSClient,
+  ListServiceDeploymentsCommand,
+  type ServiceDeploymentBrief,
   type Service as Told,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs'
 import { told } from '../pki/fault.ts'
-import type { Fleet, Service } from '../ports/fleet.ts'
+import type { Deployment } from '../pki/rollout.ts'
+import type { Fleet, Running } from '../ports/fleet.ts'
 import { required } from './acm.ts'
 import { ask } from './errors.ts'
 
 const MOST = 10 // DescribeServices takes ten at a time
+const RECENT = 20 // deployments of one service: the newest decide
 
 /**
  * ECS as the fleet. A name is `cluster/service`.
@@ -28,18 +32,53 @@ export function fleet(client: ECSClient, once: ECSClient): Fleet {
       throw error
     }
   }
+
+  /** What became of each UpdateService: unlike a PRIMARY deployment it stays failed after ECS has gone back. */
+  async function history(
+    cluster: string,
+    service: string,
+    since: number,
+  ): Promise<readonly Deployment[]> {
+    const command = new ListServiceDeploymentsCommand({
+      cluster,
+      service,
+      createdAt: { after: new Date(Math.floor(since / 1000) * 1000) },
+      maxResults: RECENT,
+    })
+    const what = `list the deployments of ${cluster}/${service}`
+    const { serviceDeployments = [] } = await ask(what, () => client.send(command), LEAVING)
+    return serviceDeployments
+      .flatMap((one) => deployment(one) ?? [])
+      .sort((a, b) => b.began - a.began)
+  }
+
+  async function look(cluster: string, about: Told, since: number): Promise<Running> {
+    const { serviceName = '', status, desiredCount, deploymentController, deployments = [] } = about
+    const name = `${cluster}/${serviceName}`
+    const state = stateOf(status, desiredCount, deploymentController?.type)
+    if (state !== 'active') return { name, state, deployments: [] }
+    const primary = deployments.find((one) => one.status === 'PRIMARY')
+    const began = primary?.createdAt?.getTime() ?? 0
+    if (began < since) return { name, state, deployments: [] }
+    const listed = await history(cluster, serviceName, since)
+    const own = listed.filter((one) => one.began >= since)
+    if (own.length > 0) return { name, state, deployments: own }
+    // ECS lists deployments for 90 days only
+    return { name, state, deployments: [{ began, state: rolloutState(primary?.rolloutState) }] }
+  }
+
   return {
-    async look(names) {
-      const found = new Map<string, Service>()
+    async look(names, since) {
+      const found = new Map<string, Running>()
       for (const [cluster, services] of byCluster(names)) {
         for (let at = 0; at < services.length; at += MOST) {
           for (const one of await describe(cluster, services.slice(at, at + MOST))) {
-            const name = `${cluster}/${one.serviceName}`
-            found.set(name, service(name, one))
+            const running = await look(cluster, one, since)
+            found.set(running.name, running)
           }
         }
       }
-      return names.map((name) => found.get(name) ?? { name, state: 'gone' })
+      return names.map((name) => found.get(name) ?? { name, state: 'gone', deployments: [] })
     },
     async roll(name) {
       const [cluster = '', service = ''] = name.split('/')
@@ -59,18 +98,27 @@ const LEAVING = {
   ServiceNotActiveException: 'ROLLOUT_BUSY',
 } as const
 
-function service(name: string, { status, desiredCount, deployments = [] }: Told): Service {
-  const primary = deployments.find((deployment) => deployment.status === 'PRIMARY')
-  return {
-    name,
-    state: state(status, desiredCount),
-    ...(primary?.createdAt && { deployed: primary.createdAt.getTime() }),
-  }
+function deployment({ createdAt, status }: ServiceDeploymentBrief): Deployment | undefined {
+  if (createdAt === undefined) return undefined
+  return { began: createdAt.getTime(), state: STATES[status ?? ''] ?? 'failed' }
 }
 
-function state(status = 'INACTIVE', desired = 0): Service['state'] {
+/** Whatever else there is means that its tasks are not what runs in the end. */
+const STATES: Readonly<Record<string, Deployment['state']>> = {
+  PENDING: 'running',
+  IN_PROGRESS: 'running',
+  SUCCESSFUL: 'completed',
+}
+
+function rolloutState(state: string | undefined): Deployment['state'] {
+  if (state === 'COMPLETED') return 'completed'
+  return state === 'FAILED' ? 'failed' : 'running'
+}
+
+function stateOf(status = 'INACTIVE', desired = 0, controller = 'ECS'): Running['state'] {
   if (status === 'DRAINING') return 'draining'
   if (status !== 'ACTIVE') return 'gone'
+  if (controller !== 'ECS') return 'foreign'
   return desired === 0 ? 'idle' : 'active'
 }
 

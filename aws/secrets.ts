@@ -18,7 +18,8 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { RelayError } from '../pki/error.ts'
 import { Secret } from '../pki/secret.ts'
-import type { Held, Keeper, Keeping, Vault } from '../ports/vault.ts'
+import { readTags } from '../pki/tags.ts'
+import type { Held, Keeper, Keeping, Listed, Vault } from '../ports/vault.ts'
 import { required } from './acm.ts'
 import { ask } from './errors.ts'
 
@@ -163,32 +164,42 @@ export function keeper(client: SecretsManagerClient): Keeper {
         throw error
       }
     },
-    async *managed(source) {
+    async *managed({ source, service } = {}) {
+      const value = source ?? service
       let NextToken: string | undefined
       do {
         const command = new ListSecretsCommand({
           MaxResults: 100,
           Filters: [
             { Key: 'tag-key', Values: ['certrelay:source'] },
-            ...(source === undefined ? [] : [{ Key: 'tag-value' as const, Values: [source] }]),
+            ...(value === undefined ? [] : [{ Key: 'tag-value' as const, Values: [value] }]),
           ],
           ...(NextToken !== undefined && { NextToken }),
         })
         const page = await ask('list managed secrets', () => client.send(command))
-        const own = (page.SecretList ?? []).filter(
-          (entry) =>
-            !isReplica(entry) &&
-            (entry.Tags ?? []).some(
-              ({ Key, Value }) =>
-                Key === 'certrelay:source' &&
-                (source === undefined ? Value !== 'trust' : Value === source),
-            ),
-        )
-        yield own.flatMap(({ ARN }) => (ARN === undefined ? [] : [ARN]))
+        yield (page.SecretList ?? []).flatMap((entry) => {
+          const one = listed(entry)
+          return one !== undefined && belongs(one, source, service) ? [one] : []
+        })
         NextToken = page.NextToken
       } while (NextToken !== undefined)
     },
   }
+}
+
+/** AWS finds values that begin like this one, in any tag. */
+function belongs({ tags }: Listed, source?: string, service?: string): boolean {
+  const registration = readTags(tags)
+  if (registration === undefined || registration.source === 'trust') return false
+  if (service !== undefined) return registration.services.includes(service)
+  return source === undefined || registration.source === source
+}
+
+function listed(entry: SecretListEntry): Listed | undefined {
+  const { ARN: arn, Tags = [], SecretVersionsToStages = {} } = entry
+  if (arn === undefined || isReplica(entry)) return undefined
+  const tags = Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]))
+  return { arn, tags, versions: new Map(Object.entries(SecretVersionsToStages)) }
 }
 
 /** A replica carries its primary's tags, but it is looked after where its primary is. */
@@ -205,6 +216,7 @@ function held(about: DescribeSecretResponse): Held {
     DeletedDate,
     KmsKeyId,
     ReplicationStatus = [],
+    RotationEnabled = false,
   } = about
   return {
     arn: required(ARN, 'DescribeSecret answered no ARN'),
@@ -212,6 +224,7 @@ function held(about: DescribeSecretResponse): Held {
     tags: Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value])),
     versions: new Map(Object.entries(VersionIdsToStages)),
     deleted: DeletedDate !== undefined,
+    rotating: RotationEnabled,
     replicas: ReplicationStatus.flatMap(({ Region }) => (Region === undefined ? [] : [Region])),
     ...(KmsKeyId && { key: KmsKeyId }),
   }

@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   inspect: async (words) => (await import('./inspect.ts')).inspect(words),
   local,
   reseal: async (words) => (await import('./reseal.ts')).reseal(words),
+  retry: async (words) => (await import('./retry.ts')).retry(words),
 }
 
 const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
@@ -25,6 +26,7 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
   npx certrelay audit --secret NAME [--group LOG-GROUP]… [--hours N] [--json]
                                   every use of a KMS key for a secret: audit lines and CloudTrail, joined; 1 when they differ
   npx certrelay reseal [--plan]   has every secret sealed under the configured keys; --plan only says which need it
+  npx certrelay retry SECRET      has a certificate whose rollout failed, and that was taken back, tried again at once
   npx certrelay inspect FILE|SECRET|HOST:PORT [OPTIONS]
                                   the path of a certificate as a tree, with the reason at every dead end, and remarks; never a
                                   key; 1 when there is no path

@@ -2,8 +2,9 @@ import { parseArgs } from 'node:util'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SQSClient } from '@aws-sdk/client-sqs'
-import { keeper, vault } from '../aws/secrets.ts'
+import { keeper } from '../aws/secrets.ts'
 import { queue } from '../aws/sqs.ts'
+import { holder } from '../pki/decide.ts'
 import { keyRegion, keySet } from '../pki/sealed.ts'
 import { readTags } from '../pki/tags.ts'
 import { installed } from './installed.ts'
@@ -22,13 +23,12 @@ export async function reseal(words: readonly string[]): Promise<number> {
     )
   const regions = (list: readonly string[]) => list.map(keyRegion).join(', ') || 'none'
   say(`keys in ${regions(keys)}; former keys in ${regions(former)}`)
-  const looks = queue(new SQSClient(), { work, dead: work })
+  const looks = queue(new SQSClient(), { work, rollouts: work, dead: work })
   let count = 0
   for await (const page of keeper(secrets).managed()) {
-    for (const arn of page) {
-      const held = await vault(secrets).find(arn)
-      const version = [...(held?.versions ?? [])].find(([, all]) => all.includes('AWSCURRENT'))?.[0]
-      const sealed = readTags(held?.tags ?? {})?.sealed
+    for (const { arn, tags, versions } of page) {
+      const version = holder(versions, 'AWSCURRENT')
+      const sealed = readTags(tags)?.sealed
       const known = sealed?.version === version && sealed?.set === keySet(keys)
       const found = sealed === undefined ? 'not on record' : 'under other keys, or another version'
       if (!known) {

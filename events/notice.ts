@@ -16,6 +16,7 @@ const look = v.strictObject({
     v.string(),
     v.regex(/^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$/),
   ),
+  waits: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)), 0),
 })
 
 const event = v.object({
@@ -41,8 +42,9 @@ export function parseNotice(
   const value = json(body)
   const asked = v.safeParse(look, value)
   if (asked.success) {
-    own(asked.output.secret, place, 'secret')
-    return { secret: asked.output.secret }
+    const { secret, waits } = asked.output
+    own(secret, place, 'secret')
+    return { secret, waits }
   }
   const parsed = v.safeParse(event, value)
   if (!parsed.success) {

@@ -1,89 +1,185 @@
-import { createHash } from 'node:crypto'
 import type { Finding } from './check.ts'
+import { again, DAY, due, MOST_ATTEMPTS } from './due.ts'
+import { type Progress, progress, type Running } from './rollout.ts'
+import type { Attempts, Previous, Promoted } from './tags.ts'
+import { isOurs, sameCertificate } from './version.ts'
 
 /** The world of one secret, as far as the next step depends on it. Times in epoch milliseconds. */
 export interface Observed {
   readonly source: string
-  readonly certificate:
-    | { readonly status: 'pending' | 'failed' | 'expired' | 'revoked' | 'missing' }
-    | {
-        readonly status: 'issued'
-        readonly notBefore: number
-        readonly notAfter: number
-        /** Id that a version with this certificate has or would have. */
-        readonly version: string
-        /** A renewal is under way. */
-        readonly renewing: boolean
-      }
+  /** Absent until its source was asked: what is under way is seen to first, without that call. */
+  readonly certificate?: Source
   /** Version id to staging labels. */
   readonly versions: ReadonlyMap<string, readonly string[]>
   /** What the check said in this run, and of which version. */
   readonly checked?: { readonly version: string; readonly findings: readonly Finding[] }
   readonly renewBefore?: number
-  readonly promoted?: { readonly version: string; readonly at: number }
-  /** This run promoted the version itself, so that it is the one that rolls it out. */
-  readonly mine?: boolean
+  readonly promoted?: Promoted
+  /** What AWSCURRENT was on before the last promotion. */
+  readonly previous?: Previous
+  /** Failed rollouts. */
+  readonly attempts?: Attempts
+  /** End of the current certificate. */
+  readonly notAfter?: number
   readonly services: readonly Running[]
+  /** A deployment may run so long, milliseconds. */
+  readonly deadline?: number
+  /** This run has asked for the deployments that are missing. */
+  readonly asked?: boolean
+  /** Secrets Manager rotates this secret: an AWSPENDING that is not ours waits for the next certificate. */
+  readonly rotating?: boolean
+  /** The version that should have taken the next certificate holds something else. */
+  readonly taken?: string
   /** The current version is not known to be sealed under exactly the keys that are configured. */
   readonly unsealed?: boolean
 }
 
-/** A service that uses the secret. */
-export interface Running {
-  readonly name: string
-  readonly state: 'active' | 'idle' | 'draining' | 'gone'
-  /** When its newest deployment began. */
-  readonly deployed?: number
+/** The certificate at its source. */
+export type Source =
+  | {
+      readonly status: 'pending' | 'failed' | 'expired' | 'revoked' | 'missing'
+      readonly why?: string
+    }
+  | Issued
+
+interface Issued {
+  readonly status: 'issued'
+  readonly notBefore: number
+  readonly notAfter: number
+  /** Id that a version with this certificate has or would have. */
+  readonly version: string
+  /** A renewal is under way. */
+  readonly renewing: boolean
+  /** The last renewal failed. */
+  readonly refused?: { readonly at: number; readonly why: string }
 }
 
 /** The one next step, and why. */
 export type Decision =
   | {
-      readonly step: 'renew' | 'export' | 'check' | 'promote' | 'reject' | 'mark' | 'reseal'
+      readonly step: 'describe' | 'renew' | 'check' | 'promote' | 'reject' | 'mark' | 'reseal'
       readonly reason: string
     }
+  /** Store the certificate under this id. */
+  | { readonly step: 'export'; readonly reason: string; readonly version: string }
+  /** Every service has it. */
+  | { readonly step: 'settle'; readonly reason: string; readonly version: string }
   | { readonly step: 'roll'; readonly reason: string; readonly services: readonly string[] }
+  /** Move AWSCURRENT back from `version` to `to`. */
+  | {
+      readonly step: 'rollback'
+      readonly reason: string
+      readonly version: string
+      readonly to: string
+    }
   /** Nothing can be done before `at`. */
   | { readonly step: 'wait'; readonly reason: string; readonly at: number }
   /** All is as it should be until `at`. */
   | { readonly step: 'done'; readonly reason: string; readonly at: number }
-  /** A person is needed. */
-  | { readonly step: 'alarm'; readonly reason: string }
+  /** A person is needed; something may go on by itself at `at`. */
+  | { readonly step: 'alarm'; readonly reason: string; readonly at?: number }
 
 const MINUTE = 60_000
-const DAY = 86_400_000
-/** As long as one run can take: by then whoever promoted a version has rolled it out, or has died. */
-const GRACE = 2 * MINUTE
+/** ACM's event is expected earlier. */
+const RENEWING = 15 * MINUTE
+/** A renewal that ACM refused is asked for again after so long. */
+const REFUSED = 6 * 60 * MINUTE
+/** ECS's event is expected earlier. */
+const POLL = 5 * MINUTE
+/** An old certificate must live so long to go back to it. */
+const WORTHWHILE = 60 * MINUTE
 
-/** Pure and total: what to do next for one secret. Repeating the step it names ends in `done`, `wait` or `alarm`. */
+/**
+ * Pure and total: what to do next for one secret. First what is under way in the services, then what its source has.
+ * Repeating the step it names ends in `done`, `wait` or `alarm`.
+ */
 export function decide(observed: Observed, now: number): Decision {
-  const { certificate, versions, checked } = observed
-  switch (certificate.status) {
-    case 'pending':
-      return { step: 'wait', reason: 'the certificate is not issued yet', at: now + MINUTE }
-    case 'missing':
-      return { step: 'alarm', reason: 'the certificate is gone from its source' }
-    case 'failed':
-    case 'expired':
-    case 'revoked':
-      return { step: 'alarm', reason: `the certificate is ${certificate.status}` }
-    default:
+  const underway = rollout(observed, now)
+  if (underway !== undefined && underway.step !== 'alarm') return underway
+  const next = supply(observed, now)
+  // a rollout that failed with nothing to go back to must not hold up a newer certificate
+  const idle = next.step === 'done' || next.step === 'wait'
+  return underway !== undefined && idle ? { ...underway, at: next.at } : next
+}
+
+/** What the promotion on record still needs; `undefined` when nothing. Needs no word from the source. */
+export function rollout(observed: Observed, now: number): Decision | undefined {
+  const { versions, promoted, attempts } = observed
+  const current = holder(versions, 'AWSCURRENT')
+  if (current === undefined || promoted === undefined) return undefined
+  const undoing =
+    attempts !== undefined &&
+    attempts.at === promoted.at &&
+    sameCertificate(attempts.version, promoted.version)
+  if (!sameCertificate(promoted.version, current)) {
+    // our own way back, cut short after the label moved; anybody else's move is not ours to finish
+    return undoing ? { step: 'mark', reason: 'its return is not on record' } : undefined
   }
+  if (undoing) return back(observed, current, 'its rollout failed', now)
+  if (versions.get(current)?.includes('DEPLOYED')) return undefined
+  const { services, deadline, asked } = observed
+  const found = progress(services, promoted.at, now, deadline)
+  if (found.failed.length > 0)
+    return back(observed, current, `the rollout of ${found.failed.join(' ')} failed`, now)
+  if (found.late.length > 0 && asked !== true)
+    return {
+      step: 'roll',
+      reason: 'the newest deployment is older than the promotion',
+      services: found.late,
+    }
+  return proof(found, current, now)
+}
+
+function proof({ late, running, proven, deadline }: Progress, version: string, now: number) {
+  if (late.length + running.length > 0) {
+    const reason = `deployments are under way: ${[...late, ...running].join(' ')}`
+    return { step: 'wait', reason, at: Math.min(now + POLL, deadline) } as const
+  }
+  if (proven.length === 0) return undefined
+  return { step: 'settle', reason: 'every service runs with it', version } as const
+}
+
+/** The way back, if there is one: to the version before, unless that failed as well or ends soon. */
+function back(observed: Observed, version: string, why: string, now: number): Decision {
+  const { versions, previous } = observed
+  const to = holder(versions, 'AWSPREVIOUS')
+  const labels = to === undefined ? [] : (versions.get(to) ?? [])
+  const usable =
+    to !== undefined &&
+    previous?.version === to &&
+    (previous.notAfter ?? 0) > now + WORTHWHILE &&
+    !labels.includes('ROLLEDBACK') &&
+    !labels.includes('REJECTED')
+  if (usable) return { step: 'rollback', reason: why, version, to }
+  return {
+    step: 'alarm',
+    reason: `${why}, and there is no certificate to go back to that lasts: see why its tasks do not start`,
+  }
+}
+
+/** What to do about the certificate that the source has now. */
+function supply(observed: Observed, now: number): Decision {
+  const { certificate, versions, checked, promoted } = observed
+  if (certificate === undefined) return { step: 'describe', reason: 'its source was not asked yet' }
+  if (certificate.status !== 'issued') return unissued(certificate, now)
   const { version } = certificate
   const labels = versions.get(version)
-  if (labels === undefined) return { step: 'export', reason: 'its serial is not stored yet' }
-  if (labels.includes('AWSCURRENT')) return settled(observed, certificate, now)
-  if (labels.includes('REJECTED')) {
-    return (
-      renewal(observed, certificate, now) ?? {
-        step: 'done',
-        reason: 'this certificate was rejected: a newer one is awaited',
-        at: now + DAY,
-      }
-    )
+  if (labels === undefined) return store(observed, version)
+  if (labels.includes('AWSCURRENT')) {
+    if (promoted === undefined || !sameCertificate(promoted.version, version))
+      return { step: 'mark', reason: 'its promotion is not on record' }
+    return current(observed, certificate, now)
   }
-  if (!labels.includes('AWSPENDING')) {
-    return { step: 'alarm', reason: 'somebody moved AWSCURRENT away from this certificate' }
+  if (labels.includes('REJECTED')) return rejected(observed, certificate, now)
+  const staged = labels.includes('AWSPENDING')
+  if (labels.includes('ROLLEDBACK')) {
+    const held = retry(observed, certificate, now)
+    if (held !== undefined) return held
+  } else if (!staged) {
+    return {
+      step: 'alarm',
+      reason: 'somebody moved AWSCURRENT away from this certificate: move it back, or renew',
+    }
   }
   if (checked?.version !== version) return { step: 'check', reason: 'it is stored but unchecked' }
   return checked.findings.length === 0
@@ -91,59 +187,96 @@ export function decide(observed: Observed, now: number): Decision {
     : { step: 'reject', reason: checked.findings.map(({ code }) => code).join(' ') }
 }
 
-type Issued = Extract<Observed['certificate'], { status: 'issued' }>
+const UNISSUED = {
+  failed: 'ACM could not issue the certificate',
+  expired: 'the certificate has expired: ACM does not renew it any more, ask for a new one',
+  revoked: 'the certificate was revoked: ACM does not renew it, ask for a new one',
+  missing: 'the certificate is gone from its source: ask for a new one',
+} as const
 
-/** The stored certificate is the current one: see that everybody runs with it, then renew it when due. */
-function settled(observed: Observed, certificate: Issued, now: number): Decision {
-  const { promoted, services } = observed
-  if (promoted?.version !== certificate.version)
-    return { step: 'mark', reason: 'its promotion is not on record' }
-  const late = services.filter(
-    ({ state, deployed }) => state === 'active' && (deployed ?? 0) < promoted.at,
-  )
-  if (late.length > 0) {
-    const turn = promoted.at + GRACE
-    if (observed.mine !== true && now < turn)
-      return { step: 'wait', reason: 'whoever promoted it rolls it out', at: turn }
-    const names = late.map(({ name }) => name)
-    return {
-      step: 'roll',
-      reason: 'the newest deployment is older than the promotion',
-      services: names,
-    }
-  }
-  const renew = renewal(observed, certificate, now)
-  if (renew === undefined && observed.unsealed === true)
-    return { step: 'reseal', reason: 'it may not be sealed under the keys that are configured' }
-  return (
-    renew ?? {
-      step: 'done',
-      reason: 'current and rolled out',
-      at: due(observed, certificate),
-    }
-  )
+function unissued({ status, why }: Exclude<Source, Issued>, now: number): Decision {
+  if (status === 'pending')
+    return { step: 'wait', reason: 'the certificate is not issued yet', at: now + MINUTE }
+  const reason = why === undefined ? UNISSUED[status] : `${UNISSUED[status]}: ${why}`
+  return { step: 'alarm', reason }
 }
 
-function renewal(observed: Observed, certificate: Issued, now: number): Decision | undefined {
-  if (now < due(observed, certificate)) return undefined
-  if (certificate.renewing)
-    return { step: 'wait', reason: 'a renewal is under way', at: now + MINUTE }
+/** Its serial is not stored: under its own id, or under the one that Secrets Manager's rotation waits with. */
+function store({ versions, rotating, taken }: Observed, version: string): Decision {
+  const pending = holder(versions, 'AWSPENDING')
+  const foreign =
+    pending !== undefined &&
+    !isOurs(pending) &&
+    versions.get(pending)?.includes('AWSCURRENT') !== true
+  if (!foreign) return { step: 'export', reason: 'its serial is not stored yet', version }
+  if (rotating === true && taken !== pending)
+    return { step: 'export', reason: 'a rotation waits for it', version: pending }
+  return {
+    step: 'alarm',
+    reason: `version ${pending} under AWSPENDING is somebody else's: remove that label, then the next certificate is stored`,
+  }
+}
+
+/** The stored certificate is the current one: renew it when due. */
+function current(observed: Observed, certificate: Issued, now: number): Decision {
+  const next = renewal(certificate, due(observed, certificate), now)
+  if (next !== undefined) return next
+  if (observed.unsealed === true)
+    return { step: 'reseal', reason: 'it may not be sealed under the keys that are configured' }
+  const running = observed.services.some(({ state }) => state === 'active')
+  const none = observed.services.length > 0 && !running && !isDeployed(observed)
+  return {
+    step: 'done',
+    reason: none ? 'current; none of its services runs' : 'current and rolled out',
+    at: due(observed, certificate),
+  }
+}
+
+function isDeployed({ versions }: Observed): boolean {
+  return versions.get(holder(versions, 'AWSCURRENT') ?? '')?.includes('DEPLOYED') === true
+}
+
+function renewal({ renewing, refused }: Issued, at: number, now: number): Decision | undefined {
+  if (now < at) return undefined
+  if (renewing) return { step: 'wait', reason: 'a renewal is under way', at: now + RENEWING }
+  if (refused !== undefined && now < refused.at + REFUSED)
+    return { step: 'alarm', reason: `ACM could not renew it: ${refused.why}` }
   return { step: 'renew', reason: 'its time has come' }
 }
 
-/**
- * When a certificate is to be renewed: after two thirds of its lifetime or `renewBefore` days before its end, whichever is
- * earlier, minus a spread by a hash of its source so that a fleet does not renew in one minute. Never in the first third:
- * a certificate that is due as soon as it is issued would be renewed and rolled out for ever.
- */
-export function due(
-  { source, renewBefore }: Pick<Observed, 'source' | 'renewBefore'>,
-  { notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number },
-): number {
-  const lifetime = notAfter - notBefore
-  const share = createHash('sha256').update(source).digest().readUInt32BE(0) / 2 ** 32
-  const spread = share * Math.min(lifetime / 20, 3 * DAY)
-  const third = notBefore + (lifetime * 2) / 3
-  const wanted = renewBefore === undefined ? third : notAfter - renewBefore * DAY
-  return Math.floor(Math.max(notBefore + lifetime / 3, Math.min(third, wanted) - spread))
+/** These bytes are never tried again; a newer certificate is asked for once a day when the one in use ends soon. */
+function rejected(observed: Observed, certificate: Issued, now: number): Decision {
+  const { notAfter = Infinity } = observed
+  const soon = Math.max(certificate.notBefore + DAY, notAfter - 14 * DAY)
+  const at = Math.min(due(observed, certificate), soon)
+  return (
+    renewal(certificate, at, now) ?? {
+      step: 'done',
+      reason: 'this certificate was rejected: a newer one is awaited',
+      at,
+    }
+  )
+}
+
+/** What speaks against trying a certificate again whose rollout failed; `undefined` when it is its turn. */
+function retry(observed: Observed, certificate: Issued, now: number): Decision | undefined {
+  const { attempts, promoted, notAfter } = observed
+  const next = renewal(certificate, due(observed, certificate), now)
+  if (next !== undefined) return next
+  const own = attempts !== undefined && sameCertificate(attempts.version, certificate.version)
+  const failed = own ? attempts.count : 0
+  const at = again(failed, promoted?.at ?? 0, notAfter)
+  if (at === undefined)
+    return {
+      step: 'alarm',
+      reason: `its rollout failed ${MOST_ATTEMPTS} times: mend the service, then npx certrelay retry`,
+    }
+  if (now >= at) return undefined
+  return { step: 'wait', reason: `its rollout failed: attempt ${failed + 1} comes later`, at }
+}
+
+/** The version that holds a staging label. */
+export function holder(versions: Observed['versions'], label: string): string | undefined {
+  for (const [version, labels] of versions) if (labels.includes(label)) return version
+  return undefined
 }

@@ -1,3 +1,22 @@
+/** The version that was promoted last and when (epoch milliseconds). */
+export interface Promoted {
+  readonly version: string
+  readonly at: number
+}
+
+/** What AWSCURRENT was on before, and the end of its certificate (epoch milliseconds) where that is known. */
+export interface Previous {
+  readonly version: string
+  readonly notAfter?: number
+}
+
+/** A version whose rollout failed so many times; `at` is the promotion (epoch milliseconds) that was counted last. */
+export interface Attempts {
+  readonly version: string
+  readonly count: number
+  readonly at: number
+}
+
 /** What certrelay keeps in a secret's tags: a public interface (docs/tags.md). */
 export interface Registration {
   /** ARN of the ACM certificate; its presence makes the secret ours. */
@@ -8,12 +27,19 @@ export interface Registration {
   readonly renewBefore?: number
   /** Who made it: `STACK-UUID/LogicalId`; only the owner may take a name over or remove it. */
   readonly owner?: string
-  /** The version that was promoted last and when (epoch milliseconds): a rollout is due for older deployments. */
-  readonly promoted?: { readonly version: string; readonly at: number }
+  /** A rollout is due for deployments that began before. */
+  readonly promoted?: Promoted
+  readonly previous?: Previous
+  readonly attempts?: Attempts
+  /** The version that a rotation by Secrets Manager chose (`token`) holds the certificate that would have the id `of`. */
+  readonly rotated?: { readonly token: string; readonly of: string }
   /** The version whose passphrase was found sealed under this set of keys (`keySet` of sealed.ts). */
   readonly sealed?: { readonly version: string; readonly set: string }
-  /** End of the current certificate, epoch milliseconds. */
+  /** Validity of the current certificate, epoch milliseconds. */
+  readonly notBefore?: number
   readonly notAfter?: number
+  /** When a look last found everything as it should be, epoch milliseconds. */
+  readonly looked?: number
   /** ARNs of certificates that `source` replaces and that are not removed yet: an update is under way, or was cut short. */
   readonly replaces?: readonly string[]
 }
@@ -22,6 +48,8 @@ const PREFIX = 'certrelay:'
 /** AWS allows 256 characters a tag value: lists go on in `certrelay:services-2` and so forth. */
 const LONGEST = 256
 const SERVICE_TAGS = 8
+/** Holds `attempts`: without it a certificate that was rolled back is tried again at once. */
+export const ATTEMPTS = `${PREFIX}attempts`
 /** Holds `replaces`. */
 export const REPLACES = `${PREFIX}replaces`
 
@@ -29,12 +57,16 @@ export const REPLACES = `${PREFIX}replaces`
 export function readTags(tags: Readonly<Record<string, string>>): Registration | undefined {
   const source = tags[`${PREFIX}source`]
   if (source === undefined || source === '') return undefined
-  const [version, at] = (tags[`${PREFIX}promoted`] ?? '').split(' ')
+  const promoted = promotion(words(tags, 'promoted'))
+  const previous = former(words(tags, 'previous'))
+  const attempts = failures(words(tags, 'attempts'))
+  const [token, of] = words(tags, 'rotated')
   const days = Number(tags[`${PREFIX}renew-before`])
-  const notAfter = Date.parse(tags[`${PREFIX}not-after`] ?? '')
-  const promoted = Date.parse(at ?? '')
+  const notBefore = time(tags[`${PREFIX}not-before`])
+  const notAfter = time(tags[`${PREFIX}not-after`])
+  const looked = time(tags[`${PREFIX}looked`])
   const owner = tags[`${PREFIX}owner`]
-  const [under, set] = (tags[`${PREFIX}sealed`] ?? '').split(' ')
+  const [under, set] = words(tags, 'sealed')
   const replaces = (tags[REPLACES] ?? '').split(' ').filter((arn) => arn.startsWith('arn:'))
   return {
     source,
@@ -43,26 +75,41 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
     ),
     ...(Number.isInteger(days) && days > 0 && { renewBefore: days }),
     ...(owner !== undefined && { owner }),
-    ...(version && !Number.isNaN(promoted) && { promoted: { version, at: promoted } }),
+    ...(promoted && { promoted }),
+    ...(previous && { previous }),
+    ...(attempts && { attempts }),
+    ...(token && of && { rotated: { token, of } }),
     ...(under && set && { sealed: { version: under, set } }),
-    ...(!Number.isNaN(notAfter) && { notAfter }),
+    ...(notBefore !== undefined && { notBefore }),
+    ...(notAfter !== undefined && { notAfter }),
+    ...(looked !== undefined && { looked }),
     ...(replaces.length > 0 && { replaces }),
   }
 }
 
 /** Tags to write for the members that are given; absent members are left alone. */
 export function writeTags(record: Partial<Registration>): Record<string, string> {
-  const { source, services, renewBefore, owner, promoted, sealed, notAfter, replaces = [] } = record
+  const { source, services, renewBefore, owner, promoted, previous, attempts } = record
+  const { rotated, sealed, notBefore, notAfter, looked, replaces = [] } = record
+  const own: Record<string, string | undefined> = {
+    source,
+    'renew-before': renewBefore?.toString(),
+    owner,
+    promoted: promoted && `${promoted.version} ${iso(promoted.at)}`,
+    previous: previous && `${previous.version} ${optional(previous.notAfter)}`.trimEnd(),
+    attempts: attempts && `${attempts.version} ${attempts.count} ${iso(attempts.at)}`,
+    rotated: rotated && `${rotated.token} ${rotated.of}`,
+    sealed: sealed && `${sealed.version} ${sealed.set}`,
+    'not-before': notBefore === undefined ? undefined : iso(notBefore),
+    'not-after': notAfter === undefined ? undefined : iso(notAfter),
+    looked: looked === undefined ? undefined : iso(looked),
+  }
+  const tags = Object.entries(own).flatMap(([key, value]) =>
+    value === undefined ? [] : [[`${PREFIX}${key}`, value]],
+  )
   return {
-    ...(source !== undefined && { [`${PREFIX}source`]: source }),
+    ...Object.fromEntries(tags),
     ...(services !== undefined && chunks(services)),
-    ...(renewBefore !== undefined && { [`${PREFIX}renew-before`]: String(renewBefore) }),
-    ...(owner !== undefined && { [`${PREFIX}owner`]: owner }),
-    ...(promoted !== undefined && {
-      [`${PREFIX}promoted`]: `${promoted.version} ${iso(promoted.at)}`,
-    }),
-    ...(sealed !== undefined && { [`${PREFIX}sealed`]: `${sealed.version} ${sealed.set}` }),
-    ...(notAfter !== undefined && { [`${PREFIX}not-after`]: iso(notAfter) }),
     ...(replaces.length > 0 && { [REPLACES]: joined(replaces) }),
   }
 }
@@ -78,7 +125,7 @@ export function staleTags(
   wanted: Readonly<Record<string, string>>,
   dropped: readonly string[] = [],
 ): string[] {
-  const kept = new Set([`${PREFIX}promoted`, `${PREFIX}sealed`, `${PREFIX}not-after`])
+  const kept = new Set(STATE.map((name) => `${PREFIX}${name}`))
   return Object.keys(held).filter(
     (key) =>
       !Object.hasOwn(wanted, key) &&
@@ -86,6 +133,8 @@ export function staleTags(
   )
 }
 
+/** What certrelay writes down by itself: no update of the registration takes it away. */
+const STATE = 'promoted previous attempts rotated sealed not-before not-after looked'.split(' ')
 const SERVICE = /^[A-Za-z0-9_-]{1,255}\/[A-Za-z0-9_-]{1,255}$/
 const serviceKeys = Array.from({ length: SERVICE_TAGS }, (_, index) => serviceKey(index))
 
@@ -93,7 +142,10 @@ function serviceKey(index: number): string {
   return index === 0 ? `${PREFIX}services` : `${PREFIX}services-${index + 1}`
 }
 
+/** One tag a service as long as there are enough, because a secret is found by how the value of a tag begins. */
 function chunks(services: readonly string[]): Record<string, string> {
+  if (services.length <= SERVICE_TAGS)
+    return Object.fromEntries(services.map((name, index) => [serviceKey(index), name]))
   const values: string[] = []
   for (const name of services) {
     const last = values.at(-1)
@@ -116,4 +168,35 @@ function joined(arns: readonly string[]): string {
 
 function iso(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
+}
+
+function optional(milliseconds: number | undefined): string {
+  return milliseconds === undefined ? '' : iso(milliseconds)
+}
+
+function words(tags: Readonly<Record<string, string>>, name: string): readonly string[] {
+  return (tags[`${PREFIX}${name}`] ?? '').split(' ')
+}
+
+/** ISO 8601 as epoch milliseconds. */
+function time(text = ''): number | undefined {
+  const milliseconds = Date.parse(text)
+  return Number.isNaN(milliseconds) ? undefined : milliseconds
+}
+
+function promotion([version, at]: readonly string[]): Promoted | undefined {
+  const when = time(at)
+  return version && when !== undefined ? { version, at: when } : undefined
+}
+
+function former([version, end]: readonly string[]): Previous | undefined {
+  const notAfter = time(end)
+  return version ? { version, ...(notAfter !== undefined && { notAfter }) } : undefined
+}
+
+function failures([version, times, at]: readonly string[]): Attempts | undefined {
+  const count = Number(times)
+  const when = time(at)
+  if (!version || when === undefined || !Number.isInteger(count) || count < 1) return undefined
+  return { version, count, at: when }
 }

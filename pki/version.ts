@@ -29,6 +29,12 @@ export function newestVersion(first: string, versions: Iterable<string>): string
   return own.reduce((a, b) => (parts(b).count > parts(a).count ? b : a), first)
 }
 
+/** Whether certrelay made this version id: those of people and of Secrets Manager's rotations are UUIDs of version 4. */
+export function isOurs(version: string): boolean {
+  return OURS.test(version)
+}
+
+const OURS = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}(-[1-9]\d{0,8})?$/
 const LENGTH = 36 // of a UUID
 
 function parts(version: string): { readonly first: string; readonly count: number } {

@@ -17,6 +17,8 @@ export interface Certificate {
   readonly authority?: string
   /** True while a renewal is under way: a hint only, the serial decides. */
   readonly renewing: boolean
+  /** The last renewal failed, at this time (epoch milliseconds), and why, as the authority says. */
+  readonly refused?: { readonly at: number; readonly why: string }
 }
 
 /** What to ask for. */

@@ -1,17 +1,11 @@
-/** A service that uses a secret, as it is now. */
-export interface Service {
-  /** `cluster/service`. */
-  readonly name: string
-  /** `gone`, `draining` and `idle` (desired count 0) are never rolled. */
-  readonly state: 'active' | 'idle' | 'draining' | 'gone'
-  /** Epoch milliseconds at which its newest deployment began. */
-  readonly deployed?: number
-}
+import type { Running } from '../pki/rollout.ts'
+
+export type { Running }
 
 /** Runs the services. In production: Amazon ECS. */
 export interface Fleet {
-  /** In the order asked; a service that does not exist has state `gone`. */
-  look(names: readonly string[]): Promise<readonly Service[]>
-  /** Starts one forced deployment. Returns its id. @throws SERVICE_UNAVAILABLE */
+  /** In the order asked, with the deployments that began at `since` (epoch milliseconds) or later; a service that does not exist has state `gone`. */
+  look(names: readonly string[], since: number): Promise<readonly Running[]>
+  /** Starts one forced deployment. Returns its id. @throws ROLLOUT_BUSY, SERVICE_UNAVAILABLE when it is not known whether it began */
   roll(name: string): Promise<string>
 }

@@ -24,6 +24,8 @@ export interface Ports {
   readonly keys: Keys | undefined
   /** The organization in every encryption context. */
   readonly org: string
+  /** A deployment that has not ended after so many milliseconds counts as failed. */
+  readonly deadline: number
 }
 
 /** What the composition root provides; the middleware turns keyholes into `keys`. */

@@ -12,7 +12,12 @@ export interface Held {
   /** Encryption key (ARN, id or alias); absent for the account's default key. */
   readonly key?: string
   readonly replicas: readonly string[]
+  /** Secrets Manager rotates it by a schedule or on demand. */
+  readonly rotating?: boolean
 }
+
+/** A secret as a list of many shows it. */
+export type Listed = Pick<Held, 'arn' | 'tags' | 'versions'>
 
 /** How a secret is kept. */
 export interface Keeping {
@@ -68,6 +73,12 @@ export interface Keeper {
   restore(secret: string): Promise<void>
   /** Removes replicas and schedules the deletion in 7 days; nothing happens when it is gone already. */
   remove(secret: string): Promise<void>
-  /** ARNs of the secrets that hold a certificate, all or those of one source, page by page; no trust bundles, no replicas. */
-  managed(source?: string): AsyncIterable<readonly string[]>
+  /**
+   * The secrets that hold a certificate, page by page: all, or those of one source or of one service (`cluster/service`); no
+   * trust bundles, no replicas.
+   */
+  managed(of?: {
+    readonly source?: string
+    readonly service?: string
+  }): AsyncIterable<readonly Listed[]>
 }

@@ -1,4 +1,5 @@
 import { facts } from '../pki/bundle.ts'
+import { holder } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
 import { fits, REPLACES, readTags, writeTags } from '../pki/tags.ts'
 import type { Certificate } from '../ports/authority.ts'
@@ -109,26 +110,31 @@ function announce(error: unknown, left: readonly string[]): unknown {
 /** Brings the certificate into the secret as AWSCURRENT, checked; says so to the queue when running services must learn of it. */
 async function publish(ports: Needs, held: Held, issued: Certificate): Promise<string> {
   const { vault, queue } = ports
-  const known = versionOf(issued, held.versions)
-  const current = [...held.versions].find(([, labels]) => labels.includes('AWSCURRENT'))?.[0]
+  const { arn: secret, versions, tags } = held
+  const known = versionOf(issued, held)
+  const current = holder(versions, 'AWSCURRENT')
+  const registration = readTags(tags)
   if (current === known) {
-    if (readTags(held.tags)?.promoted?.version !== known)
-      await record(ports, held.arn, known, issued)
-    await queue.look(held.arn, 0) // an update may have been killed between promotion and rollout
+    if (registration?.promoted?.version !== known) await record(ports, secret, known, issued)
+    await queue.look(secret, 0) // an update may have been killed between promotion and rollout
     return known
   }
-  if (held.versions.get(known)?.includes('REJECTED')) throw failed(issued, 'it was rejected before')
-  const version = held.versions.has(known) ? known : await stage(ports, held, issued)
-  if (current !== undefined) {
-    const findings = await verify(ports, held.arn, version, issued)
-    if (findings.length > 0) {
-      const list = findings.map(({ code, certificate: which }) => `${code} (${which})`).join(', ')
-      throw failed(issued, list)
-    }
-    await vault.move(held.arn, 'AWSCURRENT', current, version)
+  if (versions.get(known)?.includes('REJECTED')) throw failed(issued, 'it was rejected before')
+  const version = versions.has(known) ? known : (await stage(ports, held, issued)).version
+  if (current === undefined) {
+    await record(ports, secret, version, issued)
+    return version
   }
-  await record(ports, held.arn, version, issued)
-  if (current !== undefined) await queue.look(held.arn, 0)
+  const findings = await verify(ports, secret, version, issued)
+  if (findings.length > 0) {
+    const list = findings.map(({ code, certificate: which }) => `${code} (${which})`).join(', ')
+    throw failed(issued, list)
+  }
+  await vault.move(secret, 'AWSCURRENT', current, version)
+  const { notAfter } = registration ?? {}
+  const previous = { version: current, ...(notAfter !== undefined && { notAfter }) }
+  await record(ports, secret, version, { ...issued, previous })
+  await queue.look(secret, 0)
   return version
 }
 

@@ -1,11 +1,12 @@
 import { arrange } from '../pki/arrange.ts'
 import { type Bundle, encodeBundle, facts, openBundle } from '../pki/bundle.ts'
 import { check, type Finding } from '../pki/check.ts'
+import { holder } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Context } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
-import { writeTags } from '../pki/tags.ts'
-import { newestVersion, versionId } from '../pki/version.ts'
+import { type Registration, readTags, writeTags } from '../pki/tags.ts'
+import { isOurs, newestVersion, versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
@@ -13,33 +14,53 @@ import type { Held } from '../ports/vault.ts'
 type Needs = Pick<Ports, 'authority' | 'vault' | 'keys' | 'org' | 'passphrase' | 'clock' | 'log'>
 
 /**
- * Id of the version among `versions` that holds this certificate, or would hold it.
+ * Id of the version of a secret that holds this certificate, or would hold it.
  * @throws CERTIFICATE_PENDING until it has a serial.
  */
-export function versionOf({ arn, serial }: Certificate, versions: Held['versions']): string {
+export function versionOf({ arn, serial }: Certificate, { versions, tags }: Held): string {
   if (serial === undefined)
     throw new RelayError(
       'CERTIFICATE_PENDING',
       `certificate ${arn} has no serial yet; look again later`,
     )
-  return newestVersion(versionId(arn, serial), versions.keys())
+  const plain = versionId(arn, serial)
+  // a rotation by Secrets Manager chooses the id itself
+  const rotated = readTags(tags)?.rotated
+  return newestVersion(rotated?.of === plain ? rotated.token : plain, versions.keys())
+}
+
+/** What became of an export. */
+export interface Staged {
+  /** Made from what was really exported, or the id that a rotation by Secrets Manager chose. */
+  readonly version: string
+  /** Of what was really exported, which may be newer than what was described. */
+  readonly serial: string
+  /** That version holds something else, which was left alone. */
+  readonly taken: boolean
 }
 
 /**
  * Exports a certificate under a fresh passphrase and stores it as AWSPENDING, unchecked. The first version of a secret becomes
  * AWSCURRENT by itself (Secrets Manager, PutSecretValue), so that one is checked before it is stored.
  *
- * @returns the version's id, made from what was really exported.
+ * @param token the id that a rotation by Secrets Manager waits with; any other id is made from the serial
  * @throws CHAIN_BROKEN when a first version fails the check: then nothing was stored.
  */
-export async function stage(ports: Needs, held: Held, certificate: Certificate): Promise<string> {
-  const { authority, log } = ports
+export async function stage(
+  ports: Needs & Pick<Ports, 'keeper'>,
+  held: Held,
+  certificate: Certificate,
+  token?: string,
+): Promise<Staged> {
+  const { authority, keeper, log } = ports
   const passphrase = ports.passphrase()
   try {
     const anchors = await anchorsOf(ports, certificate)
     const exported = await authority.export(certificate.arn, passphrase)
     const about = facts(certificate.arn, exported.certificate)
-    const version = versionId(certificate.arn, about.serial)
+    const plain = versionId(certificate.arn, about.serial)
+    const rotated = token !== undefined && !isOurs(token)
+    const version = rotated ? token : plain
     log.audit({
       action: 'export',
       source: certificate.arn,
@@ -61,8 +82,9 @@ export async function stage(ports: Needs, held: Held, certificate: Certificate):
       facts: about,
       ...(sealed === undefined ? { passphrase } : { sealedPassphrase: sealed }),
     }
-    await store(ports, held, version, encodeBundle(bundle))
-    return version
+    const stored = await store(ports, held, version, bundle)
+    if (rotated && stored) await keeper.tag(held.arn, writeTags({ rotated: { token, of: plain } }))
+    return { version, serial: about.serial, taken: !stored }
   } finally {
     passphrase.wipe()
   }
@@ -71,26 +93,43 @@ export async function stage(ports: Needs, held: Held, certificate: Certificate):
 /**
  * The same certificate stored by somebody else a moment ago is as good: it was exported under another passphrase. Stored
  * long ago, it may have lost all its labels.
+ *
+ * @returns false when the version holds something else
  */
 async function store(
-  { vault, log }: Needs,
+  ports: Pick<Ports, 'vault' | 'log'>,
   { arn: secret }: Held,
   version: string,
-  content: Secret,
-): Promise<void> {
+  bundle: Bundle,
+): Promise<boolean> {
+  const { vault, log } = ports
+  const content = encodeBundle(bundle)
   try {
     await vault.put(secret, version, content, 'AWSPENDING')
+    return true
   } catch (error) {
     if (!(error instanceof RelayError) || error.code !== 'VERSION_CONFLICT') throw error
+    if (!isOurs(version) && !(await holds(ports, secret, version, bundle))) return false
     log.info('already-stored', { secret, version })
     const versions = (await vault.find(secret))?.versions ?? new Map<string, string[]>()
-    if (!versions.has(version)) {
-      const holder = [...versions].find(([, labels]) => labels.includes('AWSPENDING'))?.[0]
-      await vault.move(secret, 'AWSPENDING', holder, version)
-    }
+    if (!versions.has(version))
+      await vault.move(secret, 'AWSPENDING', holder(versions, 'AWSPENDING'), version)
+    return true
   } finally {
     content.wipe()
   }
+}
+
+/** Whether a version holds the same certificate, under whatever passphrase. */
+async function holds(
+  { vault }: Pick<Ports, 'vault'>,
+  secret: string,
+  version: string,
+  { facts: { source, serial } }: Bundle,
+): Promise<boolean> {
+  const there = read((await vault.read(secret, version)).content)
+  there?.passphrase?.wipe()
+  return there?.facts.source === source && there.facts.serial === serial
 }
 
 /** Checks exactly the bytes of a stored version. `after`: notAfter of what it would replace, epoch milliseconds. */
@@ -120,10 +159,16 @@ export async function record(
   { keeper, clock }: Pick<Ports, 'keeper' | 'clock'>,
   secret: string,
   version: string,
-  { notAfter }: Certificate,
+  about: Pick<Registration, 'notBefore' | 'notAfter' | 'previous'>,
 ): Promise<void> {
-  const promoted = { version, at: clock.now() }
-  await keeper.tag(secret, writeTags({ promoted, ...(notAfter !== undefined && { notAfter }) }))
+  const { notBefore, notAfter, previous } = about
+  const tags = writeTags({
+    promoted: { version, at: clock.now() },
+    ...(notBefore !== undefined && { notBefore }),
+    ...(notAfter !== undefined && { notAfter }),
+    ...(previous !== undefined && { previous }),
+  })
+  await keeper.tag(secret, tags)
 }
 
 /** The encryption context of a bundle's passphrase. */

@@ -1,47 +1,39 @@
-import { RelayError } from '../pki/error.ts'
 import type { Ports } from '../ports/index.ts'
+import type { Rollout } from '../ports/queue.ts'
 
 type Needs = Pick<Ports, 'fleet' | 'clock' | 'log'>
 
-/** What one run knows of the deployments that it asked for. */
-export interface Rolling {
-  /** Services that it has rolled. */
-  readonly rolled: readonly string[]
-  /** How often it was not told whether a deployment began. */
-  readonly doubts: number
-}
-
-/** A run asks so often in vain for a deployment, and pauses so long before it looks whether one began. */
-const MOST_DOUBTS = 2
-const PAUSE = 1_000
+/** After a deployment began ECS may not show it for a moment; until it does, nobody else may look at the service. */
+const LOOKS = 5
+const PAUSE = 500
 
 /**
- * Starts deployments, each once. Whether one began is not known when its answer is lost, and ECS would begin another one:
- * then this run looks again, and decides again.
+ * Starts the deployment that a promotion needs, unless one began since: for another secret of the service, or because this was
+ * asked before. Requests for one service come one after the other, so that no two begin at once.
+ *
+ * @throws SERVICE_UNAVAILABLE when it is not known whether one began: the next try finds out
  */
 export async function roll(
   { fleet, clock, log }: Needs,
-  about: {
-    readonly secret: string
-    readonly version: string
-    readonly services: readonly string[]
-  },
-  { rolled, doubts }: Rolling,
-): Promise<Rolling> {
-  const { secret, version, services } = about
-  const begun = [...rolled]
-  for (const target of services) {
-    try {
-      const deployment = await fleet.roll(target)
-      begun.push(target)
-      log.info('rollout-started', { secret, version, target, deployment })
-    } catch (error) {
-      if (!(error instanceof RelayError) || error.remedy !== 'retry' || doubts >= MOST_DOUBTS)
-        throw error
-      log.warn('rollout-unsure', { secret, version, target, reason: error.message })
-      await clock.sleep(PAUSE * (doubts + 1))
-      return { rolled: begun, doubts: doubts + 1 }
-    }
+  { service: target, secret, version, since }: Rollout,
+): Promise<void> {
+  const about = { secret, version, target }
+  const [found] = await fleet.look([target], since)
+  const state = found?.state ?? 'gone'
+  if (state !== 'active') {
+    log.warn('service-skipped', { ...about, state })
+    return
   }
-  return { rolled: begun, doubts }
+  if (found !== undefined && found.deployments.length > 0) {
+    log.info('rollout-shared', about)
+    return
+  }
+  const deployment = await fleet.roll(target)
+  log.info('rollout-started', { ...about, deployment })
+  log.count('Rollouts', 1)
+  for (let count = 1; count < LOOKS; count++) {
+    const [now] = await fleet.look([target], since)
+    if (now === undefined || now.deployments.length > 0) return
+    await clock.sleep(PAUSE * count)
+  }
 }

@@ -1,17 +1,79 @@
+import { passed, type Standing, standing } from '../pki/fresh.ts'
+import { keySet } from '../pki/sealed.ts'
 import type { Ports } from '../ports/index.ts'
+import { tell } from './tell.ts'
 
-type Needs = Pick<Ports, 'keeper' | 'queue' | 'log'>
+type Needs = Pick<Ports, 'keeper' | 'queue' | 'bus' | 'keys' | 'clock' | 'log'>
 
-/** Puts every managed secret on the queue, page by page: events get lost, and a look at a fresh secret costs little. */
-export async function sweep({ keeper, queue, log }: Needs): Promise<{ readonly queued: number }> {
-  let queued = 0
+/** What a sweep found. */
+export interface Swept {
+  readonly managed: number
+  readonly queued: number
+}
+
+/** With so many messages waiting, an earlier sweep's are still worked off: only what ends soon is queued again. */
+const BUSY = 1_000
+/** Days: what ends so soon is queued whatever waits already. */
+const URGENT = 14
+const MOST_DELAY = 900
+
+/**
+ * Puts every managed secret on the queue that is not provably fresh, page by page, the nearest end of a certificate first by
+ * the delay of its message; measures the fleet; says which certificates end soon.
+ */
+export async function sweep(ports: Needs): Promise<Swept> {
+  const { keeper, queue, keys, clock, log } = ports
+  const set = keys === undefined ? undefined : keySet(keys.keys)
+  const busy = (await queue.waiting()) >= BUSY
+  const found = { managed: 0, queued: 0, stuck: 0, days: Infinity, unseen: 0 }
   for await (const page of keeper.managed()) {
-    for (const secret of page) {
-      await queue.look(secret, queued % 60)
-      queued++
+    const looks: { secret: string; delay: number }[] = []
+    for (const one of page) {
+      const now = clock.now()
+      const about = standing(one, now, set)
+      found.managed++
+      found.stuck += about.stuck ? 1 : 0
+      found.days = Math.min(found.days, about.days ?? Infinity)
+      found.unseen = Math.max(found.unseen, about.unseen ?? 0)
+      await warn(ports, one.arn, about, now)
+      const urgent = about.days !== undefined && about.days <= URGENT
+      if (!about.fresh && (!busy || urgent))
+        looks.push({ secret: one.arn, delay: delay(about, found.queued + looks.length) })
     }
+    await queue.looks(looks)
+    found.queued += looks.length
   }
-  log.info('swept', { queued })
-  log.count('Swept', queued)
-  return { queued }
+  measure(log, found)
+  log.info('swept', { managed: found.managed, queued: found.queued, stuck: found.stuck, busy })
+  return { managed: found.managed, queued: found.queued }
+}
+
+/** Seconds. What ends today goes first; what has months left lets everything else pass. */
+function delay({ days }: Standing, nth: number): number {
+  if (days === undefined) return nth % 60
+  return Math.min(MOST_DELAY, Math.max(0, days) * 5)
+}
+
+function measure(
+  log: Needs['log'],
+  { managed, queued, stuck, days, unseen }: Readonly<Record<string, number>>,
+): void {
+  log.count('Swept', managed ?? 0)
+  log.count('Queued', queued ?? 0)
+  log.count('Stuck', stuck ?? 0)
+  log.count('DaysSinceLook', unseen ?? 0)
+  if (days !== undefined && days < Infinity) log.count('DaysToExpiry', days)
+}
+
+/** One line an hour for what ends soon, and one event at each threshold. */
+async function warn(
+  ports: Needs,
+  secret: string,
+  { days, notAfter, version, source }: Standing,
+  now: number,
+): Promise<void> {
+  if (days === undefined || notAfter === undefined || version === undefined || days > URGENT) return
+  ports.log.error('expiry-near', { secret, version, source, days })
+  if (passed(notAfter, now) === undefined) return
+  await tell(ports, { kind: 'ExpiryNear', secret, source, version, notAfter, days })
 }

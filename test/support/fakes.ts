@@ -6,10 +6,13 @@ import { authority as found, leaf, type Authority as Root } from '../../local/x5
 import { facts } from '../../pki/bundle.ts'
 import { RelayError } from '../../pki/error.ts'
 import { passphrase } from '../../pki/passphrase.ts'
+import { DEADLINE, type Running } from '../../pki/rollout.ts'
 import type { Authority, Certificate, Exported, Issuer, Order } from '../../ports/authority.ts'
 import type { News } from '../../ports/bus.ts'
-import type { Fleet, Service } from '../../ports/fleet.ts'
+import type { Fleet } from '../../ports/fleet.ts'
 import type { Ports } from '../../ports/index.ts'
+import type { Rollout } from '../../ports/queue.ts'
+import { roll } from '../../workflows/roll.ts'
 import { keys } from './keys.ts'
 import { type Line, recorder } from './recorder.ts'
 import { type Shelf, shelf } from './shelf.ts'
@@ -49,9 +52,11 @@ export interface World {
   readonly shelf: Shelf
   readonly issues: Map<string, Issue>
   readonly authorities: Map<string, Issuer & { readonly ca: Root }>
-  readonly services: Map<string, Service>
+  readonly services: Map<string, Running>
   /** Every rollout that was started, in order. */
   readonly rolls: string[]
+  /** Deployments that were asked for and have not begun: `begin` has them begun. */
+  readonly rollouts: Rollout[]
   readonly looks: { readonly secret: string; readonly delay: number }[]
   readonly buried: { readonly body: string; readonly reason: RelayError }[]
   /** Everything that was told, in order. */
@@ -59,6 +64,12 @@ export interface World {
   readonly lines: readonly Line[]
   /** Lets time pass. */
   pass(milliseconds: number): void
+  /** A service that runs, with one deployment that has completed. */
+  serve(name: string, began?: number): void
+  /** Works off the queue of deployments. */
+  begin(): Promise<void>
+  /** Ends the newest deployment of a service. */
+  end(name: string, state?: 'completed' | 'failed'): void
   /** Finishes a renewal: new key, new serial, same ARN. */
   renewed(arn: string): Promise<void>
 }
@@ -86,12 +97,26 @@ export async function fakes(options: Options = {}): Promise<World> {
     authorities: new Map([[CA, await issuer(CA)]]),
     services: new Map(),
     rolls: [],
+    rollouts: [],
     looks: [],
     buried: [],
     news: [],
     lines,
     pass: (milliseconds) => {
       time.now += milliseconds
+    },
+    serve(name, began = time.now) {
+      const deployments = [{ began, state: 'completed' as const }]
+      world.services.set(name, { name, state: 'active', deployments })
+    },
+    async begin() {
+      for (const one of world.rollouts.splice(0)) await roll(ports, one)
+    },
+    end(name, state = 'completed') {
+      const service = required(world.services.get(name))
+      const [newest, ...older] = service.deployments
+      const deployments = [{ ...required(newest), state }, ...older]
+      world.services.set(name, { ...service, deployments })
     },
     async renewed(arn) {
       const issue = required(world.issues.get(arn))
@@ -107,6 +132,15 @@ export async function fakes(options: Options = {}): Promise<World> {
     queue: {
       async look(secret, delay) {
         world.looks.push({ secret, delay })
+      },
+      async looks(all) {
+        world.looks.push(...all)
+      },
+      async waiting() {
+        return world.looks.length
+      },
+      async roll(rollout) {
+        world.rollouts.push(rollout)
       },
       async bury(body, reason) {
         world.buried.push({ body, reason })
@@ -127,6 +161,7 @@ export async function fakes(options: Options = {}): Promise<World> {
     passphrase: options.passphrase ?? (() => passphrase(randomBytes(32))),
     keys: options.sealing ? keys() : undefined,
     org: 'example',
+    deadline: DEADLINE,
   }
   return { ...world, ports }
 }
@@ -274,12 +309,18 @@ function described(issue: Issue): Certificate {
 
 function fleet(world: Behind, now: () => number): Fleet {
   return {
-    async look(names) {
-      return names.map((name) => world.services.get(name) ?? { name, state: 'gone' })
+    async look(names, since) {
+      return names.map((name) => {
+        const known = world.services.get(name)
+        if (known === undefined) return { name, state: 'gone', deployments: [] }
+        return { ...known, deployments: known.deployments.filter(({ began }) => began >= since) }
+      })
     },
     async roll(name) {
       world.rolls.push(name)
-      world.services.set(name, { name, state: 'active', deployed: now() })
+      const { deployments } = required(world.services.get(name))
+      const begun = [{ began: now(), state: 'running' as const }, ...deployments]
+      world.services.set(name, { name, state: 'active', deployments: begun })
       return `ecs-svc/${world.rolls.length}`
     },
   }

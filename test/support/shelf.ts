@@ -1,5 +1,6 @@
 import { RelayError } from '../../pki/error.ts'
 import { Secret } from '../../pki/secret.ts'
+import { readTags } from '../../pki/tags.ts'
 import type { Held, Keeper, Keeping, Vault } from '../../ports/vault.ts'
 
 /** A secret as Secrets Manager keeps it. */
@@ -9,6 +10,7 @@ export interface Kept {
   tags: Record<string, string>
   readonly versions: Map<string, { readonly content: string; readonly labels: Set<string> }>
   deleted: boolean
+  rotating?: boolean
   key: string | undefined
   replicas: readonly string[]
 }
@@ -122,17 +124,19 @@ function keeper(kept: Map<string, Kept>, get: Get, alive: Alive): Keeper {
       one.replicas = []
       one.deleted = true
     },
-    async *managed(source) {
+    async *managed({ source, service } = {}) {
       const all = [...kept.values()].filter(({ deleted, tags }) => {
-        const has = tags['certrelay:source']
-        return !deleted && (source === undefined ? has && has !== 'trust' : has === source)
+        const has = readTags(tags)
+        if (deleted || has === undefined || has.source === 'trust') return false
+        if (service !== undefined) return has.services.includes(service)
+        return source === undefined || has.source === source
       })
-      for (let at = 0; at < all.length; at += 2) yield all.slice(at, at + 2).map(({ arn }) => arn)
+      for (let at = 0; at < all.length; at += 2) yield all.slice(at, at + 2).map(held)
     },
   }
 }
 
-function held({ arn, name, tags, versions, deleted, key, replicas }: Kept): Held {
+function held({ arn, name, tags, versions, deleted, rotating = false, key, replicas }: Kept): Held {
   const labelled = [...versions].filter(([, { labels }]) => labels.size > 0)
   return {
     arn,
@@ -140,6 +144,7 @@ function held({ arn, name, tags, versions, deleted, key, replicas }: Kept): Held
     tags: { ...tags },
     versions: new Map(labelled.map(([id, { labels }]) => [id, [...labels]])),
     deleted,
+    rotating,
     replicas,
     ...(key !== undefined && { key }),
   }

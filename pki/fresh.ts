@@ -1,0 +1,103 @@
+import { holder } from './decide.ts'
+import { DAY, due, MOST_ATTEMPTS, share } from './due.ts'
+import { type Registration, readTags } from './tags.ts'
+import { sameCertificate } from './version.ts'
+
+/** What a list shows of a secret: no call is made for it. */
+interface Shown {
+  readonly arn: string
+  readonly tags: Readonly<Record<string, string>>
+  /** Version id to staging labels. */
+  readonly versions: ReadonlyMap<string, readonly string[]>
+}
+
+/** How a secret stands, as far as its tags and labels tell. */
+export interface Standing {
+  /** Provably as it should be: it needs no look now. */
+  readonly fresh: boolean
+  /** In one state for longer than it should: a rollout that does not end, a certificate that is not tried any more. */
+  readonly stuck: boolean
+  /** Whole days until the certificate in use ends, 0 on the last, below when it is over. */
+  readonly days?: number
+  readonly notAfter?: number
+  /** Whole days since a look found everything as it should be. */
+  readonly unseen?: number
+  /** Version in use. */
+  readonly version?: string
+  readonly source: string
+}
+
+const HOUR = 3_600_000
+/** A rollout that takes longer is worth a person's look. */
+const SLOW = 2 * HOUR
+/** Every secret is looked at so often, give or take a share by its name, however fresh it seems: events get lost. */
+const OFTEN = 20 * HOUR
+const SPREAD = 4 * HOUR
+
+/**
+ * Reads from tags and labels how a secret stands.
+ *
+ * @param set short name of the set of keys that passphrases are to be sealed under; absent without keys
+ */
+export function standing({ arn, tags, versions }: Shown, now: number, set?: string): Standing {
+  const registration = readTags(tags)
+  const version = holder(versions, 'AWSCURRENT')
+  if (registration === undefined || version === undefined)
+    return { fresh: false, stuck: false, source: registration?.source ?? '' }
+  const { source, notAfter, looked } = registration
+  const seen = looked !== undefined && now - looked < OFTEN + share(arn) * SPREAD
+  return {
+    fresh:
+      seen && isSettled(registration, versions, version) && !isDue(registration, now, version, set),
+    stuck: isStuck(registration, versions, version, now),
+    source,
+    version,
+    ...(notAfter !== undefined && { notAfter, days: Math.floor((notAfter - now) / DAY) }),
+    ...(looked !== undefined && { unseen: Math.floor((now - looked) / DAY) }),
+  }
+}
+
+function isSettled(
+  { services, promoted }: Registration,
+  versions: Shown['versions'],
+  version: string,
+): boolean {
+  const labels = versions.get(version) ?? []
+  const own = promoted !== undefined && sameCertificate(promoted.version, version)
+  const proven = services.length === 0 || labels.includes('DEPLOYED')
+  const pending = holder(versions, 'AWSPENDING')
+  const undone = holder(versions, 'ROLLEDBACK') ?? holder(versions, 'REJECTED')
+  return own && proven && undone === undefined && (pending === undefined || pending === version)
+}
+
+function isDue(registration: Registration, now: number, version: string, set?: string): boolean {
+  const { notBefore, notAfter, sealed } = registration
+  if (notBefore === undefined || notAfter === undefined) return true
+  if (set !== undefined && (sealed?.version !== version || sealed.set !== set)) return true
+  return now >= due(registration, { notBefore, notAfter })
+}
+
+function isStuck(
+  { services, promoted, attempts, looked = 0 }: Registration,
+  versions: Shown['versions'],
+  version: string,
+  now: number,
+): boolean {
+  const undone = holder(versions, 'ROLLEDBACK')
+  if (undone !== undefined && undone !== version && attempts !== undefined)
+    return attempts.count >= MOST_ATTEMPTS && sameCertificate(attempts.version, undone)
+  if (promoted === undefined || services.length === 0) return false
+  const proven = versions.get(version)?.includes('DEPLOYED') === true
+  return !proven && now - promoted.at > SLOW && looked < promoted.at
+}
+
+/** The thresholds, in days before the end, at which somebody is told once. */
+export const NEAR = [14, 7, 3, 1] as const
+
+/** The threshold that was passed within the hour before `now`, if one was. */
+export function passed(notAfter: number, now: number): (typeof NEAR)[number] | undefined {
+  return NEAR.find((days) => {
+    const at = notAfter - days * DAY
+    return at <= now && now < at + HOUR
+  })
+}

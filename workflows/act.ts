@@ -1,0 +1,205 @@
+import type { Finding } from '../pki/check.ts'
+import { type Decision, holder } from '../pki/decide.ts'
+import { RelayError } from '../pki/error.ts'
+import type { Registration } from '../pki/tags.ts'
+import type { Certificate } from '../ports/authority.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+import { describe, type Run, type Seen } from './observe.ts'
+import { record, stage, verify } from './publish.ts'
+import { reseal } from './reseal.ts'
+import { rollback } from './rollback.ts'
+import { settled, skip } from './settled.ts'
+import { tell } from './tell.ts'
+
+/** Everything that bringing a secret to where it should be may touch. */
+export type Needs = Pick<
+  Ports,
+  | 'authority'
+  | 'vault'
+  | 'keeper'
+  | 'fleet'
+  | 'queue'
+  | 'bus'
+  | 'keys'
+  | 'org'
+  | 'deadline'
+  | 'passphrase'
+  | 'clock'
+  | 'log'
+>
+
+/** Carries one step out, and says what the run is to remember of it. `wait`, `done` and `alarm` are for the loop. */
+export async function act(
+  ports: Needs,
+  seen: Seen,
+  decision: Decision,
+  run: Run,
+): Promise<Partial<Run>> {
+  const { held, registration, observed } = seen
+  const { certificate: about } = observed
+  const version = about?.status === 'issued' ? about.version : ''
+  switch (decision.step) {
+    case 'describe':
+      return { certificate: await describe(ports, registration.source) }
+    case 'renew':
+      await renew(ports, registration.source)
+      return { certificate: { ...known(run), renewing: true } }
+    case 'export':
+      return store(ports, seen, decision.version, known(run))
+    case 'check':
+      return { checked: { version, findings: await check(ports, seen, version, known(run)) } }
+    case 'promote':
+      await promote(ports, seen, version, known(run))
+      return {}
+    case 'reject':
+      await reject(ports, held, version, observed.checked?.findings ?? [])
+      return {}
+    case 'mark':
+      await mark(ports, seen, run)
+      return {}
+    case 'reseal':
+      await reseal(ports, held, version)
+      return { resealed: true }
+    case 'roll':
+      await ask(ports, seen, decision.services)
+      return { asked: true }
+    case 'settle':
+      await settled(ports, seen, decision.version)
+      return {}
+    case 'rollback':
+      await rollback(ports, seen, decision)
+      return {}
+    default:
+      return {}
+  }
+}
+
+async function renew(
+  { authority, log }: Pick<Ports, 'authority' | 'log'>,
+  source: string,
+): Promise<void> {
+  try {
+    await authority.renew(source)
+    log.info('renewal-asked', { source })
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.code !== 'CERTIFICATE_PENDING') throw error
+  }
+}
+
+/** What was exported may already be newer than what was described: then it is described again. */
+async function store(
+  ports: Needs,
+  { held, registration }: Seen,
+  version: string,
+  certificate: Certificate,
+): Promise<Partial<Run>> {
+  const { serial, taken } = await stage(ports, held, certificate, version)
+  if (taken) return { taken: version }
+  if (serial === certificate.serial) return {}
+  return { certificate: await describe(ports, registration.source) }
+}
+
+async function check(
+  ports: Needs,
+  { held, registration }: Seen,
+  version: string,
+  certificate: Certificate,
+): Promise<readonly Finding[]> {
+  const current = holder(held.versions, 'AWSCURRENT')
+  // right after an update of the source the current one may be of another source, with an end of its own
+  const comparable = current !== undefined && registration.replaces === undefined
+  const after = comparable ? registration.notAfter : undefined
+  return verify(ports, held.arn, version, certificate, after)
+}
+
+/** Makes a checked version the one that is read. */
+export async function promote(
+  ports: Pick<Ports, 'vault' | 'keeper' | 'bus' | 'clock' | 'log'>,
+  { held, registration }: Pick<Seen, 'held' | 'registration'>,
+  version: string,
+  certificate: Certificate,
+): Promise<void> {
+  const { vault, log } = ports
+  const { arn: secret, versions } = held
+  const before = holder(versions, 'AWSCURRENT')
+  await vault.move(secret, 'AWSCURRENT', before, version)
+  const previous = before === undefined ? undefined : leaving(registration, before)
+  await record(ports, secret, version, { ...certificate, ...(previous && { previous }) })
+  log.info('promoted', { secret, version, serial: certificate.serial })
+  log.count('Promoted', 1)
+  await tell(ports, {
+    kind: 'Promoted',
+    secret,
+    source: certificate.arn,
+    version,
+    ...(before !== undefined && { previous: before }),
+  })
+}
+
+/** What is known of the version that AWSCURRENT leaves. */
+export function leaving({ notAfter }: Registration, version: string) {
+  return { version, ...(notAfter !== undefined && { notAfter }) }
+}
+
+/** Puts a promotion on record that was made and not written down. */
+async function mark(ports: Needs, { held, registration }: Seen, run: Run): Promise<void> {
+  const { arn: secret, versions } = held
+  const current = holder(versions, 'AWSCURRENT') ?? ''
+  const { previous, promoted } = registration
+  if (previous?.version === current) {
+    // it is the one that was gone back to
+    await record(ports, secret, current, previous)
+    return
+  }
+  const before = holder(versions, 'AWSPREVIOUS')
+  const was = before !== undefined && promoted?.version === before
+  await record(ports, secret, current, {
+    ...known(run),
+    ...(was && { previous: leaving(registration, before) }),
+  })
+}
+
+/** Asks for deployments. They begin when changes have been collected for a while, so that nobody is rolled out twice. */
+async function ask(
+  { queue, log }: Pick<Ports, 'queue' | 'log'>,
+  { held: { arn: secret, versions }, observed }: Seen,
+  services: readonly string[],
+): Promise<void> {
+  const { promoted } = observed
+  const version = holder(versions, 'AWSCURRENT')
+  if (promoted === undefined || version === undefined)
+    throw new TypeError('a rollout is only decided for a promotion on record')
+  skip({ log }, secret, observed.services)
+  for (const service of services) {
+    await queue.roll({ service, secret, version, since: promoted.at })
+    log.info('rollout-asked', { secret, version, target: service })
+  }
+}
+
+/** Labels a version as never to be promoted; nobody reads it. */
+export async function reject(
+  ports: Pick<Ports, 'vault' | 'bus' | 'log'>,
+  held: Held,
+  version: string,
+  findings: readonly Finding[],
+): Promise<void> {
+  const { vault, log } = ports
+  const { arn: secret, versions } = held
+  await vault.move(secret, 'REJECTED', holder(versions, 'REJECTED'), version)
+  if (versions.get(version)?.includes('AWSPENDING'))
+    await vault.move(secret, 'AWSPENDING', version, undefined)
+  for (const { code, certificate, rule } of findings) {
+    log.error('rejected', { secret, version, code, certificate, rule })
+  }
+  log.count('Rejected', 1)
+  const reason = findings.map(({ code }) => code).join(' ')
+  const source = held.tags['certrelay:source'] ?? ''
+  await tell(ports, { kind: 'Rejected', secret, source, version, reason })
+}
+
+function known({ certificate }: Run): Certificate {
+  if (certificate === undefined || certificate === 'missing')
+    throw new TypeError('this step is only decided for a certificate that exists')
+  return certificate
+}

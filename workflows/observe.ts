@@ -1,0 +1,105 @@
+import type { Observed, Source } from '../pki/decide.ts'
+import { holder } from '../pki/decide.ts'
+import { RelayError } from '../pki/error.ts'
+import { keySet } from '../pki/sealed.ts'
+import { type Registration, readTags } from '../pki/tags.ts'
+import { sameCertificate } from '../pki/version.ts'
+import type { Certificate } from '../ports/authority.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+import { versionOf } from './publish.ts'
+
+type Needs = Pick<Ports, 'vault' | 'fleet' | 'keys' | 'deadline'>
+
+/** What one run remembers from step to step; everything else is read again. */
+export interface Run {
+  /** What the source said; asked once a run, and again after an export. */
+  readonly certificate?: Certificate | 'missing'
+  readonly checked?: NonNullable<Observed['checked']>
+  /** It has asked for the deployments that are missing. */
+  readonly asked: boolean
+  /** It has seen to how the passphrase is sealed, as far as that is possible now. */
+  readonly resealed: boolean
+  /** The version that should have taken the certificate holds something else. */
+  readonly taken?: string
+}
+
+/** How every run begins. */
+export const START: Run = { asked: false, resealed: false }
+
+/** One secret as it is now. */
+export interface Seen {
+  readonly observed: Observed
+  readonly held: Held
+  readonly registration: Registration
+}
+
+/** Reads what the next decision depends on; `undefined` when the secret is not ours to look after. */
+export async function observe(ports: Needs, secret: string, run: Run): Promise<Seen | undefined> {
+  const held = await ports.vault.find(secret)
+  const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
+  if (held === undefined || registration === undefined || registration.source === 'trust')
+    return undefined
+  const { versions } = held
+  const { source, services: names, promoted, previous, attempts } = registration
+  const { renewBefore, notAfter, sealed } = registration
+  const current = holder(versions, 'AWSCURRENT') ?? ''
+  const proven = versions.get(current)?.includes('DEPLOYED') === true
+  const own = promoted !== undefined && sameCertificate(promoted.version, current)
+  const services = own && !proven ? await ports.fleet.look(names, promoted.at) : []
+  const observed: Observed = {
+    source,
+    versions,
+    services,
+    asked: run.asked,
+    unsealed: !run.resealed && isUnsealed(ports, sealed, current),
+    rotating: held.rotating === true,
+    deadline: ports.deadline,
+    ...(run.certificate !== undefined && {
+      certificate: summary(run.certificate, held),
+    }),
+    ...(run.checked !== undefined && { checked: run.checked }),
+    ...(run.taken !== undefined && { taken: run.taken }),
+    ...(renewBefore !== undefined && { renewBefore }),
+    ...(notAfter !== undefined && { notAfter }),
+    ...(promoted !== undefined && { promoted }),
+    ...(previous !== undefined && { previous }),
+    ...(attempts !== undefined && { attempts }),
+  }
+  return { observed, held, registration }
+}
+
+/** Asks the source. */
+export async function describe(
+  { authority }: Pick<Ports, 'authority'>,
+  arn: string,
+): Promise<Certificate | 'missing'> {
+  try {
+    return await authority.describe(arn)
+  } catch (error) {
+    if (error instanceof RelayError && error.code === 'CERTIFICATE_MISSING') return 'missing'
+    throw error
+  }
+}
+
+/** Not on record as sealed under exactly the configured keys: that is found out by reading it. */
+function isUnsealed({ keys }: Needs, sealed: Registration['sealed'], version: string): boolean {
+  if (keys === undefined) return false
+  return sealed?.version !== version || sealed.set !== keySet(keys.keys)
+}
+
+function summary(certificate: Certificate | 'missing', held: Held): Source {
+  if (certificate === 'missing') return { status: 'missing' }
+  const { status, serial, notBefore, notAfter, renewing, refused, failure } = certificate
+  if (status !== 'issued') return { status, ...(failure !== undefined && { why: failure }) }
+  if (serial === undefined || notBefore === undefined || notAfter === undefined)
+    return { status: 'pending' }
+  return {
+    status,
+    notBefore,
+    notAfter,
+    renewing,
+    version: versionOf(certificate, held),
+    ...(refused !== undefined && { refused }),
+  }
+}

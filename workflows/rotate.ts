@@ -1,0 +1,132 @@
+import { RelayError } from '../pki/error.ts'
+import { readTags } from '../pki/tags.ts'
+import type { Certificate } from '../ports/authority.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+import { promote, reject } from './act.ts'
+import { stage, verify, versionOf } from './publish.ts'
+
+type Needs = Pick<
+  Ports,
+  | 'authority'
+  | 'vault'
+  | 'keeper'
+  | 'queue'
+  | 'bus'
+  | 'keys'
+  | 'org'
+  | 'passphrase'
+  | 'clock'
+  | 'log'
+>
+
+/** One step of a rotation (Secrets Manager user guide, "Lambda rotation functions"). */
+export interface Rotation {
+  readonly step: 'createSecret' | 'setSecret' | 'testSecret' | 'finishSecret'
+  /** ARN. */
+  readonly secret: string
+  /** Id of the version that is to become AWSCURRENT. */
+  readonly token: string
+}
+
+/**
+ * Rotation by Secrets Manager: a new key and certificate, stored, checked and promoted under the id that it chose. ACM renews
+ * in its own time: until it has, `createSecret` fails and is tried again, by Secrets Manager or by `reconcile`, which sees the
+ * version that waits and fills it. Every step may be repeated.
+ *
+ * @throws CERTIFICATE_PENDING while ACM renews, CHAIN_BROKEN when the check fails, PROPERTY_INVALID when the secret is not ours
+ * or the rotation is not under way
+ */
+export async function rotate(ports: Needs, { step, secret, token }: Rotation): Promise<void> {
+  const held = await underRotation(ports, secret, token)
+  if (held.versions.get(token)?.includes('AWSCURRENT')) return
+  if (step === 'setSecret') return // nobody else holds what would have to be changed
+  const source = readTags(held.tags)?.source ?? ''
+  const certificate = await ports.authority.describe(source)
+  if (step === 'createSecret') return create(ports, held, token, certificate)
+  return step === 'testSecret'
+    ? test(ports, held, token, certificate)
+    : finish(ports, held, token, certificate)
+}
+
+async function underRotation({ vault }: Needs, secret: string, token: string): Promise<Held> {
+  const held = await vault.find(secret)
+  const refuse = (why: string) => new RelayError('PROPERTY_INVALID', `secret ${secret} ${why}`)
+  if (held === undefined || held.deleted)
+    throw new RelayError('SECRET_MISSING', `there is no secret ${secret}: cancel its rotation`)
+  const source = readTags(held.tags)?.source
+  if (source === undefined || source === 'trust')
+    throw refuse('has no certificate of certrelay: take this function off its rotation')
+  if (held.rotating !== true) throw refuse('is not set up for rotation: nothing was done')
+  const labels = held.versions.get(token)
+  if (labels === undefined) throw refuse(`has no version ${token}: start the rotation again`)
+  if (!labels.includes('AWSCURRENT') && !labels.includes('AWSPENDING'))
+    throw refuse(`does not wait for version ${token}: start the rotation again`)
+  return held
+}
+
+/** Stores the certificate that ACM holds if it is a new one; otherwise asks for one. */
+async function create(
+  ports: Needs,
+  held: Held,
+  token: string,
+  certificate: Certificate,
+): Promise<void> {
+  const { authority, log } = ports
+  const { arn, serial, renewing } = certificate
+  const known = versionOf(certificate, held)
+  if (known === token) return
+  if (!held.versions.has(known)) {
+    const staged = await stage(ports, held, certificate, token)
+    if (!staged.taken) return
+    throw new RelayError(
+      'PROPERTY_INVALID',
+      `version ${token} of secret ${held.arn} holds something else: remove its label AWSPENDING`,
+    )
+  }
+  if (!renewing) {
+    await authority.renew(arn)
+    log.info('renewal-asked', { source: arn, secret: held.arn, serial })
+  }
+  throw new RelayError(
+    'CERTIFICATE_PENDING',
+    `certificate ${arn} is being renewed; the rotation goes on when it has a new serial`,
+  )
+}
+
+/** Without a certificate under the token it is a test of the set-up only, as `RotateImmediately: false` asks for. */
+async function test(
+  ports: Needs,
+  held: Held,
+  token: string,
+  certificate: Certificate,
+): Promise<void> {
+  if (versionOf(certificate, held) !== token) return
+  const { notAfter } = readTags(held.tags) ?? {}
+  const findings = await verify(ports, held.arn, token, certificate, notAfter)
+  if (findings.length === 0) return
+  await reject(ports, held, token, findings)
+  const list = findings.map(({ code, certificate: which }) => `${code} (${which})`).join(', ')
+  throw new RelayError(
+    'CHAIN_BROKEN',
+    `version ${token} of secret ${held.arn} fails the check: ${list}; it keeps the one it has`,
+  )
+}
+
+async function finish(
+  ports: Needs,
+  held: Held,
+  token: string,
+  certificate: Certificate,
+): Promise<void> {
+  if (versionOf(certificate, held) !== token)
+    throw new RelayError(
+      'PROPERTY_INVALID',
+      `version ${token} of secret ${held.arn} holds no certificate yet: start the rotation again`,
+    )
+  await test(ports, held, token, certificate)
+  const registration = readTags(held.tags)
+  if (registration === undefined) throw new TypeError('a secret under rotation is registered')
+  await promote(ports, { held, registration }, token, certificate)
+  await ports.queue.look(held.arn, 0)
+}

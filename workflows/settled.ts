@@ -1,0 +1,36 @@
+import { holder } from '../pki/decide.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Seen } from './observe.ts'
+import { tell } from './tell.ts'
+
+type Needs = Pick<Ports, 'vault' | 'bus' | 'log'>
+
+/** Labels a version that every running service has: DEPLOYED, and no longer ROLLEDBACK. */
+export async function settled(
+  ports: Needs,
+  { held, observed }: Pick<Seen, 'held' | 'observed'>,
+  version: string,
+): Promise<void> {
+  const { vault, log } = ports
+  const { arn: secret, versions } = held
+  if (versions.get(version)?.includes('ROLLEDBACK'))
+    await vault.move(secret, 'ROLLEDBACK', version, undefined)
+  await vault.move(secret, 'DEPLOYED', holder(versions, 'DEPLOYED'), version)
+  skip(ports, secret, observed.services)
+  log.info('deployed', { secret, version })
+  log.count('Deployed', 1)
+  const running = observed.services.filter(({ state }) => state === 'active')
+  const services = running.map(({ name }) => name)
+  await tell(ports, { kind: 'Deployed', secret, source: observed.source, version, services })
+}
+
+/** Says which services have no part in a rollout, and why. */
+export function skip(
+  { log }: Pick<Ports, 'log'>,
+  secret: string,
+  services: Seen['observed']['services'],
+): void {
+  for (const { name, state } of services) {
+    if (state !== 'active') log.warn('service-skipped', { secret, target: name, state })
+  }
+}
