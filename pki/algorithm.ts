@@ -1,4 +1,4 @@
-import { context, type Element, inner, items, Malformed, raw, TAG } from './der.ts'
+import { context, type Element, enter, inner, items, raw, TAG } from './der.ts'
 import { hex } from './names.ts'
 import { count, oid } from './values.ts'
 
@@ -42,10 +42,11 @@ const SIMPLE: ReadonlyMap<string, Algorithm> = new Map(
 )
 
 /** Reads an AlgorithmIdentifier of a signature. Parameters that its RFC does not allow make it `unknown`. @throws Malformed */
-export function algorithm(one: Element | undefined): Algorithm {
-  const [type, parameters, ...more] = items(one)
-  const id = oid(type)
-  if (more.length > 0) throw new Malformed(one?.start ?? 0)
+export function algorithm(one: Element): Algorithm {
+  const fields = enter(one)
+  const id = oid(fields.next())
+  const parameters = fields.more() ? fields.next() : undefined
+  fields.close()
   if (id === PSS && parameters !== undefined) return pss(parameters)
   const found = SIMPLE.get(id)
   if (found === undefined) return { scheme: 'unknown', id }

@@ -3,23 +3,24 @@ import { type Algorithm, algorithm } from './algorithm.ts'
 import {
   attempt,
   buffer,
+  type Cursor,
   context,
   type Element,
-  expect,
+  enter,
   type Fault,
+  identical,
   inner,
   isFault,
-  items,
   Malformed,
   raw,
   TAG,
   whole,
 } from './der.ts'
-import { type Extension, type Known, known, tagged } from './extensions.ts'
+import { type Extension, type Known, known, nothing, tagged } from './extensions.ts'
 import { type KeyKind, keyKind } from './key.ts'
-import { distinguished, type Name } from './names.ts'
+import { distinguished, type Name, sameName } from './names.ts'
 import { type Moment, moment } from './time.ts'
-import { bits, count, integer, octetBits } from './values.ts'
+import { bits, count, integer, octetsOf, wholeOctets } from './values.ts'
 
 /** No certificate of more octets is read. */
 export const LARGEST = 65_536
@@ -28,7 +29,7 @@ export const LARGEST = 65_536
 export interface Certificate {
   readonly der: Uint8Array
   /** SHA-256 of the DER, lower-case hex. */
-  readonly fingerprint: () => string
+  fingerprint(): string
   /** 1, 2 or 3. */
   readonly version: number
   /** Content octets of the INTEGER, two's complement. */
@@ -39,7 +40,7 @@ export interface Certificate {
   readonly notAfter: Moment
   /** SubjectPublicKeyInfo, DER. */
   readonly key: Uint8Array
-  readonly kind: () => KeyKind
+  kind(): KeyKind
   readonly extensions: readonly Extension[]
   /** What is signed, DER. */
   readonly signed: Uint8Array
@@ -48,93 +49,118 @@ export interface Certificate {
   readonly consistent: boolean
   readonly signature: Uint8Array
   /** The values of the extensions, read once. */
-  readonly known: () => Known | Fault
+  known(): Known | Fault
 }
 
 /** Reads one DER certificate. Hostile bytes give a fault; nothing throws. */
 export function parseCertificate(der: Uint8Array): Certificate | Fault {
   if (der.length > LARGEST) return { code: 'TOO_LARGE', at: LARGEST }
-  return attempt(() => certificate(der))
+  return attempt(() => new Parsed(der))
 }
 
-function certificate(der: Uint8Array): Certificate {
-  const [tbs, outer, value, ...more] = items(whole(der))
-  if (tbs === undefined || outer === undefined || more.length > 0) throw new Malformed(0)
-  const fields = items(tbs)
-  const version = versionOf(fields)
-  const [serial, signing, issuer, validity, subject, key, ...rest] = fields
-  const [notBefore, notAfter, ...other] = items(validity)
-  if (other.length > 0 || signing === undefined) throw new Malformed(tbs.start)
-  const { extensions } = optional(rest, version, tbs)
-  const spki = raw(expect(key, TAG.sequence))
-  return {
-    der,
-    fingerprint: once(() => hash('sha256', buffer(der), 'hex')),
-    version,
-    serial: integer(serial),
-    issuer: distinguished(issuer),
-    subject: distinguished(subject),
-    notBefore: moment(notBefore),
-    notAfter: moment(notAfter),
-    key: spki,
-    kind: once(() => keyKind(spki)),
-    extensions,
-    signed: raw(tbs),
-    algorithm: algorithm(outer),
-    consistent: Buffer.compare(raw(signing), raw(outer)) === 0,
-    signature: octetBits(value),
-    known: once(() => attempt(() => known(extensions), 'EXTENSION_INVALID')),
+/** The fields of RFC 5280 4.1 in their order. */
+class Parsed implements Certificate {
+  readonly der: Uint8Array
+  readonly version: number
+  readonly serial: Uint8Array
+  readonly issuer: Name
+  readonly subject: Name
+  readonly notBefore: Moment
+  readonly notAfter: Moment
+  readonly extensions: readonly Extension[]
+  readonly algorithm: Algorithm
+  readonly consistent: boolean
+  readonly #tbs: Element
+  readonly #key: Element
+  readonly #signature: Element
+  #fingerprint: string | undefined
+  #kind: KeyKind | undefined
+  #known: Known | Fault | undefined
+
+  /** @throws Malformed */
+  constructor(der: Uint8Array) {
+    const outside = enter(whole(der))
+    const tbs = outside.next()
+    const outer = outside.next()
+    this.der = der
+    this.#tbs = tbs
+    this.algorithm = algorithm(outer)
+    this.#signature = wholeOctets(outside.next())
+    outside.close()
+
+    const fields = enter(tbs)
+    this.version = version(fields.optional(context(0, true)))
+    this.serial = integer(fields.next())
+    this.consistent = identical(fields.next(), outer)
+    const issuer = fields.next()
+    this.issuer = distinguished(issuer)
+    const validity = enter(fields.next())
+    this.notBefore = moment(validity.next())
+    this.notAfter = moment(validity.next())
+    validity.close()
+    const subject = fields.next()
+    this.subject = identical(subject, issuer) ? this.issuer : distinguished(subject)
+    this.#key = fields.next(TAG.sequence)
+    uniqueIdentifiers(fields, this.version)
+    this.extensions = tagged(fields.optional(context(3, true)))
+    fields.close()
+  }
+
+  get key(): Uint8Array {
+    return raw(this.#key)
+  }
+
+  get signed(): Uint8Array {
+    return raw(this.#tbs)
+  }
+
+  get signature(): Uint8Array {
+    return octetsOf(this.#signature)
+  }
+
+  fingerprint(): string {
+    this.#fingerprint ??= hash('sha256', buffer(this.der), 'hex')
+    return this.#fingerprint
+  }
+
+  kind(): KeyKind {
+    this.#kind ??= keyKind(this.key)
+    return this.#kind
+  }
+
+  known(): Known | Fault {
+    this.#known ??= attempt(() => known(this.extensions), 'EXTENSION_INVALID')
+    return this.#known
   }
 }
 
-/** A value that is made when it is asked for first. */
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
+/** Version 1 is a default, which DER leaves out. */
+function version(one: Element | undefined): number {
+  if (one === undefined) return 1
+  const number = count(inner(one)) + 1
+  if (number !== 2 && number !== 3) throw new Malformed(one.start)
+  return number
 }
 
-/** Takes the version off the front; version 1 is a default, which DER leaves out. */
-function versionOf(fields: Element[]): number {
-  const [first] = fields
-  if (first === undefined || first.tag !== context(0, true)) return 1
-  fields.shift()
-  const version = count(inner(first)) + 1
-  if (version !== 2 && version !== 3) throw new Malformed(first.start)
-  return version
-}
-
-/** What may follow the key: unique identifiers (version 2 on), extensions (version 3), in this order. */
-function optional(rest: readonly Element[], version: number, tbs: Element) {
-  let left = rest
-  for (const number of [1, 2]) {
-    const [next] = left
-    if (next === undefined || next.tag !== context(number)) continue
-    if (version < 2) throw new Malformed(next.start)
-    bits(next, next.tag)
-    left = left.slice(1)
+/** What nobody uses may stand behind the key, from version 2 on (RFC 5280 4.1.2.8). */
+function uniqueIdentifiers(fields: Cursor, version: number): void {
+  for (const tag of [context(1), context(2)]) {
+    const one = version < 2 ? undefined : fields.optional(tag)
+    if (one !== undefined) bits(one, tag)
   }
-  const [last, ...more] = left
-  if (more.length > 0) throw new Malformed(tbs.start)
-  if (last !== undefined && (version !== 3 || last.tag !== context(3, true)))
-    throw new Malformed(last.start)
-  return { extensions: tagged(last) }
 }
 
 /** The values of the extensions; empty ones when they cannot be read, which `rules` reports. */
 export function valuesOf(one: Certificate): Known {
   const values = one.known()
-  return isFault(values) ? {} : values
+  return isFault(values) ? NOTHING : values
 }
+
+const NOTHING: Known = Object.freeze(nothing())
 
 /** Whether subject and issuer are the same name (RFC 5280 3.2: self-issued). */
 export function selfIssued({ subject, issuer }: Certificate): boolean {
-  return (
-    subject.keys.length === issuer.keys.length &&
-    subject.keys.every((key, index) => key === issuer.keys[index])
-  )
+  return sameName(subject, issuer)
 }
 
 /** The serial as lower-case hex without leading zeros, with a minus sign when it is negative. */

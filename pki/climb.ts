@@ -1,7 +1,7 @@
 import { Exhausted } from './budget.ts'
 import { type Certificate, valuesOf } from './certificate.ts'
-import { buffer } from './der.ts'
 import { refused, type Search } from './edge.ts'
+import { sameName } from './names.ts'
 import type { Reason } from './reasons.ts'
 
 /** A branch of the search that ended: `path` is leaf first, and its certificate number `at` is the one refused. */
@@ -16,9 +16,6 @@ export type Verdict =
   | { readonly path: readonly Certificate[]; readonly tried: readonly Dead[] }
   | { readonly code: Reason; readonly at: number; readonly tried: readonly Dead[] }
 
-/** Certificates by their DER as Latin-1, in the order given. */
-export type Pool = ReadonlyMap<string, Certificate>
-
 /** A path on its way up, with what was found to stand above it. */
 interface Branch {
   readonly path: readonly Certificate[]
@@ -26,14 +23,20 @@ interface Branch {
   above?: readonly Branch[]
 }
 
-/** Searches depth first with backtracking, to a growing depth: the first paths found are the shortest. */
-export function climb(search: Search, leaf: Certificate, anchors: Pool, others: Pool): Verdict {
+/**
+ * Searches depth first with backtracking, to a growing depth: the first paths found are the shortest. A certificate that comes
+ * in several places is the same object in all of them.
+ */
+export function climb(
+  search: Search,
+  leaf: Certificate,
+  anchors: readonly Certificate[],
+  others: readonly Certificate[],
+): Verdict {
   const tried: Dead[] = []
   const found: (readonly Certificate[])[] = []
   const candidates = issuers(anchors, others)
-  const trusted = new Set(anchors.values())
-  const itself = anchors.get(buffer(leaf.der).toString('latin1'))
-  const own = itself !== undefined && search.rule(itself, 'anchor') === undefined
+  const own = anchors.includes(leaf) && search.rule(leaf, 'anchor') === undefined
   const start: Branch = { path: [leaf], anchor: own }
   try {
     for (let length = 1, deeper = true; deeper && found.length === 0; length++)
@@ -51,17 +54,17 @@ export function climb(search: Search, leaf: Certificate, anchors: Pool, others: 
     if (branch.anchor && here) found.push(branch.path)
     if (branch.anchor || here) return !branch.anchor
     branch.above ??= expand(branch.path)
-    return branch.above.map((next) => visit(next, length)).includes(true)
+    let deeper = false
+    for (const next of branch.above) deeper = visit(next, length) || deeper
+    return deeper
   }
 
   function expand(path: readonly Certificate[]): Branch[] {
     const child = path.at(-1) ?? leaf
     const above: Branch[] = []
-    const list = candidates(child).filter(
-      (one) => !path.some(({ der }) => Buffer.compare(der, one.der) === 0),
-    )
+    const list = candidates(child).filter((one) => !path.includes(one))
     for (const issuer of list) {
-      const anchor = trusted.has(issuer)
+      const anchor = anchors.includes(issuer)
       const longer = [...path, issuer]
       const code = refused(search, path, issuer, anchor ? 'anchor' : 'ca')
       if (code === undefined) above.push({ path: longer, anchor })
@@ -73,34 +76,42 @@ export function climb(search: Search, leaf: Certificate, anchors: Pool, others: 
 }
 
 /** Who may have issued a certificate, by name: anchors first, then those whose key it names, then the rest; in one order always. */
-function issuers(anchors: Pool, others: Pool): (child: Certificate) => readonly Certificate[] {
-  const bySubject = new Map<string, Certificate[]>()
-  const trusted = new Set(anchors.values())
-  for (const one of new Map([...others, ...anchors]).values()) {
-    const key = one.subject.keys.join('\n\n')
-    bySubject.set(key, [...(bySubject.get(key) ?? []), one])
-  }
+function issuers(
+  anchors: readonly Certificate[],
+  others: readonly Certificate[],
+): (child: Certificate) => readonly Certificate[] {
+  const all = [...anchors, ...others.filter((one) => !anchors.includes(one))]
+  const remembered = new Map<Certificate, readonly Certificate[]>()
   return (child) => {
-    const named = valuesOf(child).authorityKey?.key
-    const rank = (one: Certificate) => {
-      const fits = named !== undefined && valuesOf(one).subjectKey === named
-      return (trusted.has(one) ? 0 : 2) + (fits ? 0 : 1)
-    }
-    return (bySubject.get(child.issuer.keys.join('\n\n')) ?? []).toSorted(
-      (a, b) =>
-        rank(a) - rank(b) ||
-        b.notAfter.at - a.notAfter.at ||
-        (a.fingerprint() < b.fingerprint() ? -1 : 1),
-    )
+    const known = remembered.get(child)
+    if (known !== undefined) return known
+    const list = all.filter(({ subject }) => sameName(subject, child.issuer))
+    if (list.length > 1) list.sort(order(child, anchors))
+    remembered.set(child, list)
+    return list
   }
+}
+
+/** Which of two possible issuers is tried first. */
+function order(child: Certificate, anchors: readonly Certificate[]) {
+  const named = valuesOf(child).authorityKey?.key
+  const rank = (one: Certificate) => {
+    const fits = named !== undefined && valuesOf(one).subjectKey === named
+    return (anchors.includes(one) ? 0 : 2) + (fits ? 0 : 1)
+  }
+  return (a: Certificate, b: Certificate) =>
+    rank(a) - rank(b) ||
+    b.notAfter.at - a.notAfter.at ||
+    (a.fingerprint() < b.fingerprint() ? -1 : 1)
 }
 
 /** Of paths of the same length the one whose earliest notAfter is latest, then the one to the first anchor. */
 function preferred(
   found: readonly (readonly Certificate[])[],
-  anchors: Pool,
+  anchors: readonly Certificate[],
 ): readonly Certificate[] | undefined {
-  const order: readonly (Certificate | undefined)[] = [...anchors.values()]
+  if (found.length < 2) return found[0]
+  const order: readonly (Certificate | undefined)[] = anchors
   const place = (path: readonly Certificate[]) => order.indexOf(path.at(-1))
   const [best] = found.toSorted((a, b) => lasts(b) - lasts(a) || place(a) - place(b))
   return best

@@ -2,11 +2,13 @@ import { type Algorithm, algorithm } from './algorithm.ts'
 import { type Certificate, LARGEST, valuesOf } from './certificate.ts'
 import {
   attempt,
+  children,
   content,
   context,
   type Element,
+  enter,
   type Fault,
-  items,
+  identical,
   Malformed,
   raw,
   TAG,
@@ -44,42 +46,45 @@ export function parseRevocationList(der: Uint8Array): RevocationList | Fault {
 }
 
 function list(der: Uint8Array): RevocationList {
-  const [tbs, outer, value, ...more] = items(whole(der))
-  if (tbs === undefined || more.length > 0) throw new Malformed(0)
-  const fields = items(tbs)
-  if (fields[0]?.tag === TAG.integer && count(fields.shift()) !== 1) throw new Malformed(tbs.start)
-  const [signing, issuer, update, ...rest] = fields
-  if (signing === undefined || outer === undefined) throw new Malformed(tbs.start)
-  const next = isTime(rest[0]) ? moment(rest.shift()) : undefined
-  const entries = rest[0]?.tag === TAG.sequence ? items(rest.shift()).map(entry) : []
-  const [last, ...other] = rest
-  if (other.length > 0 || (last !== undefined && last.tag !== context(0, true)))
-    throw new Malformed(tbs.start)
+  const outside = enter(whole(der))
+  const tbs = outside.next()
+  const outer = outside.next()
+  const signature = octetBits(outside.next())
+  outside.close()
+  const fields = enter(tbs)
+  const version = fields.optional(TAG.integer)
+  if (version !== undefined && count(version) !== 1) throw new Malformed(version.start)
+  const consistent = identical(fields.next(), outer)
+  const issuer = distinguished(fields.next())
+  const thisUpdate = moment(fields.next())
+  const next = fields.optional(TAG.utcTime) ?? fields.optional(TAG.generalizedTime)
+  const revoked = fields.optional(TAG.sequence)
+  const entries = revoked === undefined ? [] : children(revoked).map(entry)
+  const extensions = tagged(fields.optional(context(0, true)))
+  fields.close()
   return {
-    issuer: distinguished(issuer),
-    thisUpdate: moment(update),
-    ...(next !== undefined && { nextUpdate: next }),
+    issuer,
+    thisUpdate,
+    ...(next !== undefined && { nextUpdate: moment(next) }),
     serials: new Set(entries.map(({ serial }) => serial)),
-    extensions: tagged(last),
+    extensions,
     entryCritical: entries.some(({ critical }) => critical),
     signed: raw(tbs),
     algorithm: algorithm(outer),
-    consistent: Buffer.compare(raw(signing), raw(outer)) === 0,
-    signature: octetBits(value),
+    consistent,
+    signature,
   }
 }
 
-function isTime(one: Element | undefined): boolean {
-  return one?.tag === TAG.utcTime || one?.tag === TAG.generalizedTime
-}
-
 function entry(one: Element) {
-  const [serial, date, extensions, ...more] = items(one)
-  moment(date)
-  if (more.length > 0) throw new Malformed(one.start)
+  const fields = enter(one)
+  const serial = hex(integer(fields.next()))
+  moment(fields.next())
+  const extensions = fields.optional(TAG.sequence)
+  fields.close()
   const critical =
     extensions !== undefined && extensionList(extensions).some((each) => each.critical)
-  return { serial: hex(integer(serial)), critical }
+  return { serial, critical }
 }
 
 /** Whether a list can be relied on at `now` (epoch ms), its signature apart (RFC 5280 6.3.3): its issuer may sign lists, it is of now, whole and understood. */

@@ -99,6 +99,46 @@ export function buffer(bytes: Uint8Array): Buffer {
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+/** Takes the elements inside one in their order: what a SEQUENCE with optional fields is read with. */
+export class Cursor {
+  readonly bytes: Buffer
+  readonly end: number
+  at: number
+
+  constructor({ bytes, body, end }: Element) {
+    this.bytes = bytes
+    this.end = end
+    this.at = body
+  }
+
+  /** The next element. @throws Malformed when there is none, or it has another tag */
+  next(tag?: number): Element {
+    const one = element(this.bytes, this.at, this.end)
+    if (tag !== undefined && one.tag !== tag) throw new Malformed(one.start)
+    this.at = one.end
+    return one
+  }
+
+  /** The next element if it has this tag. @throws Malformed */
+  optional(tag: number): Element | undefined {
+    return this.more() && this.bytes[this.at] === tag ? this.next() : undefined
+  }
+
+  more(): boolean {
+    return this.at < this.end
+  }
+
+  /** @throws Malformed when an element is left. */
+  close(): void {
+    if (this.more()) throw new Malformed(this.at)
+  }
+}
+
+/** A cursor in a SEQUENCE (or in what `tag` says). @throws Malformed when it is something else */
+export function enter(one: Element, tag: number = TAG.sequence): Cursor {
+  return new Cursor(expect(one, tag))
+}
+
 /** The elements inside one. @throws Malformed */
 export function children(parent: Element): Element[] {
   const list: Element[] = []
@@ -137,6 +177,15 @@ export function content({ bytes, body, end }: Element): Buffer {
 /** The whole element with tag and length, not a copy. */
 export function raw({ bytes, start, end }: Element): Buffer {
   return bytes.subarray(start, end)
+}
+
+/** Whether two elements are the same octet by octet. */
+export function identical(one: Element, other: Element): boolean {
+  const length = one.end - one.start
+  if (length !== other.end - other.start) return false
+  for (let at = 0; at < length; at++)
+    if (one.bytes[one.start + at] !== other.bytes[other.start + at]) return false
+  return true
 }
 
 /** Runs a reader; what it threw as `Malformed` becomes a `Fault`. */

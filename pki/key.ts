@@ -1,7 +1,8 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import type { Algorithm } from './algorithm.ts'
-import { attempt, buffer, items, Malformed, TAG, whole } from './der.ts'
-import { integer, octetBits, oid } from './values.ts'
+import { attempt, enter, TAG, whole } from './der.ts'
+import { pem } from './pem.ts'
+import { integer, number, octetBits, oid } from './values.ts'
 
 /** What a SubjectPublicKeyInfo says about its key. */
 export type KeyKind =
@@ -31,11 +32,13 @@ export function keyKind(spki: Uint8Array): KeyKind {
 }
 
 function read(spki: Uint8Array): KeyKind {
-  const [algorithm, value, ...more] = items(whole(spki))
-  const [type, parameters] = items(algorithm)
-  if (more.length > 0) throw new Malformed(0)
-  const key = octetBits(value)
-  switch (oid(type)) {
+  const fields = enter(whole(spki))
+  const algorithm = enter(fields.next())
+  const key = octetBits(fields.next())
+  fields.close()
+  const type = oid(algorithm.next())
+  const parameters = algorithm.more() ? algorithm.next() : undefined
+  switch (type) {
     case RSA:
       return parameters?.tag === TAG.null ? rsa(key) : { family: 'unknown' }
     case EC: {
@@ -55,14 +58,15 @@ function read(spki: Uint8Array): KeyKind {
 }
 
 function rsa(key: Uint8Array): KeyKind {
-  const [modulus, exponent, ...more] = items(whole(key))
-  const [n, e] = [integer(modulus), integer(exponent)]
-  if (more.length > 0 || (n[0] ?? 0) >= 0x80 || (e[0] ?? 0) >= 0x80 || e.length > 4)
+  const fields = enter(whole(key))
+  const n = integer(fields.next())
+  const e = integer(fields.next())
+  if (fields.more() || (n[0] ?? 0) >= 0x80 || (e[0] ?? 0) >= 0x80 || e.length > 4)
     return { family: 'unknown' }
   const first = n[0] === 0 ? (n[1] ?? 0) : (n[0] ?? 0)
   const octets = n[0] === 0 ? n.length - 1 : n.length
   const bits = octets * 8 - Math.clz32(first) + 24
-  return { family: 'rsa', bits, exponent: e.reduce((sum, octet) => sum * 256 + octet, 0) }
+  return { family: 'rsa', bits, exponent: number(e) }
 }
 
 /** Whether a key is one that we let sign and be certified (CA/Browser Forum BR 6.1.5, NIST SP 800-57). */
@@ -81,10 +85,13 @@ export function fits(kind: KeyKind, { scheme }: Algorithm): boolean {
   return kind.family === scheme
 }
 
-/** The key for node:crypto; `undefined` when it takes it for none (a point that is not on its curve). */
+/**
+ * The key for node:crypto; `undefined` when it takes it for none (a point that is not on its curve). It is handed over as text:
+ * an options object with DER costs node:crypto more than twice as much.
+ */
 export function openKey(spki: Uint8Array): KeyObject | undefined {
   try {
-    return createPublicKey({ key: buffer(spki), format: 'der', type: 'spki' })
+    return createPublicKey(pem('PUBLIC KEY', spki))
   } catch {
     return undefined // that it is no key is all there is to say
   }

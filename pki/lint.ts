@@ -73,11 +73,11 @@ const RULES: readonly Rule[] = [
     code: 'KEY_USAGE_UNFIT',
     rule: 'a leaf signs, with ECDSA and Ed25519 nothing else; it enciphers no keys (RFC 5480 section 3, RFC 8410 section 5)',
     severity: 'warning',
-    broken: ({ kind }, { keyUsage }, leaf) =>
+    broken: (one, { keyUsage }, leaf) =>
       leaf &&
       keyUsage !== undefined &&
       (!keyUsage.has(USAGE.digitalSignature) ||
-        (kind().family !== 'rsa' &&
+        (one.kind().family !== 'rsa' &&
           [KEY_ENCIPHERMENT, DATA_ENCIPHERMENT].some((bit) => keyUsage.has(bit)))),
   },
   {
@@ -91,7 +91,7 @@ const RULES: readonly Rule[] = [
     code: 'KEY_WEAK',
     rule: 'RSA of 2,048 bits or more, P-256, P-384, P-521 or Ed25519 (NIST SP 800-57, RFC 5280 4.1.2.7)',
     severity: 'error',
-    broken: ({ kind }) => !strong(kind()),
+    broken: (one) => !strong(one.kind()),
   },
   {
     code: 'SIGNATURE_WEAK',

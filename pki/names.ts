@@ -1,9 +1,12 @@
 import {
   buffer,
+  type Cursor,
   children,
   content,
   context,
   type Element,
+  enter,
+  identical,
   inner,
   items,
   Malformed,
@@ -38,23 +41,42 @@ const STRINGS: ReadonlySet<number> = new Set([
   TAG.bmp,
 ])
 
+/** The names read last: the issuer of one certificate is mostly the subject of the next. */
+const RECENT: { readonly one: Element; readonly name: Name }[] = []
+const MANY = 8
+
 /** Reads a Name. @throws Malformed */
-export function distinguished(one: Element | undefined): Name {
+export function distinguished(one: Element): Name {
+  for (const known of RECENT) if (identical(known.one, one)) return known.name
+  const name = read(one)
+  if (RECENT.unshift({ one, name }) > MANY) RECENT.pop()
+  return name
+}
+
+function read(one: Element): Name {
   const keys: string[] = []
   const emails: string[] = []
   const common: string[] = []
-  for (const relative of items(one)) {
-    const parts = items(relative, TAG.set).map((part) => attribute(part, emails, common))
-    if (parts.length === 0) throw new Malformed(relative.start)
-    keys.push(parts.length === 1 ? (parts[0] ?? '') : parts.sort().join('\n'))
+  for (const all = enter(one); all.more(); ) {
+    const parts = enter(all.next(), TAG.set)
+    const first = attribute(parts.next(), emails, common)
+    keys.push(parts.more() ? several(first, parts, emails, common) : first)
   }
   return { keys, emails, common }
 }
 
+/** A relative name of more than one attribute: a set, so their order does not count. */
+function several(first: string, parts: Cursor, emails: string[], common: string[]): string {
+  const all = [first]
+  while (parts.more()) all.push(attribute(parts.next(), emails, common))
+  return all.sort().join('\n')
+}
+
 function attribute(part: Element, emails: string[], common: string[]): string {
-  const [type, value, ...more] = items(part)
-  if (value === undefined || more.length > 0) throw new Malformed(part.start)
-  const id = oid(type)
+  const fields = enter(part)
+  const id = oid(fields.next())
+  const value = fields.next()
+  fields.close()
   if (!STRINGS.has(value.tag)) return `${id}=#${hex(raw(value))}`
   const plain = text(value)
   if (id === EMAIL) emails.push(plain)
@@ -74,12 +96,14 @@ function folded(value: string): string {
 
 /** Whether two names are the same (RFC 5280 7.1). */
 export function sameName(one: Name, other: Name): boolean {
-  return one.keys.length === other.keys.length && startsWith(one, other)
+  return one === other || (one.keys.length === other.keys.length && startsWith(one, other))
 }
 
 /** Whether a name lies below another: the other's relative names are its first ones. */
 export function startsWith({ keys }: Name, base: Name): boolean {
-  return base.keys.every((key, index) => keys[index] === key)
+  for (let index = 0; index < base.keys.length; index++)
+    if (keys[index] !== base.keys[index]) return false
+  return true
 }
 
 /** Reads GeneralNames; an empty list is refused. @throws Malformed */
@@ -119,4 +143,9 @@ function rest(one: Element): GeneralName {
 /** Lower-case hex. */
 export function hex(value: Uint8Array): string {
   return buffer(value).toString('hex')
+}
+
+/** The content of an element as lower-case hex. */
+export function hexOf({ bytes, body, end }: Element): string {
+  return bytes.toString('hex', body, end)
 }

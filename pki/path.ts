@@ -1,8 +1,8 @@
 import { BUDGET, Exhausted, purse } from './budget.ts'
 import { type Certificate, parseCertificate, valuesOf } from './certificate.ts'
-import { climb, type Pool, type Verdict } from './climb.ts'
+import { climb, type Verdict } from './climb.ts'
 import { parseRevocationList } from './crl.ts'
-import { buffer, isFault } from './der.ts'
+import { isFault } from './der.ts'
 import { purposesRefused, type Search } from './edge.ts'
 import { matches, type Wanted } from './match.ts'
 import { PURPOSE } from './oids.ts'
@@ -50,8 +50,8 @@ export function findPath(question: Question): Verdict {
   try {
     const code = leafRefused(search, leaf)
     if (code !== undefined) return { code, at: 0, tried: [{ code, at: 0, path: [leaf] }] }
-    const trusted = pool(anchors)
-    const others = pool(intermediates)
+    const trusted = readable(anchors, [leaf])
+    const others = readable(intermediates, [leaf, ...trusted])
     if (leafNamed(leaf, question)) return climb({ ...search, crls }, leaf, trusted, others)
     // without its name it fails anyway: only what costs no signature is asked for a more telling reason
     return unnamed(climb({ ...search, ask: () => true }, leaf, trusted, others))
@@ -108,13 +108,23 @@ function rootItself({ ask }: Search, leaf: Certificate): boolean {
   return valuesOf(leaf).basic?.ca === true && ask(leaf, leaf)
 }
 
-/** Certificates that can be read, each once, in the order given. */
-function pool(list: readonly Uint8Array[]): Pool {
-  const found = new Map<string, Certificate>()
+/** Certificates that can be read, in the order given: each is one object, which is the one among `known` where it is there. */
+function readable(list: readonly Uint8Array[], known: readonly Certificate[]): Certificate[] {
+  const found: Certificate[] = []
   for (const der of list) {
-    const key = buffer(der).toString('latin1')
-    const one = found.has(key) ? undefined : parseCertificate(der)
-    if (one !== undefined && !isFault(one)) found.set(key, one)
+    if (found.some((one) => isOf(one, der))) continue
+    const one = known.find((other) => isOf(other, der)) ?? parseCertificate(der)
+    if (!isFault(one)) found.push(one)
   }
   return found
+}
+
+/** Their last octets belong to signatures: different ones mostly differ there. */
+function isOf({ der }: Certificate, other: Uint8Array): boolean {
+  const { length } = der
+  return (
+    length === other.length &&
+    der[length - 1] === other[length - 1] &&
+    Buffer.compare(der, other) === 0
+  )
 }

@@ -6,7 +6,9 @@ export interface Block {
   readonly der: Buffer
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n([A-Za-z0-9+/=\r\n]+?)\r?\n?-----END \1-----/y
+const BEGIN = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n/y
+const LINE_ENDS = /[\r\n]/g
+const WIDTH = 64
 
 /**
  * Splits a text into its PEM blocks. Between blocks only white space is allowed; returns `undefined` on anything else,
@@ -16,23 +18,40 @@ export function pemBlocks(text: string): Block[] | undefined {
   const blocks: Block[] = []
   let at = skip(text, 0)
   while (at < text.length) {
-    BLOCK.lastIndex = at
-    const match = BLOCK.exec(text)
-    if (match === null) return undefined
-    const [whole, label = '', body = ''] = match
-    const base64 = body.replace(/[\r\n]/g, '')
-    const der = Buffer.from(base64, 'base64')
-    if (der.length === 0 || der.toString('base64') !== base64) return undefined
-    blocks.push({
-      label,
-      der,
-      get pem() {
-        return pem(label, der)
-      },
-    })
-    at = skip(text, at + whole.length)
+    BEGIN.lastIndex = at
+    const label = BEGIN.exec(text)?.[1]
+    if (label === undefined) return undefined
+    const body = BEGIN.lastIndex
+    const end = text.indexOf('-----', body)
+    const last = `-----END ${label}-----`
+    if (end < 0 || !text.startsWith(last, end)) return undefined
+    const der = decoded(text.slice(body, end))
+    if (der === undefined) return undefined
+    blocks.push(new Read(label, der))
+    at = skip(text, end + last.length)
   }
   return blocks
+}
+
+class Read implements Block {
+  readonly label: string
+  readonly der: Buffer
+
+  constructor(label: string, der: Buffer) {
+    this.label = label
+    this.der = der
+  }
+
+  get pem(): string {
+    return pem(this.label, this.der)
+  }
+}
+
+/** Base64 between line ends, strictly: written again it is the same; not empty. */
+function decoded(body: string): Buffer | undefined {
+  const base64 = body.replace(LINE_ENDS, '')
+  const der = Buffer.from(base64, 'base64')
+  return der.length > 0 && der.toString('base64') === base64 ? der : undefined
 }
 
 /** The DER of a text that is exactly one certificate; `undefined` for any other text. */
@@ -43,11 +62,10 @@ export function only(text: string): Buffer | undefined {
 
 /** DER as strict PEM. */
 export function pem(label: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
+  const text = Buffer.from(der.buffer, der.byteOffset, der.length).toString('base64')
+  let lines = ''
+  for (let at = 0; at < text.length; at += WIDTH) lines += `${text.slice(at, at + WIDTH)}\n`
+  return `-----BEGIN ${label}-----\n${lines || '\n'}-----END ${label}-----\n`
 }
 
 function skip(text: string, from: number): number {

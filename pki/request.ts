@@ -3,6 +3,7 @@ import {
   attempt,
   children,
   context,
+  enter,
   expect,
   type Fault,
   items,
@@ -36,18 +37,22 @@ export function parseRequest(der: Uint8Array): Request | Fault {
 }
 
 function request(der: Uint8Array): Request {
-  const [info, outer, value, ...more] = items(whole(der))
-  const [version, subject, key, attributes, ...rest] = items(info)
-  if (more.length + rest.length > 0 || info === undefined || count(version) !== 0)
-    throw new Malformed(0)
-  const spki = raw(expect(key, TAG.sequence))
-  const how = algorithm(outer)
-  const signature = octetBits(value)
-  const wanted = children(expect(attributes, context(0, true)))
+  const outside = enter(whole(der))
+  const info = outside.next()
+  const how = algorithm(outside.next())
+  const signature = octetBits(outside.next())
+  outside.close()
+  const fields = enter(info)
+  const version = fields.next()
+  if (count(version) !== 0) throw new Malformed(version.start)
+  const subject = distinguished(fields.next())
+  const spki = raw(fields.next(TAG.sequence))
+  const wanted = children(fields.next(context(0, true)))
     .map((one) => items(one))
     .find(([type]) => oid(type) === EXTENSION_REQUEST)
+  fields.close()
   return {
-    subject: distinguished(subject),
+    subject,
     key: spki,
     kind: keyKind(spki),
     extensions:

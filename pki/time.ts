@@ -20,10 +20,14 @@ export function moment(one: Element | undefined): Moment {
   const digits = general ? 14 : 12
   if (one.end - one.body !== digits + 1 || one.bytes[one.end - 1] !== 0x5a)
     throw new Malformed(one.body)
-  const pair = (index: number) => two(one, one.body + digits - 10 + index * 2)
-  const short = two(one, one.body + digits - 12)
+  const from = one.body + digits - 12
+  const short = two(one, from)
   const year = general ? two(one, one.body) * 100 + short : short + (short >= 50 ? 1900 : 2000)
-  const [month, day, hour, minute, second] = [pair(0), pair(1), pair(2), pair(3), pair(4)]
+  const month = two(one, from + 2)
+  const day = two(one, from + 4)
+  const hour = two(one, from + 6)
+  const minute = two(one, from + 8)
+  const second = two(one, from + 10)
   if (day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59)
     throw new Malformed(one.body)
   if (year < 100) throw new Malformed(one.body) // Date.UTC would take it for the last century
@@ -37,7 +41,8 @@ function daysIn(year: number, month: number): number {
 }
 
 function two({ bytes }: Element, at: number): number {
-  const [high, low] = [(bytes[at] ?? 0) - 0x30, (bytes[at + 1] ?? 0) - 0x30]
+  const high = (bytes[at] ?? 0) - 0x30
+  const low = (bytes[at + 1] ?? 0) - 0x30
   if (high < 0 || high > 9 || low < 0 || low > 9) throw new Malformed(at)
   return high * 10 + low
 }

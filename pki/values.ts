@@ -11,7 +11,8 @@ export function boolean(one: Element): boolean {
 /** INTEGER as its content octets, shortest form (X.690 8.3.2). @throws Malformed */
 export function integer(one: Element | undefined, tag: number = TAG.integer): Uint8Array {
   const value = content(expect(one, tag))
-  const [first, second = 0] = value
+  const first = value[0]
+  const second = value[1] ?? 0
   const at = one?.body ?? 0
   if (first === undefined) throw new Malformed(at)
   if (value.length > 1 && first === 0 && second < 0x80) throw new Malformed(at)
@@ -23,23 +24,37 @@ export function integer(one: Element | undefined, tag: number = TAG.integer): Ui
 export function count(one: Element | undefined, tag: number = TAG.integer): number {
   const value = integer(one, tag)
   if (value.length > 4 || (value[0] ?? 0) >= 0x80) throw new Malformed(one?.body ?? 0)
-  return value.reduce((sum, octet) => sum * 256 + octet, 0)
+  return number(value)
+}
+
+/** Octets as a number, the highest first. */
+export function number(octets: Uint8Array): number {
+  let sum = 0
+  for (const octet of octets) sum = sum * 256 + octet
+  return sum
 }
 
 /** OBJECT IDENTIFIER with dots. @throws Malformed */
 export function oid(one: Element | undefined, tag: number = TAG.oid): string {
   const { bytes, body, end } = expect(one, tag)
-  const octets = bytes.toString('latin1', body, end)
-  const known = OIDS.get(octets)
-  if (known !== undefined) return known
-  const found = dotted(bytes, body, end)
-  if (OIDS.size < MANY) OIDS.set(octets, found)
-  return found
+  let sum = end - body
+  for (let at = body; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] ?? 0)) | 0
+  const known = OIDS.get(sum)
+  if (known !== undefined && isAt(known.octets, bytes, body, end)) return known.text
+  const text = dotted(bytes, body, end)
+  if (OIDS.size < MANY) OIDS.set(sum, { octets: Uint8Array.from(bytes.subarray(body, end)), text })
+  return text
 }
 
-/** The same few identifiers come again and again. */
-const OIDS = new Map<string, string>()
+/** The same few identifiers come again and again: here by a sum of their octets. */
+const OIDS = new Map<number, { readonly octets: Uint8Array; readonly text: string }>()
 const MANY = 500
+
+function isAt(octets: Uint8Array, bytes: Uint8Array, body: number, end: number): boolean {
+  if (octets.length !== end - body) return false
+  for (let at = body; at < end; at++) if (bytes[at] !== octets[at - body]) return false
+  return true
+}
 
 function dotted(bytes: Uint8Array, body: number, end: number): string {
   if (body === end || (bytes[end - 1] ?? 0) >= 0x80) throw new Malformed(body)
@@ -74,10 +89,20 @@ export function bits(one: Element | undefined, tag: number = TAG.bits) {
 }
 
 /** BIT STRING of whole octets, as keys and signatures are. @throws Malformed */
-export function octetBits(one: Element | undefined): Uint8Array {
-  const { octets, unused } = bits(one)
-  if (unused !== 0) throw new Malformed(one?.body ?? 0)
-  return octets
+export function octetBits(one: Element): Uint8Array {
+  return octetsOf(wholeOctets(one))
+}
+
+/** A BIT STRING of whole octets. @throws Malformed when it is something else */
+export function wholeOctets(one: Element): Element {
+  expect(one, TAG.bits)
+  if (one.end === one.body || one.bytes[one.body] !== 0) throw new Malformed(one.body)
+  return one
+}
+
+/** What a BIT STRING of whole octets holds, not a copy. */
+export function octetsOf({ bytes, body, end }: Element): Uint8Array {
+  return bytes.subarray(body + 1, end)
 }
 
 /** Numbers of the bits that are set in a named bit list; trailing zero bits are forbidden (X.690 11.2.2). @throws Malformed */
@@ -86,8 +111,8 @@ export function flags(one: Element | undefined, tag: number = TAG.bits): Readonl
   const last = octets.at(-1)
   if (last !== undefined && ((last >> unused) & 1) === 0) throw new Malformed(one?.body ?? 0)
   const set = new Set<number>()
-  for (const [index, octet] of octets.entries())
-    for (let bit = 0; bit < 8; bit++) if ((octet & (0x80 >> bit)) !== 0) set.add(index * 8 + bit)
+  for (let bit = 0; bit < octets.length * 8; bit++)
+    if (((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0) set.add(bit)
   return set
 }
 
@@ -111,10 +136,10 @@ function latin({ bytes, body, end }: Element): string {
 
 /** Whether every character is below U+0080. */
 export function isAscii(value: string): boolean {
-  for (let index = 0; index < value.length; index++)
-    if (value.charCodeAt(index) > 0x7f) return false
-  return true
+  return !BEYOND_ASCII.test(value)
 }
+
+const BEYOND_ASCII = /[^\0-\x7f]/
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
