@@ -154,6 +154,7 @@ export interface CommonTls {
   readonly tls_params: {
     readonly tls_minimum_protocol_version: 'TLSv1_2'
     readonly tls_maximum_protocol_version: 'TLSv1_3'
+    readonly ecdh_curves: readonly ('X25519MLKEM768' | 'X25519' | 'P-256' | 'P-384' | 'P-521')[]
   }
   readonly tls_certificate_sds_secret_configs: readonly SdsConfig[]
   readonly combined_validation_context: {
@@ -180,7 +181,7 @@ export interface SdsConfig {
 }
 
 /** Names of the SDS secrets: statistics are counted under `sds.<name>`, files are `sds/<name>.json`. */
-export type SecretName = 'server_cert' | 'client_cert' | 'peer_ca'
+export type SecretName = 'server_cert' | 'server_cert_second' | 'client_cert' | 'peer_ca'
 
 /** service.discovery.v3.DiscoveryResponse with one Secret: the content of one SDS file. */
 export interface SdsFile {
@@ -194,7 +195,11 @@ export interface SdsFile {
         readonly private_key: FileName
         readonly password: FileName
       }
-      readonly validation_context?: { readonly trusted_ca: FileName }
+      readonly validation_context?: {
+        readonly trusted_ca: FileName
+        readonly crl?: FileName
+        readonly only_verify_leaf_cert_crl?: true
+      }
     },
   ]
 }

@@ -2,15 +2,13 @@ import type {
   Address,
   Bootstrap,
   Cluster,
-  CommonTls,
   ConnectionOptions,
   HttpManager,
   Listener,
   Route,
-  SanMatcher,
-  SdsConfig,
   SecretName,
 } from './api.ts'
+import { downstream, TYPE, upstream } from './tls.ts'
 
 /** A host (name or IP address) and a TCP port. */
 export interface Endpoint {
@@ -38,22 +36,28 @@ export interface Plan {
   readonly peers: readonly PeerName[]
   /** Takes mutual TLS in on `port`, and hands requests to `app` (without it: answers with its name). */
   readonly inbound?: { readonly port: number; readonly app?: Endpoint }
+  /** The listener has a second certificate, whose key is of another algorithm: each client gets the one that it knows. */
+  readonly second?: boolean
+  /** Seconds that a connection may last, however busy it is; default 3,600. */
+  readonly lifetime?: number
   /** Takes plain HTTP on `port` and carries it to `upstream` over mutual TLS. */
   readonly outbound?: { readonly port: number; readonly upstream: Endpoint; readonly sni?: string }
 }
 
-const TYPE = 'type.googleapis.com/envoy.'
-const TLS = `${TYPE}extensions.transport_sockets.tls.v3.`
+/** Seconds: what a client's connection that outlives its certificate, or its revocation, may go on at most. */
+const LIFETIME = 3_600
 
 /**
- * An established connection outlives its certificate, so none lives longer than an hour. Who calls gives an idle connection up
+ * An established connection outlives its certificate, so none lives longer than its time. Who calls gives an idle connection up
  * before who answers does, or a request meets a closing connection: sidecars after 60 and 300 s; applications often
  * after 5 s (Node.js), so theirs after 4.
  */
-const lifetime = (idle: '300s' | '60s' | '4s'): ConnectionOptions => ({
-  idle_timeout: idle,
-  max_connection_duration: '3600s',
-})
+export function lasting(
+  { lifetime = LIFETIME }: Pick<Plan, 'lifetime'>,
+  idle: '300s' | '60s' | '4s',
+): ConnectionOptions {
+  return { idle_timeout: idle, max_connection_duration: `${lifetime}s` }
+}
 
 /**
  * The whole bootstrap of one Envoy. Statistics keep these names: `listener.in`, `http.in`, `cluster.app` for
@@ -81,7 +85,7 @@ export function bootstrap(plan: Plan): Bootstrap {
         ...(outbound ? [plainListener(plan, outbound.port)] : []),
       ],
       clusters: [
-        ...(inbound?.app ? [appCluster(inbound.app)] : []),
+        ...(inbound?.app ? [appCluster(plan, inbound.app)] : []),
         ...(outbound ? [upstreamCluster(plan, outbound)] : []),
       ],
     },
@@ -89,9 +93,13 @@ export function bootstrap(plan: Plan): Bootstrap {
 }
 
 /** The SDS secrets that a plan refers to, each of which must exist before Envoy starts. */
-export function secrets(plan: Pick<Plan, 'inbound' | 'outbound'>): SecretName[] {
-  const own = [plan.inbound && 'server_cert', plan.outbound && 'client_cert', 'peer_ca'] as const
-  return own.filter((name) => name !== undefined)
+export function secrets(plan: Pick<Plan, 'inbound' | 'outbound' | 'second'>): SecretName[] {
+  return [
+    ...(plan.inbound ? (['server_cert'] as const) : []),
+    ...(plan.inbound && plan.second ? (['server_cert_second'] as const) : []),
+    ...(plan.outbound ? (['client_cert'] as const) : []),
+    'peer_ca',
+  ]
 }
 
 function tlsListener(plan: Plan, inbound: NonNullable<Plan['inbound']>): Listener {
@@ -107,14 +115,7 @@ function tlsListener(plan: Plan, inbound: NonNullable<Plan['inbound']>): Listene
     filter_chains: [
       {
         transport_socket_connect_timeout: '10s',
-        transport_socket: {
-          name: 'envoy.transport_sockets.tls',
-          typed_config: {
-            '@type': `${TLS}DownstreamTlsContext`,
-            require_client_certificate: true,
-            common_tls_context: tls(plan, 'server_cert'),
-          },
-        },
+        transport_socket: downstream(plan),
         filters: [http('in', plan, inbound.app ? retried('app') : [answer])],
       },
     ],
@@ -143,7 +144,7 @@ function http(side: 'in' | 'out', plan: Plan, routes: readonly Route[]) {
     request_headers_timeout: '10s',
     forward_client_cert_details: side === 'in' ? 'SANITIZE_SET' : 'SANITIZE',
     ...(side === 'in' && { set_current_client_cert_details: { uri: true, dns: true } }),
-    common_http_protocol_options: lifetime('300s'),
+    common_http_protocol_options: lasting(plan, '300s'),
     route_config: {
       name: side,
       virtual_hosts: [{ name: side, domains: ['*'], routes }],
@@ -192,25 +193,19 @@ function retried(cluster: string): Route[] {
   return [{ ...safe, match: { prefix: '/', headers: [method] } }, route(cluster, unbegun)]
 }
 
-function appCluster(app: Endpoint): Cluster {
-  return cluster('app', app, { explicit_http_config: { http_protocol_options: {} } })
+function appCluster(plan: Plan, app: Endpoint): Cluster {
+  return cluster(plan, 'app', app, { explicit_http_config: { http_protocol_options: {} } })
 }
 
 function upstreamCluster(plan: Plan, outbound: NonNullable<Plan['outbound']>): Cluster {
   return {
-    ...cluster('upstream', outbound.upstream, { auto_config: {} }),
-    transport_socket: {
-      name: 'envoy.transport_sockets.tls',
-      typed_config: {
-        '@type': `${TLS}UpstreamTlsContext`,
-        ...(outbound.sni && { sni: outbound.sni }),
-        common_tls_context: tls(plan, 'client_cert'),
-      },
-    },
+    ...cluster(plan, 'upstream', outbound.upstream, { auto_config: {} }),
+    transport_socket: upstream(plan, outbound.sni),
   }
 }
 
 function cluster(
+  plan: Plan,
   name: 'app' | 'upstream',
   endpoint: Endpoint,
   protocol: Pick<
@@ -232,41 +227,9 @@ function cluster(
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': `${TYPE}extensions.upstreams.http.v3.HttpProtocolOptions`,
-        common_http_protocol_options: lifetime(name === 'app' ? '4s' : '60s'),
+        common_http_protocol_options: lasting(plan, name === 'app' ? '4s' : '60s'),
         ...protocol,
       },
-    },
-  }
-}
-
-/** Envoy's upstream side stops at TLS 1.2 unless told; both sides get the same bounds. */
-function tls(plan: Plan, own: 'server_cert' | 'client_cert'): CommonTls {
-  const names: SanMatcher[] = plan.peers.map(({ type, name }) => ({
-    san_type: type,
-    matcher: { exact: name },
-  }))
-  return {
-    alpn_protocols: ['h2', 'http/1.1'],
-    tls_params: {
-      tls_minimum_protocol_version: 'TLSv1_2',
-      tls_maximum_protocol_version: 'TLSv1_3',
-    },
-    tls_certificate_sds_secret_configs: [sds(plan, own)],
-    combined_validation_context: {
-      default_validation_context: {
-        ...(names.length > 0 && { match_typed_subject_alt_names: names }),
-      },
-      validation_context_sds_secret_config: sds(plan, 'peer_ca'),
-    },
-  }
-}
-
-function sds(plan: Plan, name: SecretName): SdsConfig {
-  return {
-    name,
-    sds_config: {
-      path_config_source: { path: `${plan.sds}/${name}.json` },
-      resource_api_version: 'V3',
     },
   }
 }

@@ -7,7 +7,9 @@ import { expect, test } from 'vitest'
 import { bootstrap, type Plan, secrets } from '../../envoy/bootstrap.ts'
 import { plan, shortName } from '../../envoy/plan.ts'
 import { settings } from '../../envoy/settings.ts'
+import { mistakes } from '../../envoy/strict.ts'
 import { envoyBinary } from '../support/envoy.ts'
+import { jsonOf } from '../support/mutant.ts'
 
 const common = { CERTRELAY_SECRET: 'certrelay/color', CERTRELAY_PEER_NAMES: 'a.local spiffe://b/c' }
 const upstream = { CERTRELAY_UPSTREAM: 'color.local:8443' }
@@ -16,6 +18,11 @@ const roles = {
   'server with an application': { ...common, CERTRELAY_APP: '127.0.0.1:3000' },
   client: { ...common, ...upstream, CERTRELAY_ROLE: 'client' },
   both: { ...common, ...upstream, CERTRELAY_ROLE: 'both', CERTRELAY_APP: 'app.local:3000' },
+  'server for everybody': { ...common, CERTRELAY_PEER_NAMES: '*' },
+  'server with two certificates': { ...common, CERTRELAY_SECOND: 'certrelay/color-rsa' },
+  'both with two certificates': {
+    ...{ ...common, ...upstream, CERTRELAY_ROLE: 'both', CERTRELAY_SECOND: 'certrelay/color-rsa' },
+  },
 }
 
 test.each(Object.entries(roles))(
@@ -23,6 +30,7 @@ test.each(Object.entries(roles))(
   async (_, environment) => {
     const folder = await mkdtemp(join(tmpdir(), 'certrelay-bootstrap-'))
     const wanted = { ...planOf(environment), sds: folder, admin: join(folder, 'admin.sock') }
+    expect(mistakes(jsonOf(bootstrap(wanted)))).toEqual([])
     for (const name of secrets(wanted)) await writeFile(join(folder, `${name}.json`), '{}')
     const path = join(folder, 'bootstrap.json')
     await writeFile(path, JSON.stringify(bootstrap(wanted)))
@@ -45,6 +53,7 @@ test('a server asks for a certificate of an accepted name, from TLS 1.2 to 1.3',
   expect(context?.common_tls_context.tls_params).toEqual({
     tls_minimum_protocol_version: 'TLSv1_2',
     tls_maximum_protocol_version: 'TLSv1_3',
+    ecdh_curves: ['X25519MLKEM768', 'X25519', 'P-256', 'P-384', 'P-521'],
   })
   expect(
     context?.common_tls_context.combined_validation_context.default_validation_context,
