@@ -33,10 +33,13 @@ const event = v.object({
   userAgent: v.optional(v.string(), ''),
   errorCode: v.optional(v.string()),
   userIdentity: v.object({ arn: v.optional(v.string()) }),
-  requestParameters: v.object({
-    keyId: v.optional(v.string()),
-    encryptionContext: v.optional(v.record(v.string(), v.string()), {}),
-  }),
+  /** `null` where the call was refused before it was looked at, as CloudTrail does for AccessDenied. */
+  requestParameters: v.nullable(
+    v.object({
+      keyId: v.optional(v.string()),
+      encryptionContext: v.optional(v.record(v.string(), v.string()), {}),
+    }),
+  ),
 })
 export type TrailEvent = v.InferOutput<typeof event>
 
@@ -53,8 +56,9 @@ export interface Use {
   readonly outcome: string
   readonly kmsRequestId: string
   /**
-   * `joined`: both sides know it. `not-arrived`: given up, or failed on its way, and KMS never saw it.
-   * `no-event`: KMS answered and CloudTrail does not tell (it takes some minutes). `no-line`: nobody wrote it down.
+   * `joined`: both sides know it. `not-arrived`: given up, failed on its way, or turned away before the key was asked, and
+   * CloudTrail does not tell of it. `no-event`: a key was used, or decided, and CloudTrail does not tell (it takes some
+   * minutes). `no-line`: nobody wrote it down.
    */
   readonly join: 'joined' | 'not-arrived' | 'no-event' | 'no-line'
 }
@@ -65,18 +69,34 @@ export function auditLine(text: string): AuditLine | undefined {
   return parsed.success ? parsed.output : undefined
 }
 
-/** The use of a key under our encryption context in a CloudTrail record; `undefined` for any other record. */
+/**
+ * The use of a key under our encryption context in a CloudTrail record, or a refusal that does not tell its context;
+ * `undefined` for any other record.
+ */
 export function trailEvent(text: string): TrailEvent | undefined {
   const parsed = v.safeParse(event, json(text))
   if (!parsed.success || !['Encrypt', 'Decrypt'].includes(parsed.output.eventName)) return undefined
-  return parsed.output.requestParameters.encryptionContext['purpose'] === undefined
-    ? undefined
-    : parsed.output
+  const { requestParameters, errorCode } = parsed.output
+  const isOurs = requestParameters?.encryptionContext['purpose'] !== undefined
+  return isOurs || isMute({ requestParameters, errorCode }) ? parsed.output : undefined
 }
+
+/** A refusal without a context: it is ours if its request id is. */
+function isMute({
+  requestParameters,
+  errorCode,
+}: Pick<TrailEvent, 'requestParameters' | 'errorCode'>) {
+  const { encryptionContext = {} } = requestParameters ?? {}
+  return errorCode !== undefined && Object.keys(encryptionContext).length === 0
+}
+
+/** Outcomes of attempts of which CloudTrail need not know. */
+const TURNED_AWAY = new Set(['aborted', 'transport', 'server', 'throttle', 'credentials'])
 
 /**
  * Joins attempts and events: by KMS's request id, and where no answer was read by the attempt's name in the user agent.
- * The context of both must be the same, or they are not joined.
+ * The context of both must be the same, or they are not joined; a refusal that does not tell its context is joined by that
+ * alone, and is nobody's otherwise.
  */
 export function join(lines: readonly AuditLine[], events: readonly TrailEvent[]): Use[] {
   const byRequest = new Map(events.map((one) => [one.requestID, one]))
@@ -96,26 +116,27 @@ export function join(lines: readonly AuditLine[], events: readonly TrailEvent[])
         when: same ? found.eventTime : '',
         who: same ? (found.userIdentity.arn ?? '') : '',
         kmsRequestId: same ? found.requestID : kmsRequestId,
-        join: same ? 'joined' : kmsRequestId === '' ? 'not-arrived' : 'no-event',
+        join: same ? 'joined' : TURNED_AWAY.has(outcome) ? 'not-arrived' : 'no-event',
       }
     }),
   )
-  const alone = events.filter((one) => !met.has(one)).map(unwritten)
+  const alone = events.filter((one) => !met.has(one) && !isMute(one)).map(unwritten)
   return [...uses, ...alone].sort((a, b) => a.when.localeCompare(b.when))
 }
 
 function isSame(line: AuditLine, { region }: { region: string }, found: TrailEvent): boolean {
-  const { encryptionContext: context } = found.requestParameters
+  const context = found.requestParameters?.encryptionContext ?? {}
   const wanted = line.action === 'seal' ? 'Encrypt' : 'Decrypt'
   return (
     found.eventName === wanted &&
     found.awsRegion === region &&
-    (['org', 'purpose', 'secret', 'version'] as const).every((one) => context[one] === line[one])
+    (isMute(found) ||
+      (['org', 'purpose', 'secret', 'version'] as const).every((one) => context[one] === line[one]))
   )
 }
 
 function unwritten({ requestParameters, ...found }: TrailEvent): Use {
-  const { keyId = '', encryptionContext } = requestParameters
+  const { keyId = '', encryptionContext = {} } = requestParameters ?? {}
   return {
     ...{ trace: '', lane: '', key: keyId, region: found.awsRegion, when: found.eventTime },
     who: found.userIdentity.arn ?? '',

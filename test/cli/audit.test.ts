@@ -1,8 +1,14 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import {
+  CreateClusterCommand,
+  CreateServiceCommand,
+  RegisterTaskDefinitionCommand,
+} from '@aws-sdk/client-ecs'
 import { DecryptCommand } from '@aws-sdk/client-kms'
 import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bundleSidecar } from '../../cli/sidecar.ts'
 import { AWAY, HOME, ORG, type Stage, stage } from '../support/stage.ts'
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts')
@@ -10,12 +16,58 @@ let on: Stage
 let arn: string
 
 beforeAll(async () => {
-  on = await stage({ sealing: true, flow: true })
-  const properties = on.wish('mesh/color')
+  const sidecar = await bundleSidecar()
+  const images = {
+    sidecar: ({ folder }: { readonly folder: string }) => ({
+      entryPoint: [process.execPath, '-e', LAYS_OUT, sidecar],
+      environment: { CERTRELAY_DIR: join(folder, 'run'), CERTRELAY_ALLOW_DISK: '1' },
+    }),
+  }
+  on = await stage({ sealing: true, flow: true, images })
+  const properties = on.wish('mesh/color', { Services: ['mesh/color'] })
   const { Data } = await on.desk.ask('certrelay-certificate', { properties })
   arn = Data['SecretArn'] ?? ''
 }, 90_000)
 afterAll(() => on?.close())
+
+/** Lays out material as every start does, then is a task that runs. */
+const LAYS_OUT = `
+require('node:child_process').spawnSync(process.execPath, [process.argv[1], 'init'], { stdio: 'inherit' })
+setInterval(() => {}, 1e6)`
+
+/** A service `mesh/color` with one sidecar, which logs where nobody is told of. */
+async function color(group: string): Promise<void> {
+  const cluster = 'mesh'
+  const environment = Object.entries({
+    CERTRELAY_SECRET: arn,
+    CERTRELAY_ORG: ORG,
+    CERTRELAY_KEYS: on.keys.join(' '),
+    CERTRELAY_PEER_NAMES: '*',
+  }).map(([name, value]) => ({ name, value }))
+  on.aws.iam.putRole({
+    name: 'color-task',
+    trust: { Statement: [] },
+    policies: [
+      { Statement: { Effect: 'Allow', Action: ['kms:*', 'secretsmanager:*'], Resource: '*' } },
+    ],
+  })
+  const options = { 'awslogs-group': group, 'awslogs-stream-prefix': 'task' }
+  await on.ecs.send(new CreateClusterCommand({ clusterName: cluster }))
+  await on.ecs.send(
+    new RegisterTaskDefinitionCommand({
+      family: 'color',
+      taskRoleArn: `arn:aws:iam::${on.aws.account}:role/color-task`,
+      containerDefinitions: [
+        {
+          ...{ name: 'envoy', image: 'sidecar', environment },
+          logConfiguration: { logDriver: 'awslogs', options },
+        },
+      ],
+    }),
+  )
+  const service = { cluster, serviceName: 'color', taskDefinition: 'color', desiredCount: 1 }
+  await on.ecs.send(new CreateServiceCommand(service))
+}
 
 /** A run of `certrelay`, as a person has it with the administrator's credentials. */
 function certrelay(...words: readonly string[]) {
@@ -49,6 +101,50 @@ describe('certrelay audit', () => {
       })
   })
 
+  test('is a table for a person: who, when, which key and region, outcome, trace id', async () => {
+    const { out } = await certrelay('audit', '--secret', 'mesh/color')
+    const [heading = '', ...rows] = out.trimEnd().split('\n')
+
+    expect(heading.split(/\s+/)).toEqual([
+      ...['when', 'action', 'outcome', 'join', 'region', 'lane', 'key', 'who', 'trace', 'request'],
+    ])
+    expect(rows.length).toBeGreaterThanOrEqual(2)
+    for (const row of rows) {
+      const at = heading.indexOf('join')
+      expect(row.slice(at, at + 6)).toBe('joined')
+      expect(row).toMatch(/^\d{4}-\d\d-\d\dT\S+Z +(seal|open) +ok /)
+      expect(row).toMatch(/ arn:aws:sts::\d+:assumed-role\/\S+ +1-\S+ +[0-9a-f-]{36}$/)
+    }
+  })
+
+  test('finds what sidecars did, by the services that the secret names, and which task it was', async () => {
+    await color('color-log')
+    await expect
+      .poll(
+        () => on.aws.lines({ group: 'color-log' }).some((one) => one.message.includes('"audit"')),
+        {
+          timeout: 20_000,
+        },
+      )
+      .toBe(true)
+    const { status, out, told } = await certrelay('audit', '--secret', 'mesh/color', '--json')
+    const uses = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ who }) => who.includes('color-task'))
+
+    expect(told).toContain('color-log')
+    expect(told).toContain('0 known to one side only')
+    expect(status).toBe(0)
+    expect(uses.length).toBeGreaterThanOrEqual(1)
+    for (const use of uses)
+      expect(use).toMatchObject({
+        ...{ action: 'open', join: 'joined', outcome: 'ok', region: HOME },
+        trace: expect.stringMatching(/^[0-9a-f]{32}-[0-9a-f]+$/),
+      })
+  }, 60_000)
+
   test('finds a use that is not on record, names who it was, and exits with 1', async () => {
     const { sealedPassphrase } = await on.bundle('mesh/color')
     const [copy] = sealedPassphrase?.copies ?? []
@@ -63,7 +159,7 @@ describe('certrelay audit', () => {
 
     expect(status).toBe(1)
     expect(told).toContain('1 known to one side only')
-    expect(out).toMatch(/no-line .*user\//)
+    expect(out).toMatch(/ no-line .*user\//)
   })
 
   test.each([

@@ -8,7 +8,7 @@ import { type Trail, trail } from '../../local/trail/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { failover } from '../../middleware/failover.ts'
 import { memory } from '../../middleware/memory.ts'
-import { time } from '../../middleware/time.ts'
+import { time as real } from '../../middleware/time.ts'
 import { type Context, keyRegion } from '../../pki/sealed.ts'
 import { Secret } from '../../pki/secret.ts'
 import { client, role } from '../support/client.ts'
@@ -18,6 +18,9 @@ let world: Ground
 let history: Trail
 let keys: string[]
 const clients: KMSClient[] = []
+/** Milliseconds by which the clock has gone on while a container was frozen. */
+let frozen = 0
+const time = { ...real, now: () => real.now() + frozen, random: () => real.random() }
 const context: Context = { org: 'acme', purpose: 'passphrase', secret: 'arn:s', version: 'v1' }
 
 beforeAll(async () => {
@@ -32,7 +35,10 @@ beforeAll(async () => {
     }),
   )
 })
-beforeEach(() => world.faults.clear())
+beforeEach(() => {
+  world.faults.clear()
+  frozen = 0
+})
 afterAll(async () => {
   for (const one of clients) one.destroy()
   await world.close()
@@ -170,6 +176,46 @@ describe('every audit line has its CloudTrail event, and every event its line', 
     expect(refused[0]?.who).toContain('sealer')
   })
 
+  test('when a region that was given up is probed beside the other', async () => {
+    const value = await sealed()
+    world.faults.add({ region: EAST, times: 3 }, { kind: 'error' })
+    world.faults.add({ region: WEST }, { kind: 'latency', ms: 300 })
+    const uses = await joined(async ({ open: unseal }) => {
+      for (let count = 0; count < 3; count++) await unseal(value, context)
+      await unseal(value, context) // region 1 is passed over
+      frozen = 3_600_000
+      await unseal(value, context)
+    }, 6)
+
+    expect(shape(uses)).toEqual([
+      ...Array(3).fill([EAST, 'primary', 'server (KMSInternalException)', 'not-arrived']),
+      [EAST, 'probe', 'ok', 'joined'],
+      [WEST, 'primary', 'aborted', 'joined'],
+      ...Array(4).fill([WEST, 'primary', 'ok', 'joined']),
+    ])
+  })
+
+  test('when forty open at once while a region is throttled, slow and loses answers', async () => {
+    const value = await sealed()
+    world.faults.add({ region: EAST, share: 0.2 }, { kind: 'throttle' })
+    world.faults.add({ region: EAST, share: 0.2 }, { kind: 'lost' })
+    world.faults.add({ region: EAST, share: 0.3 }, { kind: 'latency', ms: 250 })
+    const before = events().length
+    const all = house()
+    await Promise.all(Array.from({ length: 40 }, () => all.open(value, context)))
+    const odd = () => {
+      const uses = join(all.lines, events().slice(before))
+      return uses.filter((use) => use.join === 'no-event' || use.join === 'no-line')
+    }
+    await vi.waitFor(() => expect(odd()).toEqual([]), { timeout: 5_000 })
+
+    expect(all.lines).toHaveLength(40)
+    expect(all.lines.every(({ outcome }) => outcome === 'ok')).toBe(true)
+    expect(
+      new Set(all.lines.flatMap(({ attempts }) => attempts.map((one) => one.outcome))),
+    ).toEqual(new Set(['ok', 'aborted', 'throttle', 'transport']))
+  })
+
   test('when sealing is degraded', async () => {
     world.faults.add({ region: WEST }, { kind: 'refuse' })
     const uses = await joined(({ seal }) => seal(passphrase(), context), 1)
@@ -190,11 +236,46 @@ test('a use that nobody wrote down is found', async () => {
   expect(join([], events().slice(before))).toMatchObject([{ join: 'no-line', action: 'open' }])
 })
 
-test('an answer of which CloudTrail does not know yet is not called joined', async () => {
+test('an answer of which CloudTrail does not know yet is not called joined, with or without a request id', async () => {
   const all = house()
   await all.seal(passphrase(), context)
+  const nameless = all.lines.map((line) => ({
+    ...line,
+    attempts: line.attempts.map(({ kmsRequestId: _, ...rest }) => rest),
+  }))
 
   expect(join(all.lines, []).map((one) => one.join)).toEqual(['no-event', 'no-event'])
+  expect(join(nameless, []).map((one) => one.join)).toEqual(['no-event', 'no-event'])
+})
+
+test.each(['denied', 'integrity', 'key-state', 'caller'])(
+  'a decision of KMS (%s) of which CloudTrail does not know is not called turned away',
+  async (outcome) => {
+    const all = house()
+    await all.seal(passphrase(), context)
+    const decided = all.lines.map((line) => ({
+      ...line,
+      attempts: line.attempts.map((one) => ({ ...one, outcome, error: 'Exception' })),
+    }))
+
+    expect(new Set(join(decided, []).map((one) => one.join))).toEqual(new Set(['no-event']))
+  },
+)
+
+test('a refusal whose event tells nothing of the request is joined by its request id, and else is nobody', async () => {
+  const value = await sealed()
+  const before = events().length
+  const denied = role(world, 'mute', { Effect: 'Allow', Action: 'kms:Encrypt', Resource: '*' })
+  const all = house(denied)
+  await all.open(value, context).catch(() => undefined)
+  const records = history.events().map(({ record }) => ({ ...record, requestParameters: null }))
+  const mute = records.flatMap((record) => trailEvent(JSON.stringify(record)) ?? []).slice(-1)
+
+  expect(events().length - before).toBe(1)
+  expect(join(all.lines, mute)).toMatchObject([
+    { join: 'joined', who: expect.stringContaining('mute') },
+  ])
+  expect(join([], mute)).toEqual([])
 })
 
 test('a line and an event under different contexts are not joined', async () => {
