@@ -60,9 +60,9 @@ export function understand(
  */
 export function admit(
   received: Received,
-  { scope, operation }: Wish,
+  { scope, operation }: Pick<Wish, 'scope' | 'operation'>,
   requestId: string,
-  { iam, account }: Wiring,
+  { iam, account }: Pick<Wiring, 'iam' | 'account'>,
 ): Call {
   const identity = iam.identify(scope.accessKeyId)
   const token = received.headers['x-amz-security-token'] ?? identity?.credentials.sessionToken

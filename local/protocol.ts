@@ -31,7 +31,7 @@ export function encoder(headers: Readonly<Record<string, string>>, url: string):
     return json(target, type, headers['x-amzn-query-mode'] === 'true')
   }
   if (headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return query
-  if (url.startsWith('/2015-03-31/')) return lambda(headers)
+  if (/^\/(2015-03-31|2021-10-31)\//.test(url)) return lambda(headers)
   return 'x-amz-content-sha256' in headers ? storage : json('', 'application/x-amz-json-1.1', false)
 }
 
@@ -142,14 +142,37 @@ const QUERY_CODES: Readonly<Record<string, string>> = {
   UnsupportedOperation: 'AWS.SimpleQueueService.UnsupportedOperation',
 }
 
-/** restJson1 as far as a person uses Lambda over the wire: Invoke, GetFunction, ListFunctions. */
+/** What is done with a function's URL, by method. */
+const URL_OPERATIONS: Readonly<Record<string, string>> = {
+  DELETE: 'DeleteFunctionUrlConfig',
+  GET: 'GetFunctionUrlConfig',
+  POST: 'CreateFunctionUrlConfig',
+  PUT: 'UpdateFunctionUrlConfig',
+}
+
+function functionUrl(method: string, url: string, body: Buffer): Decoded | undefined {
+  const match = /^\/2021-10-31\/functions\/([^/?]+)\/(urls?)\/?(?:\?(.*))?$/.exec(url)
+  if (match === null) return undefined
+  const [, name = '', path, query = ''] = match
+  const many = path === 'urls' && method === 'GET' ? 'ListFunctionUrlConfigs' : undefined
+  const operation = path === 'urls' ? many : URL_OPERATIONS[method]
+  const members = object(body.length === 0 ? '{}' : body.toString('utf8'))
+  if (operation === undefined || members === undefined) return undefined
+  const parameters = Object.fromEntries(new URLSearchParams(query))
+  return {
+    operation,
+    input: { ...members, ...parameters, FunctionName: decodeURIComponent(name) },
+  }
+}
+
+/** restJson1 as far as Lambda is used over the wire: Invoke, GetFunction, ListFunctions, function URLs. */
 function lambda(headers: Readonly<Record<string, string>>): Protocol {
   return {
     request(method, url, body) {
       const match = /^\/2015-03-31\/functions(?:\/([^/?]*)(\/invocations)?)?\/?(?:\?(.*))?$/.exec(
         url,
       )
-      if (match === null) return undefined
+      if (match === null) return functionUrl(method, url, body)
       const [, name = '', invocations, query = ''] = match
       const FunctionName = decodeURIComponent(name)
       const parameters = Object.fromEntries(new URLSearchParams(query))

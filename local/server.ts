@@ -155,8 +155,8 @@ function send(response: ServerResponse, answer: Answer, requestId: string) {
   response.end(answer.body)
 }
 
-/** Names in lower case; what came twice is joined, as a signature joins it. */
-function flatten({ rawHeaders }: IncomingMessage): Record<string, string> {
+/** Headers: names in lower case; what came twice is joined, as a signature joins it. */
+export function flatten({ rawHeaders }: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {}
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase()
@@ -166,7 +166,8 @@ function flatten({ rawHeaders }: IncomingMessage): Record<string, string> {
   return headers
 }
 
-function portOf(address: AddressInfo | string | null): number {
+/** The port of a server that listens. */
+export function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')
   return address.port
 }

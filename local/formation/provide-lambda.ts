@@ -58,6 +58,8 @@ const PERMISSION: Readonly<Record<string, Coerce>> = {
   Action: text,
   EventSourceToken: text,
   FunctionName: text,
+  FunctionUrlAuthType: text,
+  InvokedViaFunctionUrl: flag,
   Principal: text,
   PrincipalOrgID: text,
   SourceAccount: text,
@@ -196,11 +198,42 @@ const version: Provider = {
   },
 }
 
+const URL_SETTINGS: Readonly<Record<string, Coerce>> = {
+  AuthType: text,
+  Cors: asIs,
+  InvokeMode: text,
+}
+
+const url: Provider = {
+  immutable: ['Qualifier', 'TargetFunctionArn'],
+  async create(properties, context) {
+    const input = { ...target(properties), ...take(properties, URL_SETTINGS) }
+    const answer = await context.call('lambda', 'CreateFunctionUrlConfig', input)
+    const { FunctionArn, FunctionUrl } = answer
+    return { id: need(answer, 'FunctionArn'), attributes: { FunctionArn, FunctionUrl } }
+  },
+  async update(properties, made, _, context) {
+    const input = { ...target(properties), ...take(properties, URL_SETTINGS) }
+    await context.call('lambda', 'UpdateFunctionUrlConfig', input)
+    return made
+  },
+  async delete(_, properties, context) {
+    await context.call('lambda', 'DeleteFunctionUrlConfig', target(properties))
+  },
+}
+
+function target(properties: Json): Json {
+  const { Qualifier } = properties
+  const FunctionName = need(properties, 'TargetFunctionArn')
+  return { FunctionName, ...(Qualifier !== undefined && { Qualifier }) }
+}
+
 /** AWS::Lambda types. Inline code becomes `index.js`, as in AWS. */
 export const provideLambda: Readonly<Record<string, Provider>> = {
   'AWS::Lambda::Function': fn,
   'AWS::Lambda::Permission': permission,
   'AWS::Lambda::EventSourceMapping': mapping,
   'AWS::Lambda::EventInvokeConfig': invocation,
+  'AWS::Lambda::Url': url,
   'AWS::Lambda::Version': version,
 }

@@ -1,6 +1,7 @@
 import { type Json, need, text } from '../json.ts'
 import { AwsError } from '../service.ts'
 import type { Context, Made, Provider } from './provider.ts'
+import { checkAlarm, checkDashboard } from './watch.ts'
 
 /**
  * Types that are remembered and named as AWS would, but do nothing: no alarm is evaluated, no topic delivers, no
@@ -34,17 +35,20 @@ export function provideStored(): Readonly<Record<string, Provider>> {
   }
   const region = (context: Context) => context.region
   return {
-    'AWS::CloudWatch::Alarm': named('AlarmName', region, (name, _, context) => ({
-      id: name,
-      attributes: { Arn: arn('cloudwatch', `alarm:${name}`, context) },
-    })),
-    'AWS::CloudWatch::Dashboard': named(
-      'DashboardName',
-      () => '',
-      (name) => ({
+    'AWS::CloudWatch::Alarm': checked(
+      checkAlarm,
+      named('AlarmName', region, (name, _, context) => ({
         id: name,
-        attributes: {},
-      }),
+        attributes: { Arn: arn('cloudwatch', `alarm:${name}`, context) },
+      })),
+    ),
+    'AWS::CloudWatch::Dashboard': checked(
+      checkDashboard,
+      named(
+        'DashboardName',
+        () => '',
+        (name) => ({ id: name, attributes: {} }),
+      ),
     ),
     'AWS::SNS::Topic': named('TopicName', region, (TopicName, _, context) => {
       const TopicArn = arn('sns', TopicName, context)
@@ -88,6 +92,24 @@ export function provideStored(): Readonly<Record<string, Provider>> {
     'AWS::EC2::SecurityGroupIngress': stored(undefined, (_, context) => {
       const id = `sgr-${context.world.random.hex(17)}`
       return { id, attributes: { Id: id } }
+    }),
+  }
+}
+
+/** A type whose properties are looked at before they are stored. */
+function checked(check: (properties: Json) => void, provider: Provider): Provider {
+  const { update } = provider
+  return {
+    ...provider,
+    async create(properties, context) {
+      check(properties)
+      return provider.create(properties, context)
+    },
+    ...(update && {
+      async update(properties, made, old, context) {
+        check(properties)
+        return update(properties, made, old, context)
+      },
     }),
   }
 }

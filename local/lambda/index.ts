@@ -25,6 +25,7 @@ import { invocations } from './invocations.ts'
 import { invokeOperations } from './invoke.ts'
 import { mappingOperations } from './mappings.ts'
 import { permissionOperations } from './permissions.ts'
+import { urlOperations } from './urls.ts'
 import { type Parts, versions } from './version.ts'
 
 const text = v.string()
@@ -128,6 +129,7 @@ export function lambda(
     from: v.InferOutput<typeof updateCode> | v.InferOutput<typeof createFunction>['Code'],
   ) => unpack(from, join(world.folder, 'functions', String(++unpacked)), artifacts)
 
+  const urls = urlOperations(world, directory, { iam, work })
   return {
     name: 'lambda',
     subject: (_operation, input, { region }) => {
@@ -140,6 +142,7 @@ export function lambda(
     operations: {
       ...invokeOperations(world, directory, work),
       ...permissionOperations(directory),
+      ...urls.operations,
       ...mappingOperations(world, directory, { iam, invocations: work, identity }),
       CreateFunction: operation(
         createFunction,
@@ -215,6 +218,7 @@ export function lambda(
       DeleteFunction: operation(byName, async (input, { region }) => {
         const { fn } = find(input, region)
         functions(region).delete(fn.name)
+        await urls.retire(fn)
         for (const version of [fn.latest, ...fn.versions.values()]) await version.pool.retire()
         return {}
       }),

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { type Operation, operation } from '../service.ts'
+import { AwsError, type Operation, operation } from '../service.ts'
 import { conflict, type Directory, missing } from './function.ts'
 
 const text = v.string()
@@ -13,6 +13,8 @@ const addPermission = v.object({
   Principal: text,
   SourceArn: v.optional(text),
   SourceAccount: v.optional(text),
+  FunctionUrlAuthType: v.optional(v.picklist(['AWS_IAM', 'NONE'])),
+  InvokedViaFunctionUrl: v.optional(v.boolean()),
 })
 
 const NO_POLICY = 'The resource you requested does not exist.'
@@ -24,6 +26,12 @@ export function permissionOperations({ find }: Directory): Readonly<Record<strin
       addPermission,
       (input, { region }) => {
         const { fn, arn } = find(input, region)
+        if (input.FunctionUrlAuthType && input.Action !== 'lambda:InvokeFunctionUrl') {
+          throw new AwsError(
+            INVALID,
+            'FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action',
+          )
+        }
         if (fn.policy.has(input.StatementId)) {
           throw conflict(
             `The statement id (${input.StatementId}) provided already exists. Please provide a new statement id, or remove the existing statement.`,
@@ -53,7 +61,16 @@ export function permissionOperations({ find }: Directory): Readonly<Record<strin
 }
 
 function statementOf(input: v.InferOutput<typeof addPermission>, arn: string) {
-  const { Principal, SourceArn, SourceAccount } = input
+  const { Principal, SourceArn, SourceAccount, FunctionUrlAuthType, InvokedViaFunctionUrl } = input
+  const equals = {
+    ...(SourceAccount !== undefined && { 'AWS:SourceAccount': SourceAccount }),
+    ...(FunctionUrlAuthType && { 'lambda:FunctionUrlAuthType': FunctionUrlAuthType }),
+  }
+  const conditions = {
+    ...(SourceArn !== undefined && { ArnLike: { 'AWS:SourceArn': SourceArn } }),
+    ...(Object.keys(equals).length > 0 && { StringEquals: equals }),
+    ...(InvokedViaFunctionUrl && { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } }),
+  }
   const isService = Principal.includes('.amazonaws.com')
   return {
     Sid: input.StatementId,
@@ -61,13 +78,6 @@ function statementOf(input: v.InferOutput<typeof addPermission>, arn: string) {
     Principal: isService ? { Service: Principal } : Principal === '*' ? '*' : { AWS: Principal },
     Action: input.Action,
     Resource: arn,
-    ...((SourceArn !== undefined || SourceAccount !== undefined) && {
-      Condition: {
-        ...(SourceArn !== undefined && { ArnLike: { 'AWS:SourceArn': SourceArn } }),
-        ...(SourceAccount !== undefined && {
-          StringEquals: { 'AWS:SourceAccount': SourceAccount },
-        }),
-      },
-    }),
+    ...(Object.keys(conditions).length > 0 && { Condition: conditions }),
   }
 }
