@@ -23,6 +23,7 @@ const schema = v.object({
   CERTRELAY_QUEUE: url,
   CERTRELAY_ROLLOUTS: url,
   CERTRELAY_DEAD_LETTERS: url,
+  CERTRELAY_SHARE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,2})?$/)),
   CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
 })
 
@@ -38,6 +39,8 @@ export interface Config {
   readonly queue: string
   readonly rollouts: string
   readonly deadLetters: string
+  /** So many environments share the account's quotas with this one, itself included. */
+  readonly share: number
   /** A deployment that has not ended after so many milliseconds counts as failed. */
   readonly deadline: number
   /** Name of the function that runs. */
@@ -75,6 +78,7 @@ export function config(
     rollouts: parsed.output.CERTRELAY_ROLLOUTS,
     deadline: Number(parsed.output.CERTRELAY_DEADLINE) * 60_000 || DEADLINE,
     deadLetters: CERTRELAY_DEAD_LETTERS,
+    share: Number(parsed.output.CERTRELAY_SHARE) || 1,
     self: environment['AWS_LAMBDA_FUNCTION_NAME'] ?? '',
   })
 }

@@ -4,6 +4,7 @@ import type { Ports } from '../ports/index.ts'
 import type { Log } from '../ports/log.ts'
 import { config } from './config.ts'
 import { log } from './log.ts'
+import { pace } from './pace.ts'
 import { assemble, type Part, type Provided, site } from './part.ts'
 
 /** What needs no client, and every function has. */
@@ -14,6 +15,8 @@ interface Root<W> {
   readonly log: Log
   /** @throws CONFIG_INVALID */
   readonly connect: () => W
+  /** An invocation begins, and has so many milliseconds left. */
+  readonly begin: (remaining: () => number) => void
 }
 
 /**
@@ -25,20 +28,25 @@ export function root<const P extends readonly Part<object>[]>(
 ): Root<Basis & Provided<P>>
 export function root(...parts: readonly Part<object>[]): Root<Basis> {
   const written = log()
+  let left = () => Infinity
   let made: Basis | undefined
   return {
     log: written,
     connect() {
-      made ??= ground(written, parts)
+      made ??= ground(written, parts, () => left())
       return made
+    },
+    begin(remaining) {
+      left = remaining
     },
   }
 }
 
-function ground(written: Log, parts: readonly Part<object>[]): Basis {
+function ground(written: Log, parts: readonly Part<object>[], remaining: () => number): Basis {
   const settings = config()
+  const { client } = pace(settings.share, { log: written, remaining })
   return {
-    ...assemble(site(settings, written), parts),
+    ...assemble(site(settings, client), parts),
     org: settings.org,
     deadline: settings.deadline,
     log: written,

@@ -1,5 +1,5 @@
-import type { Log } from '../ports/log.ts'
 import type { Config } from './config.ts'
+import type { Pace } from './pace.ts'
 
 /** One try of one request may take this long; without `throwOnRequestTimeout` the SDK only warns. Milliseconds. */
 const patience = { connectionTimeout: 2_000, requestTimeout: 10_000, throwOnRequestTimeout: true }
@@ -7,7 +7,8 @@ const patience = { connectionTimeout: 2_000, requestTimeout: 10_000, throwOnRequ
 /** What the parts of a function are made from. */
 export interface Site {
   readonly config: Config
-  readonly log: Log
+  /** Keeps a client within its share of the account's quotas. */
+  readonly paced: Pace['client']
   /** Of every client in the function's own region. */
   readonly settings: { readonly region: string; readonly requestHandler: typeof patience }
 }
@@ -23,8 +24,8 @@ export type Provided<P extends readonly Part<object>[]> = P extends readonly [
   ? First & Provided<Rest>
   : unknown
 
-export function site(config: Config, log: Log): Site {
-  return { config, log, settings: { region: config.region, requestHandler: patience } }
+export function site(config: Config, paced: Pace['client']): Site {
+  return { config, paced, settings: { region: config.region, requestHandler: patience } }
 }
 
 /** The ports of all parts, by name. */

@@ -10,6 +10,8 @@ export interface Root<W = Wired> {
   readonly log: Log
   /** @throws CONFIG_INVALID */
   readonly connect: () => W
+  /** An invocation begins, and has so many milliseconds left. */
+  readonly begin: (remaining: () => number) => void
 }
 
 /** One invocation, with the ports that its way in asks for. */

@@ -41,7 +41,7 @@ export function serve<E, R, W extends object>(
 ): Handler<E, R>
 export function serve<E, R, W extends Partial<Keyed>>(
   edge: Edge<E, R, Seen<W> & Keyring>,
-  { log, connect }: Root<W>,
+  { log, connect, begin }: Root<W>,
 ): Handler<E, R> {
   return middy<E, R, Error, Context>({
     timeoutEarlyInMillis: FAREWELL,
@@ -57,8 +57,10 @@ export function serve<E, R, W extends Partial<Keyed>>(
     .use(parse(edge.parse))
     .use(keys(connect))
     .handler((event, context) => {
+      const remaining = () => context.getRemainingTimeInMillis()
+      begin(remaining)
       const { keyholes: _, sealing: __, ...wired } = connect()
       const ports = { ...wired, log: context.log, keys: context.keys(context.log) }
-      return edge.run(event, { ports, remaining: () => context.getRemainingTimeInMillis() })
+      return edge.run(event, { ports, remaining })
     })
 }

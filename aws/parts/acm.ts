@@ -4,6 +4,9 @@ import { authority } from '../acm.ts'
 import type { Part } from '../part.ts'
 
 /** ACM: certificates, without the CAs that issue them. */
-export const acm: Part<{ readonly authority: Omit<Authority, 'issuer'> }> = ({ settings }) => ({
-  authority: authority(new ACMClient(settings)),
+export const acm: Part<{ readonly authority: Omit<Authority, 'issuer'> }> = ({
+  paced,
+  settings,
+}) => ({
+  authority: authority(paced(new ACMClient(settings))),
 })

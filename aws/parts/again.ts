@@ -4,6 +4,6 @@ import { invoker } from '../lambda.ts'
 import type { Part } from '../part.ts'
 
 /** Lambda: this function once more, later. */
-export const again: Part<Pick<Wired, 'again'>> = ({ settings, config }) => ({
-  again: invoker(new LambdaClient(settings), config.self),
+export const again: Part<Pick<Wired, 'again'>> = ({ paced, settings, config }) => ({
+  again: invoker(paced(new LambdaClient(settings)), config.self),
 })

@@ -4,6 +4,6 @@ import { bus as buses } from '../bus.ts'
 import type { Part } from '../part.ts'
 
 /** EventBridge: the default bus, where users listen. */
-export const bus: Part<Pick<Ports, 'bus'>> = ({ settings }) => ({
-  bus: buses(new EventBridgeClient(settings)),
+export const bus: Part<Pick<Ports, 'bus'>> = ({ paced, settings }) => ({
+  bus: buses(paced(new EventBridgeClient(settings))),
 })

@@ -4,6 +4,9 @@ import { fleet } from '../ecs.ts'
 import type { Part } from '../part.ts'
 
 /** ECS: the services that use the secrets. */
-export const ecs: Part<Pick<Ports, 'fleet'>> = ({ settings }) => ({
-  fleet: fleet(new ECSClient(settings), new ECSClient({ ...settings, maxAttempts: 1 })),
+export const ecs: Part<Pick<Ports, 'fleet'>> = ({ paced, settings }) => ({
+  fleet: fleet(
+    paced(new ECSClient(settings)),
+    paced(new ECSClient({ ...settings, maxAttempts: 1 })),
+  ),
 })

@@ -4,9 +4,14 @@ import type { Part } from '../part.ts'
 import { issuers } from '../pca.ts'
 
 /** Private CA: who issues certificates. */
-export const pca: Part<{ readonly authority: Pick<Authority, 'issuer'> }> = ({ settings }) => {
+export const pca: Part<{ readonly authority: Pick<Authority, 'issuer'> }> = ({
+  paced,
+  settings,
+}) => {
   const { connectionTimeout, requestTimeout } = settings.requestHandler
   // this client's older stack knows no throwOnRequestTimeout: its requestTimeout throws by itself
   const requestHandler = { connectionTimeout, requestTimeout }
-  return { authority: { issuer: issuers(new ACMPCAClient({ ...settings, requestHandler })) } }
+  return {
+    authority: { issuer: issuers(paced(new ACMPCAClient({ ...settings, requestHandler }))) },
+  }
 }

@@ -4,7 +4,7 @@ import type { Part } from '../part.ts'
 import { keeper, vault } from '../secrets.ts'
 
 /** Secrets Manager: the secrets, and what surrounds their values. */
-export const secrets: Part<Pick<Ports, 'vault' | 'keeper'>> = ({ settings }) => {
-  const client = new SecretsManagerClient(settings)
+export const secrets: Part<Pick<Ports, 'vault' | 'keeper'>> = ({ paced, settings }) => {
+  const client = paced(new SecretsManagerClient(settings))
   return { vault: vault(client), keeper: keeper(client) }
 }

@@ -9,6 +9,7 @@ const good = {
   CERTRELAY_ORG: 'acme',
   CERTRELAY_KEYS: KEY,
   CERTRELAY_QUEUE: 'https://sqs.us-east-1.amazonaws.com/1/looks',
+  CERTRELAY_ROLLOUTS: 'https://sqs.us-east-1.amazonaws.com/1/rollouts.fifo',
   CERTRELAY_DEAD_LETTERS: 'https://sqs.us-east-1.amazonaws.com/1/dead',
 }
 

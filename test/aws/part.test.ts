@@ -10,7 +10,6 @@ import { secrets } from '../../aws/parts/secrets.ts'
 import { serve } from '../../middleware/serve.ts'
 import { tick } from '../../middleware/tick.ts'
 import type { Ports } from '../../ports/index.ts'
-import { recorder } from '../support/recorder.ts'
 
 const good = {
   AWS_REGION: 'us-east-1',
@@ -40,7 +39,7 @@ test('a root gives the ports of its parts, and no others', () => {
 })
 
 test('parts that share a port complete each other, in any order', () => {
-  const place = site(config(good), recorder().log)
+  const place = site(config(good), <C>(client: C) => client)
 
   for (const parts of [
     [acm, pca],
@@ -56,7 +55,7 @@ test('parts that share a port complete each other, in any order', () => {
 })
 
 test('every key has a client in its own region, former keys too', () => {
-  const { keyholes } = keys(site(config(good), recorder().log))
+  const { keyholes } = keys(site(config(good), <C>(client: C) => client))
 
   expect(keyholes.map(({ region, former }) => [region, former])).toEqual([
     ['us-east-1', false],

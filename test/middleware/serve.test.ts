@@ -45,6 +45,7 @@ const context = (remaining = 57_000): LambdaContext => ({
   fail: () => undefined,
   succeed: () => undefined,
 })
+const begin = () => undefined
 const edge = <R>(run: (event: string, visit: Visit) => Promise<R>): Edge<string, R> => ({
   parse(event) {
     if (typeof event !== 'string')
@@ -58,7 +59,8 @@ const call = <R>(
   event: unknown = 'hello',
   connect: () => Wired = wired,
   remaining?: number,
-): Promise<R> => invoke(serve(one, { log: world.ports.log, connect }), event, context(remaining))
+): Promise<R> =>
+  invoke(serve(one, { begin, log: world.ports.log, connect }), event, context(remaining))
 
 /** As Lambda calls it: with whatever event there is, and without what the middlewares add. */
 function invoke<R>(
@@ -175,7 +177,7 @@ test('a custom resource that is killed by its time-out has answered', async () =
   }
   const one = custom(parseRequest, (properties) => properties, resource)
   const again = () => new Promise<never>(() => undefined)
-  const handler = serve(one, { log: world.ports.log, connect: () => wired({ again }) })
+  const handler = serve(one, { begin, log: world.ports.log, connect: () => wired({ again }) })
   const answer = await invoke(handler, { ...request, ResponseURL: box.url }, context(1_550))
 
   expect(answer).toEqual({ status: 'FAILED' })
@@ -188,7 +190,7 @@ test('a tick runs its workflow with the ports', async () => {
     async ({ org }) => org,
   )
 
-  expect(await invoke(serve(ticked, { log: world.ports.log, connect: wired }), {}, context())).toBe(
-    'example',
-  )
+  expect(
+    await invoke(serve(ticked, { begin, log: world.ports.log, connect: wired }), {}, context()),
+  ).toBe('example')
 })
