@@ -9,13 +9,19 @@ import { ofType, packagedTemplate, type Resources, statements } from './support/
 
 /** Bytes that each function's bundle may have: about what it needs, so that a client that nobody named is noticed. */
 const LIMITS: Readonly<Record<string, number>> = {
-  certificate: 920_000,
+  certificate: 930_000,
   reconcile: 900_000,
-  sweep: 500_000,
+  roll: 440_000,
+  rotate: 860_000,
+  settle: 520_000,
+  sweep: 480_000,
   trust: 810_000,
 }
 const FUNCTIONS = Object.keys(LIMITS).sort()
-const ROLES = ['CertificateRole', 'ReconcileRole', 'SweepRole', 'TrustRole']
+const ROLES = [
+  ...['CertificateRole', 'ReconcileRole', 'RollRole', 'RotateRole'],
+  ...['SettleRole', 'SweepRole', 'TrustRole'],
+]
 let text: string
 let resources: Resources
 
@@ -65,8 +71,14 @@ describe('the package', () => {
 
   test('holds no secret: functions get names and addresses', () => {
     const known = [
-      ...['CERTRELAY_DEAD_LETTERS', 'CERTRELAY_FORMER_KEYS', 'CERTRELAY_KEYS'],
-      ...['CERTRELAY_MIN_REGIONS', 'CERTRELAY_ORG', 'CERTRELAY_QUEUE'],
+      ...[
+        'CERTRELAY_DEADLINE',
+        'CERTRELAY_DEAD_LETTERS',
+        'CERTRELAY_FORMER_KEYS',
+        'CERTRELAY_KEYS',
+      ],
+      ...['CERTRELAY_MIN_REGIONS', 'CERTRELAY_ORG', 'CERTRELAY_QUEUE', 'CERTRELAY_ROLLOUTS'],
+      'CERTRELAY_SHARE',
     ]
 
     for (const [id, { Properties }] of ofType(resources, 'AWS::Lambda::Function')) {
@@ -146,6 +158,19 @@ describe('what wakes it', () => {
     expect(mapping?.Properties['FunctionResponseTypes']).toEqual(['ReportBatchItemFailures'])
   })
 
+  test('a function that a queue feeds knows how many of it run at once', () => {
+    const mappings = ofType(resources, 'AWS::Lambda::EventSourceMapping')
+    expect(mappings).toHaveLength(2)
+
+    for (const [id, { Properties }] of mappings) {
+      const { MaximumConcurrency } = record(Properties['ScalingConfig'])
+      const fed = id.replace(/EventSourceMapping.*$/, 'LambdaFunction')
+      const { Environment } = resources.get(fed)?.Properties ?? {}
+      const { CERTRELAY_SHARE } = record(record(Environment)['Variables'])
+      expect(CERTRELAY_SHARE, id).toBe(String(MaximumConcurrency))
+    }
+  })
+
   test('what needs a person calls one: dead letters, refused and failed certificates, KMS, a sweep that stands still', () => {
     const alarms = ofType(resources, 'AWS::CloudWatch::Alarm')
     const metrics = alarms.map(([, { Properties }]) => Properties['MetricName'])
@@ -153,10 +178,13 @@ describe('what wakes it', () => {
     expect(metrics.sort()).toEqual([
       'ApproximateNumberOfMessagesVisible',
       'Attention',
+      ...['DaysToExpiry', 'DaysToExpiry', 'DaysToExpiry', 'DaysToExpiry'],
       'Invocations',
       'KmsIntegrity',
       'KmsUnavailable',
       'Rejected',
+      'RolledBack',
+      'Stuck',
     ])
     for (const [id, { Properties }] of alarms) {
       expect(Properties['AlarmActions'], id).toEqual([{ Ref: 'Alarms' }])
@@ -167,34 +195,38 @@ describe('what wakes it', () => {
 /** Which functions send which command of the SDK. A new command in `aws/` is to be entered here, and in resources.yml. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'acm:DeleteCertificate': ['Certificate'],
-  'acm:DescribeCertificate': ['Certificate', 'Reconcile'],
-  'acm:ExportCertificate': ['Certificate', 'Reconcile'],
+  'acm:DescribeCertificate': ['Certificate', 'Reconcile', 'Rotate'],
+  'acm:ExportCertificate': ['Certificate', 'Reconcile', 'Rotate'],
   'acm:GetCertificate': ['Certificate'],
   'acm:ListTagsForCertificate': ['Certificate'],
-  'acm:RenewCertificate': ['Reconcile'],
+  'acm:RenewCertificate': ['Reconcile', 'Rotate'],
   'acm:RequestCertificate': ['Certificate'],
-  'acm-pca:DescribeCertificateAuthority': ['Certificate', 'Reconcile', 'Trust'],
-  'acm-pca:GetCertificateAuthorityCertificate': ['Certificate', 'Reconcile', 'Trust'],
-  'ecs:DescribeServices': ['Reconcile'],
-  'ecs:UpdateService': ['Reconcile'],
-  'events:PutEvents': ['Reconcile', 'Sweep'],
-  'kms:Decrypt': ['Certificate', 'Reconcile', 'Trust'],
-  'kms:Encrypt': ['Certificate', 'Reconcile'],
+  'acm-pca:DescribeCertificateAuthority': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
+  'acm-pca:GetCertificateAuthorityCertificate': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
+  'ecs:DescribeServices': ['Reconcile', 'Roll', 'Settle'],
+  'ecs:ListServiceDeployments': ['Reconcile', 'Roll', 'Settle'],
+  'ecs:UpdateService': ['Roll'],
+  'events:PutEvents': ['Reconcile', 'Rotate', 'Settle', 'Sweep'],
+  'kms:Decrypt': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
+  'kms:Encrypt': ['Certificate', 'Reconcile', 'Rotate'],
   'lambda:InvokeFunction': ['Certificate', 'Trust'],
   'secretsmanager:CreateSecret': ['Certificate', 'Trust'],
   'secretsmanager:DeleteSecret': ['Certificate', 'Trust'],
-  'secretsmanager:DescribeSecret': ['Certificate', 'Reconcile', 'Trust'],
-  'secretsmanager:GetSecretValue': ['Certificate', 'Reconcile'],
-  'secretsmanager:ListSecrets': ['Reconcile', 'Sweep'],
-  'secretsmanager:PutSecretValue': ['Certificate', 'Reconcile', 'Trust'],
+  'secretsmanager:DescribeSecret': ['Certificate', 'Reconcile', 'Rotate', 'Settle', 'Trust'],
+  'secretsmanager:GetSecretValue': ['Certificate', 'Reconcile', 'Rotate'],
+  'secretsmanager:ListSecrets': ['Reconcile', 'Settle', 'Sweep'],
+  'secretsmanager:PutSecretValue': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'secretsmanager:RemoveRegionsFromReplication': ['Certificate', 'Trust'],
   'secretsmanager:ReplicateSecretToRegions': ['Certificate', 'Trust'],
   'secretsmanager:RestoreSecret': ['Certificate', 'Trust'],
-  'secretsmanager:TagResource': ['Certificate', 'Reconcile', 'Trust'],
+  'secretsmanager:TagResource': ['Certificate', 'Reconcile', 'Rotate', 'Settle', 'Trust'],
   'secretsmanager:UntagResource': ['Certificate', 'Trust'],
   'secretsmanager:UpdateSecret': ['Certificate', 'Trust'],
-  'secretsmanager:UpdateSecretVersionStage': ['Certificate', 'Reconcile', 'Trust'],
-  'sqs:SendMessage': ['Certificate', 'Reconcile', 'Sweep'],
+  'secretsmanager:UpdateSecretVersionStage': [
+    ...['Certificate', 'Reconcile', 'Rotate', 'Settle', 'Trust'],
+  ],
+  'sqs:GetQueueAttributes': ['Reconcile', 'Roll', 'Sweep'], // and the event source mapping
+  'sqs:SendMessage': ['Certificate', 'Reconcile', 'Roll', 'Rotate', 'Settle', 'Sweep'],
 }
 
 /** What AWS does in a function's name, without a command of ours. */
@@ -202,13 +234,12 @@ const INDIRECT: Readonly<Record<string, readonly string[]>> = {
   'acm:AddTagsToCertificate': ['Certificate'], // RequestCertificate with tags
   'acm-pca:GetCertificate': ['Certificate'], // ACM, with the requester's rights
   'acm-pca:IssueCertificate': ['Certificate'],
-  'kms:GenerateDataKey': ['Certificate', 'Reconcile', 'Trust'], // Secrets Manager, with a key of the user's
-  'logs:CreateLogStream': ['Certificate', 'Reconcile', 'Sweep', 'Trust'],
-  'logs:PutLogEvents': ['Certificate', 'Reconcile', 'Sweep', 'Trust'],
-  'sqs:ChangeMessageVisibility': ['Reconcile'], // the event source mapping
-  'sqs:DeleteMessage': ['Reconcile'],
-  'sqs:GetQueueAttributes': ['Reconcile'],
-  'sqs:ReceiveMessage': ['Reconcile'],
+  'kms:GenerateDataKey': ['Certificate', 'Reconcile', 'Rotate', 'Trust'], // Secrets Manager, with a key of the user's
+  'logs:CreateLogStream': ROLES.map((id) => id.replace(/Role$/, '')),
+  'logs:PutLogEvents': ROLES.map((id) => id.replace(/Role$/, '')),
+  'sqs:ChangeMessageVisibility': ['Reconcile', 'Roll'], // the event source mapping
+  'sqs:DeleteMessage': ['Reconcile', 'Roll'],
+  'sqs:ReceiveMessage': ['Reconcile', 'Roll'],
 }
 
 describe('what the functions may do', () => {
@@ -276,14 +307,14 @@ describe('what the functions may do', () => {
       ['OpenPassphrases', 'kms:Decrypt', 'Keys'],
       ['OpenUnderFormerKeys', 'kms:Decrypt', 'FormerKeys'],
     ] as const) {
-      expect(of(sid), sid).toHaveLength(2)
+      expect(of(sid), sid).toHaveLength(3)
       for (const { Action, Resource, Condition } of of(sid)) {
         expect(Action, sid).toEqual([action])
         expect(Resource, sid).toEqual([{ Ref: resource }])
         expect(Condition, sid).toEqual(bound)
       }
     }
-    expect(all.filter(({ Action }) => Action.includes('kms:Encrypt'))).toHaveLength(2)
+    expect(all.filter(({ Action }) => Action.includes('kms:Encrypt'))).toHaveLength(3)
   })
 })
 
@@ -292,13 +323,16 @@ const PREFIXES: Readonly<Record<string, string>> = {
   eventbridge: 'events',
   'secrets-manager': 'secretsmanager',
 }
-const ACTIONS: Readonly<Record<string, string>> = { 'lambda:Invoke': 'lambda:InvokeFunction' }
+const ACTIONS: Readonly<Record<string, string>> = {
+  'lambda:Invoke': 'lambda:InvokeFunction',
+  'sqs:SendMessageBatch': 'sqs:SendMessage',
+}
 
 /** IAM actions of the commands that the files in `aws/` import, sorted. */
 async function imported(): Promise<string[]> {
   const actions = new Set<string>()
   for (const name of await readdir(AWS, { recursive: true })) {
-    if (!name.endsWith('.ts')) continue
+    if (!name.endsWith('.ts') || name === 'sidecar.ts') continue // a task has a role of its own
     const source = await readFile(join(AWS, name), 'utf8')
     const clauses = source.matchAll(/import \{([^}]*)\} from '@aws-sdk\/client-([a-z-]+)'/g)
     for (const [, names = '', client = ''] of clauses) {
