@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { browse } from '../cursor.ts'
 import { AwsError, operation, seconds } from '../service.ts'
 import type { Controller } from './controller.ts'
 import { type Fleet, type ServiceDeployment, threshold } from './deployment.ts'
@@ -27,21 +28,29 @@ export function history(
         cluster: v.optional(v.string()),
         service: v.string(),
         status: v.optional(v.array(v.string())),
+        maxResults: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100)), 20),
+        nextToken: v.optional(v.string()),
         createdAt: v.optional(
           v.object({ before: v.optional(v.number()), after: v.optional(v.number()) }),
           {},
         ),
       }),
-      ({ cluster, service, status, createdAt: { before = Infinity, after = 0 } }, { region }) => {
+      ({ cluster, service, status, createdAt, maxResults, nextToken }, { region }) => {
+        const { before = Infinity, after = 0 } = createdAt
         const fleet = need(region, cluster, service.replace(/^arn:.*\//, ''))
         const found = fleet.records
           .filter((each) => status === undefined || status.includes(each.status))
           .filter(({ createdAt }) => seconds(createdAt) >= after && seconds(createdAt) <= before)
+        const order = new Map(fleet.records.toReversed().map((each, index) => [each, index]))
+        const place = (each: ServiceDeployment) => String(order.get(each)).padStart(9, '0')
+        const page = { size: maxResults, token: nextToken, backwards: true }
+        const { items, next } = browse(found, place, page, 'InvalidParameterException')
         return {
-          serviceDeployments: found.map((each) => ({
+          serviceDeployments: items.map((each) => ({
             ...brief(fleet, each),
             targetServiceRevisionArn: each.targetRevisionArn,
           })),
+          ...(next !== undefined && { nextToken: next }),
         }
       },
       'InvalidParameterException',

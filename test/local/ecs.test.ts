@@ -285,6 +285,71 @@ test('a second update supersedes a deployment that is under way', async () => {
   ])
 })
 
+test('service deployments are listed newest first, in pages', async () => {
+  const { first, completed, update, name } = await service({}, { desiredCount: 0 })
+  await completed(first)
+  for (let count = 0; count < 4; count++) {
+    await completed(await update({ forceNewDeployment: true }))
+  }
+  const list = async (more = {}) =>
+    local.client.send(new ListServiceDeploymentsCommand({ service: name, ...more }))
+  const arns = ({ serviceDeployments = [] }: Awaited<ReturnType<typeof list>>) =>
+    serviceDeployments.map(({ serviceDeploymentArn }) => serviceDeploymentArn)
+
+  const all = arns(await list())
+  const one = await list({ maxResults: 2 })
+  await completed(await update({ forceNewDeployment: true }))
+  const two = await list({ maxResults: 2, nextToken: one.nextToken })
+  const three = await list({ maxResults: 2, nextToken: two.nextToken })
+
+  expect(all).toHaveLength(5)
+  expect([...arns(one), ...arns(two), ...arns(three)]).toEqual(all)
+  expect(three.nextToken).toBeUndefined()
+  await expect(list({ maxResults: 101 })).rejects.toMatchObject({
+    name: 'InvalidParameterException',
+  })
+})
+
+test('without a circuit breaker a deployment whose tasks fail stays in progress', async () => {
+  const { first, completed, update, define, describe, name } = await service()
+  await completed(first)
+  const bad = await update({ taskDefinition: await define({ image: 'unknown' }) })
+
+  await expect
+    .poll(async () => (await describe()).deployments?.[0]?.failedTasks ?? 0, { timeout: 10_000 })
+    .toBeGreaterThan(3)
+  const { deployments = [] } = await describe()
+  const { serviceDeployments: [latest] = [] } = await local.client.send(
+    new ListServiceDeploymentsCommand({ service: name }),
+  )
+  const told = local.events.all
+    .filter(({ detail }) => detail['deploymentId'] === bad)
+    .map(({ detail }) => detail['eventName'])
+
+  expect(deployments.map(({ id, rolloutState }) => [id, rolloutState])).toEqual([
+    [bad, 'IN_PROGRESS'],
+    [first, 'COMPLETED'],
+  ])
+  expect(latest?.status).toBe('IN_PROGRESS')
+  expect(told).toEqual(['SERVICE_DEPLOYMENT_IN_PROGRESS'])
+})
+
+test.each(['CODE_DEPLOY', 'EXTERNAL'] as const)(
+  'a service that %s deploys says so and cannot be forced',
+  async (type) => {
+    const { update, describe } = await service(
+      {},
+      { deploymentController: { type }, desiredCount: 0 },
+    )
+
+    await expect(update({ forceNewDeployment: true })).rejects.toMatchObject({
+      name: 'InvalidParameterException',
+      message: `Cannot force a new deployment on services with a ${type} deployment controller.`,
+    })
+    expect((await describe()).deploymentController).toEqual({ type })
+  },
+)
+
 test('a stopped service deployment is rolled back to the one that completed before', async () => {
   const { first, completed, update, define, describe } = await service()
   await completed(first)
