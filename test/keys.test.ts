@@ -1,8 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DecryptCommand, DescribeKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
+import {
+  DecryptCommand,
+  DescribeKeyCommand,
+  EncryptCommand,
+  GetKeyPolicyCommand,
+  KMSClient,
+} from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Local, start } from '../local/index.ts'
+import { consult, parsePolicy } from '../local/policy.ts'
 import { client, role } from './support/client.ts'
 
 const EXAMPLE = join(import.meta.dirname, '..', 'examples', 'kms-region.yml')
@@ -76,6 +83,44 @@ describe('examples/kms-region.yml', () => {
     expect(new Set(arns.map((arn) => arn.split('/')[1])).size).toBe(2)
     expect(found.map(({ KeyMetadata }) => KeyMetadata?.MultiRegion)).toEqual([false, false])
   })
+
+  test.each(REGIONS)(
+    'says in %s who may do what, and nobody else may, not even an administrator',
+    async (region) => {
+      const stack = await aws.stack('key', region)
+      const command = new GetKeyPolicyCommand({ KeyId: stack?.outputs['KeyArn'] ?? '' })
+      const { Policy } = await of(region).send(command)
+      const policy = parsePolicy(Policy)
+      const may = (name: string, action: string, given: Partial<typeof context> = context) => {
+        const pairs = Object.entries(given)
+        const conditions = Object.fromEntries(
+          pairs.map(([key, value]) => [`kms:EncryptionContext:${key}`, value]),
+        )
+        return consult(policy, action, { arn: '*', conditions }, name)
+      }
+      const session = (name: string) => `arn:aws:sts::${aws.account}:assumed-role/${name}/session`
+      const verdicts = (name: string) =>
+        ['kms:Encrypt', 'kms:Decrypt'].map((action) => may(name, action))
+
+      expect(verdicts(session('sealer'))).toEqual(['allow', 'allow'])
+      expect(verdicts(session('opener'))).toEqual(['implicit', 'allow'])
+      expect(verdicts(session('stranger'))).toEqual(['implicit', 'implicit'])
+      expect(verdicts(`arn:aws:iam::${aws.account}:user/administrator`)).toEqual([
+        'implicit',
+        'implicit',
+      ])
+      expect(may(session('opener'), 'kms:Decrypt', { ...context, purpose: 'other' })).toBe(
+        'implicit',
+      )
+      for (const member of ['org', 'secret', 'version', 'purpose'] as const) {
+        const { [member]: _, ...rest } = context
+        expect(may(session('opener'), 'kms:Decrypt', rest), member).not.toBe('allow')
+        expect(may(session('sealer'), 'kms:Encrypt', rest), member).not.toBe('allow')
+      }
+      for (const action of ['kms:CreateGrant', 'kms:ReEncryptFrom', 'kms:GenerateDataKey'])
+        expect(may(session('sealer'), action), action).toBe('implicit')
+    },
+  )
 
   test('lets roles seal and open, and each only what it needs', async () => {
     const replica = EXAMPLE.replace('region', 'replica')

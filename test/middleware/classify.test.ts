@@ -59,8 +59,8 @@ function refusals(...names: readonly string[]) {
   return names.map((name) => [name, sdk(name, status(400))] as const)
 }
 
-describe.each(TABLE)('%s', (meaning, errors) => {
-  test.each(errors)('%s', (_, error) => {
+describe.each(TABLE)('row %s of docs/kms.md', (meaning, errors) => {
+  test.each(errors)('has %s', (_, error) => {
     expect(classify(error)).toBe(meaning)
   })
 })
@@ -79,7 +79,10 @@ test('docs/kms.md has every class, and each name under its class', () => {
 
   expect(rows.map(([name]) => name)).toEqual(TABLE.map(([meaning]) => meaning))
   for (const [meaning, said = ''] of rows) {
-    for (const [, name = ''] of said.matchAll(/`(\w+)`/g))
+    const tested = TABLE.find(([one]) => one === meaning)?.[1].map(([name]) => name)
+    for (const [, name = ''] of said.matchAll(/`(\w+)`/g)) {
       expect(classify(sdk(name, status(400))), name).toBe(meaning)
+      expect(tested).toContain(name)
+    }
   }
 })

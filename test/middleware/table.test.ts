@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Class } from '../../middleware/classify.ts'
 import type { Context, Sealed } from '../../pki/sealed.ts'
 import { Secret } from '../../pki/secret.ts'
+import { table } from '../support/markdown.ts'
 import {
   EAST,
   house,
@@ -14,7 +15,7 @@ import {
   WEST,
 } from '../support/regions.ts'
 
-// (error class) x (region 1, region 2, both) x (seal, open): outcome, calls, audit lines, breakers.
+// Each row of the table in docs/kms.md x (region 1, region 2, both) x (seal, open): outcome, calls, audit lines, breakers.
 
 const context: Context = { org: 'acme', purpose: 'passphrase', secret: 'arn:s', version: 'v1' }
 const fails = (name: string, code: number): Mood => ({ fails: sdk(name, status(code)) })
@@ -25,17 +26,14 @@ interface Row {
   readonly code: string
 }
 const ROWS: readonly (readonly [string, Row])[] = [
-  ['transport: refuses', row('transport', { fails: sdk('Error', { code: 'ECONNREFUSED' }) })],
-  ['server: 500', row('server', fails('KMSInternalException', 500))],
+  ['transport', row('transport', { fails: sdk('Error', { code: 'ECONNREFUSED' }) })],
+  ['server', row('server', fails('KMSInternalException', 500))],
   ['throttle', row('throttle', fails('ThrottlingException', 400))],
-  ['key state: disabled', row('key-state', fails('DisabledException', 400), 'KEY_DISABLED')],
-  ['authorisation: denied', row('denied', fails('AccessDeniedException', 400), 'ACCESS_REFUSED')],
-  [
-    'credentials: expired',
-    row('credentials', fails('ExpiredTokenException', 400), 'ACCESS_REFUSED'),
-  ],
+  ['key-state', row('key-state', fails('DisabledException', 400), 'KEY_DISABLED')],
+  ['denied', row('denied', fails('AccessDeniedException', 400), 'ACCESS_REFUSED')],
+  ['credentials', row('credentials', fails('ExpiredTokenException', 400), 'ACCESS_REFUSED')],
   ['integrity', row('integrity', fails('InvalidCiphertextException', 400), 'CONTEXT_MISMATCH')],
-  ['caller: validation', row('caller', fails('ValidationException', 400), 'CONFIG_INVALID')],
+  ['caller', row('caller', fails('ValidationException', 400), 'CONFIG_INVALID')],
 ]
 function row(means: Class, mood: Mood, code = 'SERVICE_UNAVAILABLE'): Row {
   return { means, mood, code }
@@ -67,7 +65,7 @@ async function trial(where: (typeof WHERE)[number], mood: Mood, action: 'seal' |
 
 const counts = (...regions: readonly Region[]) => regions.map(({ calls }) => calls.length)
 
-describe.each(ROWS)('%s', (_, { means, mood, code }) => {
+describe.each(ROWS)('row %s of docs/kms.md', (_, { means, mood, code }) => {
   describe.each(WHERE)('in %s', (where) => {
     const hit = { 'region 1': [EAST], 'region 2': [WEST], both: [EAST, WEST] }[where]
 
@@ -158,7 +156,18 @@ function opened(where: (typeof WHERE)[number], means: Class): string {
   return where === 'region 1' ? 'region 2 answers, until its breaker spares region 1' : 'one error'
 }
 
-describe('hangs', () => {
+test('every row of docs/kms.md is pointed to by tests here', () => {
+  const rows = table('docs/kms.md', 'class')
+
+  expect(ROWS.map(([name]) => name)).toEqual(rows.map(([name]) => name))
+  expect(ROWS.map(([name]) => name)).toEqual(ROWS.map(([, { means }]) => means))
+  for (const [name, { means }] of ROWS) {
+    const [, , then = ''] = rows.find(([one]) => one === name) ?? []
+    expect(then, name).toMatch(sick(means) ? /^the next region at once/ : /^stop/)
+  }
+})
+
+describe('row transport of docs/kms.md, when a region hangs', () => {
   test('in region 1: open is answered by region 2 after the hedge delay, seal fails after the limit', async () => {
     const { first, calls, keys, all } = await trial('region 1', 'hangs', 'open')
 
