@@ -1,8 +1,10 @@
+import { ECSClient, TagResourceCommand } from '@aws-sdk/client-ecs'
 import { KMSClient } from '@aws-sdk/client-kms'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { keyRegion } from '../pki/sealed.ts'
 import type { Keyhole } from '../ports/keys.ts'
 import type { Vault } from '../ports/vault.ts'
+import { ask } from './errors.ts'
 import { keyhole } from './kms.ts'
 import { vault } from './secrets.ts'
 
@@ -11,7 +13,7 @@ const haste = { connectionTimeout: 500, requestTimeout: 1_500, throwOnRequestTim
 /** KMS: trying elsewhere is the failover's decision. */
 const hurry = { connectionTimeout: 500, requestTimeout: 1_000, throwOnRequestTimeout: true }
 
-/** The sidecar's composition root: two of the clients, so that its bundle holds no others. Each tries once. */
+/** The sidecar's composition root: three of the clients, so that its bundle holds no others. Each tries once. */
 export function shelves(regions: readonly string[]): { region: string; vault: Vault }[] {
   return regions.map((region) => {
     const settings = { region, maxAttempts: 1, requestHandler: haste }
@@ -26,4 +28,22 @@ export function locks(keys: readonly string[]): Keyhole[] {
     const settings = { region, maxAttempts: 1, requestHandler: hurry }
     return keyhole(new KMSClient(settings), region, key)
   })
+}
+
+/** Writes tags onto a task of ECS, in its own region. */
+export type Tagger = (task: string, tags: Readonly<Record<string, string>>) => Promise<void>
+
+/** @throws ACCESS_REFUSED, SERVICE_UNAVAILABLE */
+export function tagger(): Tagger {
+  return async (task, tags) => {
+    const [, , , region = ''] = task.split(':')
+    const client = new ECSClient({ region, maxAttempts: 2, requestHandler: haste })
+    const pairs = Object.entries(tags).map(([key, value]) => ({ key, value }))
+    try {
+      const command = new TagResourceCommand({ resourceArn: task, tags: pairs })
+      await ask(`tag task ${task}`, () => client.send(command))
+    } finally {
+      client.destroy()
+    }
+  }
 }

@@ -6,6 +6,8 @@ export interface Loaded {
   /** Lower-case hex without leading zeros. */
   readonly serial: string
   readonly expires: string
+  /** Serials of the anchors of its TLS context, written likewise, sorted. */
+  readonly anchors: readonly string[]
 }
 
 /** Envoy's admin interface. */
@@ -14,7 +16,7 @@ export interface Admin {
   state(): Promise<string | undefined>
   /** Counters and gauges whose name matches. */
   stats(filter: RegExp): Promise<ReadonlyMap<string, number>>
-  /** Leaf of every TLS context that is ready. */
+  /** Every leaf of every TLS context that is ready. */
   certificates(): Promise<readonly Loaded[]>
   /** Answers say `connection: close` or GOAWAY from now on; ports stay open for the drain time. */
   drain(): Promise<void>
@@ -64,11 +66,13 @@ export function admin(socketPath: string): Admin {
     async certificates() {
       const { body } = await ask('GET', '/certs')
       return list(JSON.parse(body), 'certificates').flatMap((context) => {
-        const [leaf] = list(context, 'cert_chain')
-        const { serial_number: serial, expiration_time: expires } = fields(leaf)
-        return typeof serial === 'string' && typeof expires === 'string'
-          ? [{ serial: plainSerial(serial), expires }]
-          : []
+        const roots = list(context, 'ca_cert').flatMap(serialOf)
+        const anchors = [...new Set(roots)].sort()
+        return list(context, 'cert_chain').flatMap((leaf): Loaded[] => {
+          const { expiration_time: expires } = fields(leaf)
+          const text = typeof expires === 'string' ? expires : ''
+          return serialOf(leaf).map((serial) => ({ serial, expires: text, anchors }))
+        })
       })
     },
     async drain() {
@@ -78,6 +82,11 @@ export function admin(socketPath: string): Admin {
       await ask('POST', '/drain_listeners')
     },
   }
+}
+
+function serialOf(certificate: unknown): string[] {
+  const { serial_number: serial } = fields(certificate)
+  return typeof serial === 'string' ? [plainSerial(serial)] : []
 }
 
 function fields(value: unknown): Readonly<Record<string, unknown>> {

@@ -11,6 +11,7 @@ export function places(dir: string) {
     current: join(dir, 'current'),
     bootstrap: join(dir, 'bootstrap.json'),
     admin: join(dir, 'admin.sock'),
+    state: join(dir, 'state.json'),
   }
 }
 
@@ -75,20 +76,23 @@ export async function text(path: string): Promise<string | undefined> {
   return absent(() => readFile(path, 'utf8'))
 }
 
-/** Removes a version folder; its passphrase is overwritten first. */
+/** Removes a version folder; its passphrases and encrypted keys are overwritten first. */
 export async function shred(folder: string): Promise<void> {
-  await absent(async () => {
-    const path = join(folder, 'passphrase')
-    const { size } = await stat(path)
-    const file = await open(path, 'r+')
-    try {
-      await file.write(new Uint8Array(size), 0, size, 0)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-  })
+  for (const inside of ['', 'second'])
+    for (const name of ['passphrase', 'key.pem'])
+      await absent(() => overwrite(join(folder, inside, name)))
   await rm(folder, { recursive: true, force: true })
+}
+
+async function overwrite(path: string): Promise<void> {
+  const { size } = await stat(path)
+  const file = await open(path, 'r+')
+  try {
+    await file.write(new Uint8Array(size), 0, size, 0)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
 }
 
 /** What `read` gives, `undefined` when the file is not there. */

@@ -1,14 +1,16 @@
 /** What `--help` prints. */
-export const HELP = `certrelay-sidecar: fetches a certificate, checks it, lays it out for Envoy and runs Envoy
+export const HELP = `certrelay-sidecar: fetches a certificate, checks it, hands it to Envoy, and again when there is a newer one
 
-  certrelay-sidecar run [-- envoy ARGUMENTS]  lay out, start Envoy, drain and stop it on SIGTERM
+  certrelay-sidecar run [-- envoy ARGUMENTS]  lay out, start Envoy, watch, drain and stop it on SIGTERM
   certrelay-sidecar init                      lay out and exit
+  certrelay-sidecar watch                     hand each newer version to the Envoy that runs beside it
   certrelay-sidecar health                    exit 0 when Envoy serves what is laid out, 1 when not
   certrelay-sidecar bootstrap                 print Envoy's bootstrap
 
-Environment
-  CERTRELAY_SECRET        ARN or name of the certificate's secret (required)
-  CERTRELAY_TRUST         ARN or name of the trust bundle with the peers' anchors (default: the certificate's own anchors)
+Environment; each is a flag as well: CERTRELAY_PEER_NAMES is --peer-names
+  CERTRELAY_SECRET        the certificate's secret: ARN or name; or file:/path, or env:NAME for one that ECS injects (required)
+  CERTRELAY_SECOND        the same for a second certificate of the listener, of another key algorithm
+  CERTRELAY_TRUST         the same for the trust bundle with the peers' anchors (default: the certificate's own anchors)
   CERTRELAY_ROLE          server, client or both (server)
   CERTRELAY_LISTEN        port of the mutual-TLS listener (8443)
   CERTRELAY_PLAIN_LISTEN  port of the plain HTTP listener of a client (8080)
@@ -22,7 +24,11 @@ Environment
   CERTRELAY_KEYS          ARNs of the KMS keys, one per region
   CERTRELAY_DEADLINE      seconds until the material must be there (30)
   CERTRELAY_DRAIN         seconds that requests under way get on SIGTERM (20)
+  CERTRELAY_POLL          seconds between two looks for a newer version; 0: only on SIGHUP (60)
+  CERTRELAY_HOT           1: tag this ECS task with the versions that it serves, so that certrelay need not deploy (0)
   CERTRELAY_ENVOY         path of Envoy (envoy)
+
+Signals: TERM and INT drain and stop, a second one at once; HUP looks for a newer version now; USR1 goes to Envoy
 
 Exit status: 64 usage, 65 bad material, 66 secret missing, 69 all regions unavailable, 70 internal error,
 75 deadline passed, 77 access refused, 78 bad configuration; of run otherwise Envoy's own

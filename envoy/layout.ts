@@ -1,37 +1,28 @@
 import { mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { facts } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { pemBlocks } from '../pki/pem.ts'
-import type { SdsFile, SecretName } from './api.ts'
+import type { SecretName } from './api.ts'
 import { absent, create, places, replace, shred, temporaryName, text } from './folder.ts'
-import type { Material } from './source.ts'
+import { describe, isMeta, type Meta } from './meta.ts'
+import { sdsFile } from './sds.ts'
+import type { Identity, Material } from './source.ts'
 
-/** What is laid out, for health checks and people: `meta.json`. Public. */
-export interface Meta {
-  /** Version id of the secret. */
-  readonly version: string
-  /** Version id of the trust bundle. */
-  readonly trust: string
-  /** Lower-case hex without leading zeros. */
-  readonly serial: string
-  /** ISO 8601, UTC. */
-  readonly notBefore: string
-  readonly notAfter: string
-  /** SHA-256 of the leaf's DER, lower-case hex. */
-  readonly fingerprint256: string
-  readonly names: readonly string[]
-}
-
-const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'
 /** A version id names a folder. */
 const VERSION = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/
 /** The version that serves and the one before it. */
 const KEPT = 2
 
+/** A version that is written and that nothing names yet. */
+export interface Written {
+  /** Path of its folder, never written to again. */
+  readonly folder: string
+  readonly meta: Meta
+}
+
 /**
- * Publishes one version: an immutable folder first, then the SDS files that name it, each in one rename. Envoy never
- * sees a key beside another version's passphrase. The passphrase is written as it is, without a newline.
+ * Publishes one version for an Envoy that is not running yet: an immutable folder first, then the SDS files that name
+ * it, each in one rename. Envoy never sees a key beside another version's passphrase.
  *
  * @throws RelayError BUNDLE_INVALID when the version id cannot name a folder.
  */
@@ -40,19 +31,76 @@ export async function publish(
   material: Material,
   names: readonly SecretName[],
 ): Promise<Meta> {
+  const written = await write(dir, material)
+  await swap(dir, written, names)
+  await settle(dir, written, names)
+  return written.meta
+}
+
+/**
+ * Writes a folder under a temporary name and renames it when whole. The passphrase is written as it is, without a newline.
+ *
+ * @throws RelayError BUNDLE_INVALID
+ */
+export async function write(dir: string, material: Material): Promise<Written> {
+  const { second, trust } = material
   if (!VERSION.test(material.version)) {
     throw new RelayError('BUNDLE_INVALID', 'the version id of the secret cannot name a folder')
   }
-  const at = places(dir)
-  const before = await absent(() => readlink(at.current))
-  const meta = describe(material)
-  const folder = await write(at.versions, material, meta)
-  for (const name of names) {
-    await replace(join(at.sds, `${name}.json`), JSON.stringify(sdsFile(name, folder, meta)))
+  const { versions } = places(dir)
+  const meta = describe(material, Date.now())
+  const temporary = temporaryName(join(versions, meta.version))
+  await mkdir(temporary, { mode: 0o700 })
+  await lay(temporary, material)
+  if (second) {
+    await mkdir(join(temporary, 'second'), { mode: 0o700 })
+    await lay(join(temporary, 'second'), second)
   }
-  await point(at.current, folder)
-  await clean(dir, [basename(folder), before && basename(before)], names)
-  return meta
+  await create(join(temporary, 'ca.pem'), tidy(trust.anchors))
+  if (trust.crl !== undefined) await create(join(temporary, 'crl.pem'), tidy(trust.crl))
+  await create(join(temporary, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`)
+  const folder = await vacant(versions, meta.version)
+  await rename(temporary, folder)
+  return { folder, meta }
+}
+
+async function lay(folder: string, { bundle, passphrase }: Identity): Promise<void> {
+  await create(join(folder, 'cert_chain.pem'), tidy(`${bundle.certificate}\n${bundle.chain}`))
+  await create(join(folder, 'key.pem'), bundle.privateKey)
+  await create(join(folder, 'passphrase'), passphrase.reveal())
+}
+
+/** Names a version in the SDS files, each in one rename. Returns what puts back what they said before. */
+export async function swap(
+  dir: string,
+  { folder, meta }: Written,
+  names: readonly SecretName[],
+): Promise<() => Promise<void>> {
+  const { sds } = places(dir)
+  const before: (readonly [string, string | undefined])[] = []
+  for (const name of names) {
+    const path = join(sds, `${name}.json`)
+    before.push([path, await text(path)])
+    await replace(path, JSON.stringify(sdsFile(name, folder, meta)))
+  }
+  return async () => {
+    for (const [path, content] of before) {
+      if (content === undefined) await rm(path, { force: true })
+      else await replace(path, content)
+    }
+  }
+}
+
+/** Points `current` at a version that serves, and cleans away all but that and the one before. */
+export async function settle(
+  dir: string,
+  { folder }: Written,
+  names: readonly SecretName[],
+): Promise<void> {
+  const { current: link } = places(dir)
+  const before = await absent(() => readlink(link))
+  await point(link, folder)
+  await clean(dir, [basename(folder), ...(before === undefined ? [] : [basename(before)])], names)
 }
 
 /** What is laid out now; `undefined` before the first version. */
@@ -64,50 +112,18 @@ export async function current(dir: string): Promise<Meta | undefined> {
   throw new RelayError('CONFIG_INVALID', `${dir} was laid out by another program`)
 }
 
-/** The content of one SDS file. `version_info` shows up as `sds.<name>.version_text`. */
-export function sdsFile(
-  name: SecretName,
-  folder: string,
-  { version, trust }: Pick<Meta, 'version' | 'trust'>,
-): SdsFile {
-  const file = (filename: string) => ({ filename: join(folder, filename) })
-  const content =
-    name === 'peer_ca'
-      ? { validation_context: { trusted_ca: file('ca.pem') } }
-      : {
-          tls_certificate: {
-            certificate_chain: file('cert_chain.pem'),
-            private_key: file('key.pem'),
-            password: file('passphrase'),
-          },
-        }
-  return {
-    version_info: name === 'peer_ca' ? trust : version,
-    resources: [{ '@type': SECRET, name, ...content }],
+/** Whether every SDS file names the version that `current` points at: not so when a hand-over was cut short. */
+export async function isWhole(dir: string, names: readonly SecretName[]): Promise<boolean> {
+  const at = places(dir)
+  const link = await absent(() => readlink(at.current))
+  const meta = await current(dir)
+  if (link === undefined || meta === undefined) return false
+  const folder = join(at.versions, basename(link))
+  for (const name of names) {
+    const found = await text(join(at.sds, `${name}.json`))
+    if (found !== JSON.stringify(sdsFile(name, folder, meta))) return false
   }
-}
-
-function describe({ version, bundle, trust }: Material): Meta {
-  const { serial, notBefore, notAfter, fingerprint256, names } = facts('', bundle.certificate)
-  return { version, trust: trust.version, serial, notBefore, notAfter, fingerprint256, names }
-}
-
-/** Writes a folder under a temporary name and renames it when whole; returns its path. */
-async function write(versions: string, material: Material, meta: Meta): Promise<string> {
-  const { bundle, passphrase, trust } = material
-  const files: readonly [string, string | Uint8Array][] = [
-    ['cert_chain.pem', tidy(`${bundle.certificate}\n${bundle.chain}`)],
-    ['key.pem', bundle.privateKey],
-    ['passphrase', passphrase.reveal()],
-    ['ca.pem', tidy(trust.anchors)],
-    ['meta.json', `${JSON.stringify(meta, null, 2)}\n`],
-  ]
-  const temporary = temporaryName(join(versions, meta.version))
-  await mkdir(temporary, { mode: 0o700 })
-  for (const [name, content] of files) await create(join(temporary, name), content)
-  const folder = await vacant(versions, meta.version)
-  await rename(temporary, folder)
-  return folder
+  return true
 }
 
 /**
@@ -130,7 +146,7 @@ async function point(link: string, folder: string): Promise<void> {
 
 async function clean(
   dir: string,
-  keep: readonly (string | undefined)[],
+  keep: readonly string[],
   names: readonly SecretName[],
 ): Promise<void> {
   const { versions, sds } = places(dir)
@@ -142,18 +158,11 @@ async function clean(
   for (const name of await readdir(sds)) {
     if (!files.has(name)) await rm(join(sds, name), { force: true })
   }
+  for (const name of await readdir(dir)) {
+    if (name.endsWith('.new')) await rm(join(dir, name), { force: true })
+  }
 }
 
-function tidy(certificates: string): string {
-  return (pemBlocks(certificates) ?? []).map(({ pem }) => pem).join('')
-}
-
-function isMeta(value: unknown): value is Meta {
-  if (typeof value !== 'object' || value === null) return false
-  const fields = ['version', 'trust', 'serial', 'notBefore', 'notAfter', 'fingerprint256']
-  const entries = new Map<string, unknown>(Object.entries(value))
-  return (
-    fields.every((name) => typeof entries.get(name) === 'string') &&
-    Array.isArray(entries.get('names'))
-  )
+function tidy(pem: string): string {
+  return (pemBlocks(pem) ?? []).map((block) => block.pem).join('')
 }

@@ -1,20 +1,25 @@
 #!/usr/bin/env node
-import { locks, shelves } from '../aws/sidecar.ts'
+import { randomUUID } from 'node:crypto'
+import { locks, shelves, tagger } from '../aws/sidecar.ts'
 import { failover } from '../middleware/failover.ts'
 import { memory } from '../middleware/memory.ts'
 import { time } from '../middleware/time.ts'
 import type { Fields } from '../ports/log.ts'
 import { fileSystem } from './folder.ts'
+import { metric } from './metric.ts'
 import { program } from './program.ts'
 import { regions } from './regions.ts'
 import type { Settings } from './settings.ts'
 import type { Source } from './source.ts'
 import { stored } from './stored.ts'
+import { taskName, tell } from './task.ts'
 
 const { env, stdout, stderr } = process
 
 /** What one fetch may spend on KMS; `patience.ts` tries again until the deadline. Milliseconds. */
 const BUDGET = 5_000
+/** So that `certrelay audit` tells which task it was. */
+const trace = taskName(env) ?? randomUUID()
 
 function line(fields: object): void {
   stdout.write(`${JSON.stringify(fields)}\n`)
@@ -22,15 +27,16 @@ function line(fields: object): void {
 
 function source(settings: Settings): Source {
   const keys = failover(locks(settings.keys), {
-    audit: (fields: Fields, attempts) => line({ audit: true, ...fields, attempts }),
-    warn: (event, fields) => line({ level: 'WARN', message: event, ...fields }),
+    audit: (fields: Fields, attempts) => line({ audit: true, trace, ...fields, attempts }),
+    warn: (event, fields) => line({ level: 'WARN', message: event, trace, ...fields }),
     count: () => {},
     time,
     memory: memory(time.random),
     remaining: () => BUDGET,
   })
   const opener = settings.keys.length > 0 ? keys : undefined
-  return stored({ shelves: shelves(regions(settings, env)), keys: opener }, settings)
+  const stores = { shelves: shelves(regions(settings, env)), keys: opener, environment: env }
+  return stored(stores, settings)
 }
 
 process.umask(0o077)
@@ -41,5 +47,7 @@ void program(process.argv.slice(2), {
   signals: process,
   print: (text) => void stdout.write(text),
   say: (line) => void stderr.write(`certrelay-sidecar: ${line}\n`),
+  audit: (fields) => line({ audit: true, trace, ...fields, ...metric(fields, Date.now()) }),
+  prove: (versions) => tell(env, tagger(), versions),
   stdio: 'inherit',
 }).then((status) => process.exit(status))

@@ -1,19 +1,24 @@
 import type { StdioOptions } from 'node:child_process'
 import type { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RelayError } from '../pki/error.ts'
+import type { Fields } from '../ports/log.ts'
 import { admin } from './admin.ts'
-import { bootstrap, secrets } from './bootstrap.ts'
+import { begin, render } from './begin.ts'
+import { secrets } from './bootstrap.ts'
+import { envoyCommand } from './command.ts'
 import { EXIT, Exit, explain, status } from './exit.ts'
-import { type FileSystem, places, prepare, replace } from './folder.ts'
-import { ailments } from './health.ts'
+import { type FileSystem, places, prepare } from './folder.ts'
+import { examine } from './health.ts'
 import { HELP } from './help.ts'
-import { current, publish } from './layout.ts'
-import { patiently } from './patience.ts'
+import { current } from './layout.ts'
 import { plan } from './plan.ts'
-import { type Settings, settings } from './settings.ts'
-import type { Source } from './source.ts'
+import { NAMES, type Settings, settings } from './settings.ts'
+import type { Source, Versions } from './source.ts'
+import { readState } from './state.ts'
 import { supervise } from './supervise.ts'
-import { ownAddress } from './task.ts'
-import { verify } from './verify.ts'
+import { watch } from './watch.ts'
+import { words } from './words.ts'
 
 /** What surrounds the program; in production: the process, AWS and the machine. */
 export interface Surroundings {
@@ -26,46 +31,48 @@ export interface Surroundings {
   readonly print: (text: string) => void
   /** Takes one line for a person. */
   readonly say: (line: string) => void
+  /** Takes one record for each use of material. */
+  readonly audit: (fields: Fields) => void
+  /** Tells ECS which versions this task serves. */
+  readonly prove: (versions: Versions) => Promise<void>
   /** Of Envoy. */
   readonly stdio: StdioOptions
 }
 
 type Command = (around: Surroundings, rest: readonly string[]) => Promise<number>
 
-const COMMANDS: Readonly<Record<string, Command>> = { init, run, health, bootstrap: show }
+const COMMANDS: Readonly<Record<string, Command>> = {
+  init,
+  run,
+  watch: stay,
+  health,
+  bootstrap: show,
+}
+/** After Envoy has ended, a look under way gets so many milliseconds; whenever it ends, what it leaves is mended. */
+const LAST = 500
 
 /** Runs one command; returns the exit status and never throws. */
 export async function program(argv: readonly string[], around: Surroundings): Promise<number> {
   try {
-    const { command, rest, help } = parse(argv)
-    if (!help) return await command(around, rest)
-    around.print(HELP)
-    return 0
+    const { command: name, rest, help, environment } = words(argv, around.environment, NAMES)
+    if (help) {
+      around.print(HELP)
+      return 0
+    }
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+    if (command === undefined || (rest.length > 0 && command !== run)) {
+      const usage = 'use init, run [-- envoy ARGUMENTS], watch, health or bootstrap; see --help'
+      throw new Exit(EXIT.usage, usage)
+    }
+    return await command({ ...around, environment }, rest)
   } catch (error) {
     around.say(explain(error))
     return status(error)
   }
 }
 
-function parse(argv: readonly string[]) {
-  const split = argv.indexOf('--')
-  const own = split < 0 ? argv : argv.slice(0, split)
-  const rest = split < 0 ? [] : argv.slice(split + 1)
-  const name = own[0] ?? ''
-  const help = own.some((word) => word === '--help' || word === '-h')
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (help) return { command: show, rest, help }
-  if (command === undefined || own.length > 1 || (rest.length > 0 && command !== run)) {
-    throw new Exit(
-      EXIT.usage,
-      'use init, run [-- envoy ARGUMENTS], health or bootstrap; see --help',
-    )
-  }
-  return { command, rest, help }
-}
-
 async function init(around: Surroundings): Promise<number> {
-  await layOut(around, settings(around.environment))
+  await interruptible(around.signals, () => begin(around, settings(around.environment)))
   return 0
 }
 
@@ -73,64 +80,77 @@ async function run(around: Surroundings, rest: readonly string[]): Promise<numbe
   const { environment, signals, stdio, say } = around
   const parsed = settings(environment)
   const { command, args } = envoyCommand(parsed, rest)
-  await interruptible(signals, () => layOut(around, parsed))
-  const socket = admin(places(parsed.dir).admin)
-  return supervise({
-    command,
-    args,
-    environment,
-    signals,
-    stdio,
-    say,
-    admin: socket,
-    drain: parsed.drain,
+  const source = await interruptible(signals, () => begin(around, parsed))
+  return watched(around, parsed, source, async (watching) => {
+    const socket = admin(places(parsed.dir).admin)
+    const { drain } = parsed
+    const job = { command, args, environment, signals, stdio, say, admin: socket, drain }
+    const ended = await supervise(job)
+    await Promise.race([watching.end(), sleep(LAST)])
+    return ended
   })
+}
+
+async function stay(around: Surroundings): Promise<number> {
+  const parsed = settings(around.environment)
+  const { dir, disk } = parsed
+  await prepare(dir, disk, around.fileSystem)
+  if ((await current(dir)) === undefined) {
+    const message = `nothing is laid out in ${dir}: run certrelay-sidecar init before Envoy starts`
+    throw new RelayError('CONFIG_INVALID', message)
+  }
+  return watched(around, parsed, around.source(parsed), async ({ over }) => {
+    await over
+    return 0
+  })
+}
+
+/** Watches while `work` is done, until the first signal to stop. */
+async function watched(
+  { signals, say, audit, prove }: Surroundings,
+  parsed: Settings,
+  source: Source,
+  work: (watching: { over: Promise<void>; end(): Promise<void> }) => Promise<number>,
+): Promise<number> {
+  const { dir, hot } = parsed
+  const stop = new AbortController()
+  const end = () => stop.abort()
+  for (const name of ['SIGTERM', 'SIGINT']) signals.on(name, end)
+  const names = secrets(plan(parsed, ''))
+  const receiver = { dir, names, admin: admin(places(dir).admin) }
+  const told = { signals, say, audit, prove: hot ? prove : async () => {} }
+  const over = watch({ ...receiver, ...told, settings: parsed, source }, stop.signal)
+  try {
+    return await work({
+      over,
+      end() {
+        end()
+        return over
+      },
+    })
+  } finally {
+    end()
+    for (const name of ['SIGTERM', 'SIGINT']) signals.off(name, end)
+  }
 }
 
 async function health({ environment, print, say }: Surroundings): Promise<number> {
   const { dir } = settings(environment)
   const laidOut = await current(dir)
-  const found = await ailments(admin(places(dir).admin), laidOut, Date.now())
-  if (found.length === 0) {
-    print(`serving certificate ${laidOut?.serial} until ${laidOut?.notAfter}\n`)
-    return 0
+  const state = await readState(dir)
+  const { ailments, remarks } = await examine(admin(places(dir).admin), laidOut, state, Date.now())
+  if (ailments.length > 0) {
+    say(`unhealthy: ${[...ailments, ...remarks].join('; ')}`)
+    return 1
   }
-  say(`unhealthy: ${found.join('; ')}`)
-  return 1
+  const serving = `serving certificate ${laidOut?.serial} until ${laidOut?.notAfter}`
+  print(`${[serving, ...remarks].join('; ')}\n`)
+  return 0
 }
 
 async function show({ environment, print }: Surroundings): Promise<number> {
   print(await render(settings(environment), environment))
   return 0
-}
-
-/** Fetches, checks and publishes; nothing is published, and Envoy not started, unless all of it is good. */
-async function layOut(around: Surroundings, parsed: Settings): Promise<void> {
-  const { environment, source, fileSystem, say } = around
-  const { dir, disk, secret, deadline } = parsed
-  await prepare(dir, disk, fileSystem)
-  const from = source(parsed)
-  let text: string | undefined
-  const fetch = async () => {
-    text ??= await render(parsed, environment)
-    return from.fetch()
-  }
-  const material = await patiently(`secret ${secret}`, deadline, fetch, say)
-  try {
-    verify(material, parsed, Date.now())
-    await replace(places(dir).bootstrap, text ?? '')
-    const { version, serial, notAfter } = await publish(dir, material, secrets(plan(parsed, '')))
-    say(
-      `laid out secret ${secret} version ${version}, certificate ${serial}, valid until ${notAfter}`,
-    )
-  } finally {
-    material.passphrase.wipe()
-  }
-}
-
-async function render(parsed: Settings, environment: Surroundings['environment']): Promise<string> {
-  const address = await ownAddress(environment)
-  return `${JSON.stringify(bootstrap(plan(parsed, address)), null, 2)}\n`
 }
 
 /** A signal before Envoy runs ends the program at once: as PID 1 it would otherwise be ignored. */
@@ -149,29 +169,5 @@ async function interruptible<T>(
   } finally {
     signals.off('SIGTERM', stop)
     signals.off('SIGINT', stop)
-  }
-}
-
-const QUIET = ['-l', 'warning', '--component-log-level', 'main:error']
-const OURS = ['-c', '--config-path', '--config-yaml', '--drain-time-s', '--drain-strategy']
-
-/** Envoy's command line: the user's arguments, and ours that make it start and stop as it should. */
-function envoyCommand({ envoy, dir, drain }: Settings, rest: readonly string[]) {
-  const [first = 'envoy', ...given] = rest
-  const taken = OURS.find((option) =>
-    given.some((word) => word === option || word.startsWith(`${option}=`)),
-  )
-  if (taken !== undefined) {
-    throw new Exit(EXIT.usage, `leave ${taken} out: certrelay-sidecar writes Envoy's configuration`)
-  }
-  const chatty = given.some((word) => /^(-l|--log-level)(=|$)/.test(word))
-  return {
-    command: first === 'envoy' ? envoy : first,
-    args: [
-      ...given,
-      ...['-c', places(dir).bootstrap, '--disable-hot-restart'],
-      ...['--drain-time-s', String(Math.ceil(drain / 1000)), '--drain-strategy', 'immediate'],
-      ...(chatty ? [] : QUIET),
-    ],
   }
 }

@@ -8,6 +8,8 @@ import type { Endpoint, PeerName } from './bootstrap.ts'
 export interface Settings {
   /** ARN or name of the secret that holds the certificate. */
   readonly secret: string
+  /** The same for a second certificate of the same listener, whose key is of another algorithm. */
+  readonly second: string | undefined
   /** ARN or name of the secret that holds the peers' anchors; absent: the certificate's own anchors. */
   readonly trust: string | undefined
   readonly role: 'server' | 'client' | 'both'
@@ -26,14 +28,26 @@ export interface Settings {
   readonly deadline: number
   /** Milliseconds that requests under way get after SIGTERM. */
   readonly drain: number
+  /** Milliseconds between two looks for a newer version; 0: none, then only SIGHUP. */
+  readonly poll: number
+  /** Tells ECS what this task serves (docs/hot.md). */
+  readonly hot: boolean
   readonly envoy: string
   readonly disk: boolean
 }
+
+/** Each is a variable `CERTRELAY_…` and a flag. */
+export const NAMES = [
+  ...['SECRET', 'SECOND', 'TRUST', 'ROLE', 'LISTEN', 'PLAIN_LISTEN', 'UPSTREAM', 'PEER_NAMES'],
+  ...['APP', 'DIR', 'ALLOW_DISK', 'ORG', 'KEYS', 'DEADLINE', 'DRAIN', 'POLL', 'HOT', 'ENVOY'],
+]
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 const NAME = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*$/
 const SECRET = /^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[A-Za-z0-9/_+=.@-]{1,519}$/
+/** Instead of a secret: a file, or a variable that ECS has filled. */
+const GIVEN = /^(file:\/[^\0]{1,4000}|env:[A-Za-z_][A-Za-z0-9_]{0,254})$/
 const SPIFFE = /^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/
 /** `sun_path` of unix(7) holds 108 bytes with the final NUL; `/admin.sock` takes 11. */
 const LONGEST = 96
@@ -54,17 +68,18 @@ export function settings(environment: Environment): Settings {
     const text = get(name)
     return text === undefined ? undefined : (parse(text) ?? refuse(name, want))
   }
-  const number = (name: string, fallback: number, most: number) =>
-    optional(name, (text) => whole(text, most), `a number from 1 to ${most}`) ?? fallback
+  const number = (name: string, fallback: number, most: number, least = 1) =>
+    optional(name, (text) => whole(text, most, least), `a number from ${least} to ${most}`) ??
+    fallback
 
   const role = optional('ROLE', parseRole, 'server, client or both') ?? 'server'
   const upstream = optional('UPSTREAM', endpoint, 'host:port')
   const listen = number('LISTEN', 8443, 65_535)
   const plainListen = number('PLAIN_LISTEN', 8080, 65_535)
   const peers = optional('PEER_NAMES', peerNames, PEERS)
-  const secret = optional('SECRET', secretName, 'ARN or name of a secret')
+  const secret = optional('SECRET', secretName, PLACE)
 
-  if (get('SECRET') === undefined) refuse('SECRET', 'ARN or name of a secret')
+  if (get('SECRET') === undefined) refuse('SECRET', PLACE)
   if (role !== 'server' && get('UPSTREAM') === undefined) refuse('UPSTREAM', 'host:port')
   if (role !== 'client' && get('PEER_NAMES') === undefined) refuse('PEER_NAMES', PEERS)
   if (role === 'client' && peers === undefined && upstream && isIP(upstream.host) !== 0) {
@@ -75,7 +90,8 @@ export function settings(environment: Environment): Settings {
   }
   const parsed = {
     secret: secret ?? '',
-    trust: optional('TRUST', secretName, 'ARN or name of a secret'),
+    second: optional('SECOND', secretName, PLACE),
+    trust: optional('TRUST', secretName, PLACE),
     role,
     listen,
     plainListen,
@@ -87,6 +103,8 @@ export function settings(environment: Environment): Settings {
     keys: optional('KEYS', keys, 'ARNs of KMS keys') ?? [],
     deadline: number('DEADLINE', 30, 3600) * 1000,
     drain: number('DRAIN', 20, 3600) * 1000,
+    poll: number('POLL', 60, 86_400, 0) * 1000,
+    hot: optional('HOT', yes, '1 or 0') ?? false,
     envoy: get('ENVOY') ?? 'envoy',
     disk: optional('ALLOW_DISK', yes, '1 or 0') ?? false,
   }
@@ -97,6 +115,7 @@ export function settings(environment: Environment): Settings {
   return Object.freeze(parsed)
 }
 
+const PLACE = 'ARN or name of a secret, file:/path or env:NAME'
 const PEERS = 'DNS names or spiffe:// URIs, or * for any name under the anchors'
 
 function parseRole(text: string): Settings['role'] | undefined {
@@ -104,12 +123,12 @@ function parseRole(text: string): Settings['role'] | undefined {
 }
 
 function secretName(text: string): string | undefined {
-  return SECRET.test(text) ? text : undefined
+  return SECRET.test(text) || GIVEN.test(text) ? text : undefined
 }
 
-function whole(text: string, most: number): number | undefined {
-  const value = /^\d{1,7}$/.test(text) ? Number(text) : 0
-  return value >= 1 && value <= most ? value : undefined
+function whole(text: string, most: number, least = 1): number | undefined {
+  const value = /^\d{1,7}$/.test(text) ? Number(text) : -1
+  return value >= least && value <= most ? value : undefined
 }
 
 function endpoint(text: string): Endpoint | undefined {

@@ -6,24 +6,58 @@ export interface Anchors {
   readonly version: string
   /** Roots, PEM, concatenated. */
   readonly anchors: string
+  /** Revocation lists, PEM, concatenated. */
+  readonly crl?: string
 }
 
-/** Everything that one version needs to be laid out. */
-export interface Material {
+/** One certificate and its key. */
+export interface Identity {
   /** Version id of the secret. */
   readonly version: string
   readonly bundle: Bundle
-  /** Opened; whoever receives the material wipes it. */
+  /** Opened; whoever receives it wipes it. */
   readonly passphrase: Secret
+}
+
+/** Everything that one version needs to be laid out. */
+export interface Material extends Identity {
   readonly trust: Anchors
+  /** For the same listener, with a key of another algorithm. */
+  readonly second?: Identity
+  /** The region that answered, when it was not the primary: its copy may be older. */
+  readonly replica?: string
+}
+
+/** Which versions are current. */
+export interface Versions {
+  readonly version: string
+  readonly trust: string
+  readonly second?: string
 }
 
 /** Where material comes from. In production: Secrets Manager and KMS in two regions. */
 export interface Source {
+  /**
+   * Cheap, and reads no secret value.
+   *
+   * @throws SECRET_MISSING, ACCESS_REFUSED, SERVICE_UNAVAILABLE
+   */
+  look(): Promise<Versions>
   /**
    * The current version.
    *
    * @throws SECRET_MISSING, ACCESS_REFUSED, SERVICE_UNAVAILABLE, BUNDLE_INVALID, CONTEXT_MISMATCH, SEALED_INVALID, KEY_DISABLED
    */
   fetch(): Promise<Material>
+}
+
+/** Which versions material is made of. */
+export function versionsOf({ version, trust, second }: Material): Versions {
+  return { version, trust: trust.version, ...(second && { second: second.version }) }
+}
+
+/** Overwrites what was opened. */
+export function wipe({ passphrase, second }: Material): void {
+  passphrase.wipe()
+  second?.passphrase.wipe()
 }

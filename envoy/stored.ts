@@ -1,95 +1,159 @@
-import { type Bundle, parseBundle, parseTrust } from '../pki/bundle.ts'
+import { type Bundle, facts, parseBundle, parseTrust } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Secret } from '../pki/secret.ts'
+import { contentId, versionId } from '../pki/version.ts'
 import type { Keys } from '../ports/keys.ts'
-import type { Stored, Vault } from '../ports/vault.ts'
 import { context } from '../workflows/publish.ts'
+import { type Found, type Place, place, type Shelf } from './place.ts'
 import type { Settings } from './settings.ts'
-import type { Anchors, Source } from './source.ts'
-
-/** A vault in one region. */
-export interface Shelf {
-  readonly region: string
-  readonly vault: Pick<Vault, 'read'>
-}
+import type { Anchors, Identity, Source } from './source.ts'
 
 /** What opens sealed passphrases, and where secrets are read: the primary region first, then its replicas. */
 export interface Stores {
   readonly shelves: readonly Shelf[]
   readonly keys: Pick<Keys, 'open'> | undefined
+  /** Of this process; a secret that ECS has put there is taken out when it is read. */
+  readonly environment?: Record<string, string | undefined>
 }
 
-type Names = Pick<Settings, 'secret' | 'trust' | 'org'>
+type Names = Pick<Settings, 'secret' | 'second' | 'trust' | 'org'>
+type Own = Identity & Pick<Found, 'replica'> & { readonly own: Anchors }
 
-/** Material from secrets in format 1. */
-export function stored({ shelves, keys }: Stores, { secret, trust, org }: Names): Source {
-  const open = async (bundle: Bundle, version: string): Promise<Secret> => {
-    const { passphrase, sealedPassphrase } = bundle
-    if (passphrase !== undefined) return passphrase
-    if (sealedPassphrase === undefined) throw new TypeError('a parsed bundle has one of both')
-    if (keys === undefined || org === undefined || !secret.startsWith('arn:')) {
-      throw new RelayError(
-        'CONFIG_INVALID',
-        `the passphrase of secret ${secret} is sealed: set CERTRELAY_KEYS, CERTRELAY_ORG and the ARN in CERTRELAY_SECRET`,
-      )
-    }
-    return keys.open(sealedPassphrase, context(org, secret, version))
-  }
-  const anchors = async (own: Anchors): Promise<Anchors> => {
-    if (trust === undefined) return own
-    const { version, content } = await read(shelves, trust)
-    return { version, anchors: parse(trust, content, parseTrust).anchors }
-  }
+/** Material from secrets in format 1, wherever they are kept. */
+export function stored(stores: Stores, { secret, second, trust, org }: Names): Source {
+  const { shelves, environment = {} } = stores
+  const at = (name: string) => ({ name, ...place(name, shelves, environment) })
+  const one = at(secret)
+  const other = second === undefined ? undefined : at(second)
+  const peers = trust === undefined ? undefined : at(trust)
   return {
+    async look() {
+      const [version, trusted, also] = await Promise.all([
+        versionOf(one, bundleVersion),
+        peers && versionOf(peers, contentId),
+        other && versionOf(other, bundleVersion),
+      ])
+      return { version, trust: trusted ?? version, ...(also && { second: also }) }
+    },
     async fetch() {
-      const { version, content } = await read(shelves, secret)
-      const bundle = parse(secret, content, parseBundle)
-      const own = { version, anchors: bundle.anchors }
-      const [trusted, opened] = await Promise.allSettled([anchors(own), open(bundle, version)])
-      if (opened.status === 'rejected') throw opened.reason
-      if (trusted.status === 'fulfilled') {
-        return { version, bundle, passphrase: opened.value, trust: trusted.value }
+      const opened: Own[] = []
+      const open = async (from: Place & { readonly name: string }) => {
+        const own = await identity(from, stores.keys, org)
+        opened.push(own)
+        return own
       }
-      opened.value.wipe()
-      throw trusted.reason
+      try {
+        const [first, anchors, also] = await settled([
+          open(one),
+          peers && trustOf(peers),
+          other && open(other),
+        ])
+        const { own, ...identity } = first
+        const replica = first.replica ?? also?.replica ?? anchors?.replica
+        return {
+          ...identity,
+          trust: anchors?.trust ?? own,
+          ...(also && { second: also }),
+          ...(replica !== undefined && { replica }),
+        }
+      } catch (error) {
+        for (const { passphrase } of opened) passphrase.wipe()
+        throw error
+      }
     },
   }
 }
 
-/**
- * Reads the current version from the first region that answers. Only "not available here" moves on; a replica that does
- * not exist is not the answer of a primary that is away.
- */
-async function read(shelves: readonly Shelf[], secret: string): Promise<Stored> {
-  const failures: RelayError[] = []
-  for (const { region, vault } of shelves) {
-    try {
-      return await vault.read(inRegion(secret, region))
-    } catch (error) {
-      if (!(error instanceof RelayError)) throw error
-      const named = new RelayError(error.code, `${error.message} (region ${region})`, {
-        cause: error,
-      })
-      const absent = error.code === 'SECRET_MISSING' && failures.length > 0
-      if (error.remedy !== 'retry' && !absent) throw named
-      failures.push(named)
-    }
+/** Like `Promise.all`, but all have ended when it throws, so that nothing is opened after the wiping. */
+async function settled<A, B, C>(
+  all: readonly [Promise<A>, B | Promise<B>, C | Promise<C>],
+): Promise<[A, B, C]> {
+  await Promise.allSettled(all)
+  return Promise.all(all)
+}
+
+async function identity(
+  from: Place & { readonly name: string },
+  keys: Stores['keys'],
+  org: string | undefined,
+): Promise<Own> {
+  const { version: known, content, replica } = await from.read()
+  const bundle = parse(from.name, content, parseBundle)
+  const version = known ?? idOf(bundle)
+  return {
+    version,
+    bundle,
+    passphrase: await unsealed(bundle, from.name, version, keys, org),
+    own: { version, anchors: bundle.anchors },
+    ...(replica !== undefined && { replica }),
   }
-  throw new RelayError('SERVICE_UNAVAILABLE', failures.map(({ message }) => message).join('; '))
 }
 
-/** A replica's ARN differs from its primary's in the region only. */
-function inRegion(secret: string, region: string): string {
-  return secret.replace(/^(arn:[^:]+:secretsmanager:)[^:]+/, `$1${region}`)
+async function unsealed(
+  { passphrase, sealedPassphrase }: Bundle,
+  name: string,
+  version: string,
+  keys: Stores['keys'],
+  org: string | undefined,
+): Promise<Secret> {
+  if (passphrase !== undefined) return passphrase
+  if (sealedPassphrase === undefined) throw new TypeError('a parsed bundle has one of both')
+  if (keys === undefined || org === undefined || !name.startsWith('arn:')) {
+    throw new RelayError(
+      'CONFIG_INVALID',
+      `the passphrase of secret ${name} is sealed: set CERTRELAY_KEYS, CERTRELAY_ORG and the ARN in CERTRELAY_SECRET`,
+    )
+  }
+  return keys.open(sealedPassphrase, context(org, name, version))
 }
 
-function parse<T>(secret: string, content: Secret, read: (text: string) => T): T {
+async function trustOf(from: Place & { readonly name: string }) {
+  const { version, content, replica } = await from.read()
+  const text = parse(from.name, content, (raw) => raw)
+  const { anchors, crl } = named(from.name, () => parseTrust(text))
+  const trust: Anchors = {
+    version: version ?? contentId(text),
+    anchors,
+    ...(crl !== undefined && { crl }),
+  }
+  return { trust, replica }
+}
+
+async function versionOf(
+  from: Place & { readonly name: string },
+  told: (text: string) => string,
+): Promise<string> {
+  const known = await from.version()
+  if (known !== undefined) return known
+  const { content } = await from.read()
+  return parse(from.name, content, told)
+}
+
+function bundleVersion(text: string): string {
+  const bundle = parseBundle(text)
+  bundle.passphrase?.wipe()
+  return idOf(bundle)
+}
+
+/** The id that certrelay gives a version of this certificate; made of nothing that is secret. */
+function idOf(bundle: Bundle): string {
+  const { source } = bundle.facts
+  return versionId(source, facts(source, bundle.certificate).serial)
+}
+
+function parse<T>(name: string, content: Secret, read: (text: string) => T): T {
   try {
-    return read(Buffer.from(content.reveal()).toString('utf8'))
-  } catch (error) {
-    if (!(error instanceof RelayError)) throw error
-    throw new RelayError(error.code, `secret ${secret}: ${error.message}`, { cause: error })
+    return named(name, () => read(Buffer.from(content.reveal()).toString('utf8')))
   } finally {
     content.wipe()
+  }
+}
+
+function named<T>(name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    throw new RelayError(error.code, `secret ${name}: ${error.message}`, { cause: error })
   }
 }

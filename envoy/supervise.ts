@@ -25,7 +25,8 @@ export interface Job {
 const ALLOWED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|LD_LIBRARY_PATH|LD_PRELOAD|CLOCK_OFFSET_FILE)$/
 const GRACE = 4_000
 const STOP = ['SIGTERM', 'SIGINT'] as const
-const PASS = ['SIGHUP', 'SIGUSR1'] as const
+/** Logs are reopened; SIGHUP is for the watch, and nothing to Envoy. */
+const PASS = ['SIGUSR1'] as const
 
 /**
  * Runs Envoy as a child until it ends; returns its exit code (128 + number for a signal). SIGTERM or SIGINT drains, then

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
+import type { Tagger } from '../aws/sidecar.ts'
 import { RelayError } from '../pki/error.ts'
+import type { Versions } from './source.ts'
 
 /** The metadata endpoint is on this host; what takes longer is broken. Milliseconds. */
 const PATIENCE = 2_000
@@ -14,19 +16,58 @@ const PATIENCE = 2_000
 export async function ownAddress(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
+  const found = await metadata(environment, '')
+  return found === undefined ? '0.0.0.0' : (firstAddress(found) ?? '0.0.0.0')
+}
+
+/** The tag of a task with the version ids that its Envoy serves, separated by spaces (docs/hot.md). */
+const SERVES = 'certrelay:serves'
+
+/**
+ * Writes onto this task what it serves, for certrelay to read: then it need not deploy. Nothing happens outside ECS.
+ *
+ * @throws RelayError ACCESS_REFUSED, SERVICE_UNAVAILABLE
+ */
+export async function tell(
+  environment: Readonly<Record<string, string | undefined>>,
+  tag: Tagger,
+  { version, second, trust }: Versions,
+): Promise<void> {
+  const found = await metadata(environment, '/task')
+  const arn = found === undefined ? undefined : new Map(Object.entries(found)).get('TaskARN')
+  if (typeof arn !== 'string') return
+  const ids = new Set([version, second, trust].filter((id) => id !== undefined))
+  await tag(arn, { [SERVES]: [...ids].join(' ') })
+}
+
+async function metadata(
+  environment: Readonly<Record<string, string | undefined>>,
+  path: '' | '/task',
+): Promise<object | undefined> {
   const url = environment['ECS_CONTAINER_METADATA_URI_V4']
-  if (!url) return '0.0.0.0'
+  if (!url) return undefined
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE) })
+    const answer = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(PATIENCE) })
     if (!answer.ok) throw new Error(`status ${answer.status}`)
-    return firstAddress(await answer.json()) ?? '0.0.0.0'
+    const found: unknown = await answer.json()
+    return typeof found === 'object' && found !== null ? found : {}
   } catch (cause) {
     throw new RelayError(
       'SERVICE_UNAVAILABLE',
-      'cannot read the address of this container: the ECS metadata endpoint does not answer',
+      'the ECS metadata endpoint does not answer: the address and name of this task are not known',
       { cause },
     )
   }
+}
+
+/**
+ * The name of this container by its metadata endpoint, whose address ends with it: on Fargate the task's id, a dash and a
+ * number (the id also ends the task role's session in CloudTrail); `undefined` outside ECS.
+ */
+export function taskName(
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  return /\/v4\/([0-9a-f-]{1,64})$/.exec(environment['ECS_CONTAINER_METADATA_URI_V4'] ?? '')?.[1]
 }
 
 function firstAddress(container: unknown): string | undefined {

@@ -1,16 +1,23 @@
 import { X509Certificate } from 'node:crypto'
-import { certificates } from '../pki/bundle.ts'
+import { type Bundle, certificates } from '../pki/bundle.ts'
 import { check, type Finding, type Usage } from '../pki/check.ts'
 import { type Code, RelayError } from '../pki/error.ts'
 import { unreadable } from './cipher.ts'
+import { lists } from './revocation.ts'
 import type { Settings } from './settings.ts'
-import type { Material } from './source.ts'
+import type { Anchors, Identity, Material } from './source.ts'
 
 /** What pki finds, and what only matters to Envoy. */
 export type Fault =
   | Finding
   | {
-      readonly code: 'KEY_UNSUPPORTED' | 'NAMES_MISSING' | 'PASSPHRASE_UNUSABLE' | 'PEERS_UNKNOWN'
+      readonly code:
+        | 'ALGORITHMS_SAME'
+        | 'CRL_UNUSABLE'
+        | 'KEY_UNSUPPORTED'
+        | 'NAMES_MISSING'
+        | 'PASSPHRASE_UNUSABLE'
+        | 'PEERS_UNKNOWN'
       readonly certificate: string
       readonly rule: string
     }
@@ -27,7 +34,26 @@ const USAGES: Record<Settings['role'], readonly Usage[]> = {
  * misused certificates without a word and resets every connection on a wrong key, so nothing else stands in the way.
  */
 export function faults(
-  { bundle, passphrase, trust }: Material,
+  { second, trust, ...first }: Material,
+  role: Settings['role'],
+  now: number,
+): Fault[] {
+  const found = identityFaults(first, role, now)
+  // a listener's second certificate is never shown by a client
+  const also = second === undefined ? [] : identityFaults(second, 'server', now)
+  const named = also.map((one) => ({ ...one, certificate: `second ${one.certificate}` }))
+  const both = [...found, ...named]
+  if (both.some(({ code }) => code === 'PEM_INVALID')) return both
+  return [
+    ...both,
+    ...(second === undefined ? [] : twinFaults(first.bundle, second.bundle)),
+    ...peerFaults(trust.anchors, now),
+    ...listFaults(trust, now),
+  ]
+}
+
+function identityFaults(
+  { bundle, passphrase }: Identity,
   role: Settings['role'],
   now: number,
 ): Fault[] {
@@ -35,12 +61,7 @@ export function faults(
   const usages = USAGES[role]
   const found = check({ certificate, chain, privateKey, passphrase, anchors, usages }, now)
   if (found.some(({ code }) => code === 'PEM_INVALID')) return found
-  return [
-    ...found,
-    ...keyFaults(certificate, privateKey),
-    ...passphraseFaults(passphrase.reveal()),
-    ...peerFaults(trust.anchors, now),
-  ]
+  return [...found, ...keyFaults(certificate, privateKey), ...passphraseFaults(passphrase.reveal())]
 }
 
 /** @throws RelayError BUNDLE_MISMATCH, CHAIN_BROKEN or BUNDLE_INVALID with every fault in one line. */
@@ -56,7 +77,7 @@ export function verify(
   const list = found.map((one) => `${one.code} ${one.certificate}: ${one.rule}`).join('; ')
   throw new RelayError(
     code,
-    `secret ${secret} version ${material.version} must not be served, Envoy was not started: ${list}`,
+    `secret ${secret} version ${material.version} must not be served: ${list}`,
   )
 }
 
@@ -94,6 +115,20 @@ function knownKey({ publicKey }: X509Certificate): boolean {
 function passphraseFaults(bytes: Uint8Array): Fault[] {
   if (bytes.length > 0 && !bytes.includes(0)) return []
   return [{ code: 'PASSPHRASE_UNUSABLE', certificate: 'key', rule: 'not empty, no NUL byte' }]
+}
+
+/** Envoy takes one certificate for each kind of key, and chooses by what the client offers. */
+function twinFaults(one: Bundle, other: Bundle): Fault[] {
+  const kind = ({ certificate }: Bundle) =>
+    new X509Certificate(certificate).publicKey.asymmetricKeyType
+  if (kind(one) !== kind(other)) return []
+  const rule = 'keys of two algorithms, one RSA and one ECDSA'
+  return [{ code: 'ALGORITHMS_SAME', certificate: 'second leaf', rule }]
+}
+
+function listFaults({ crl, anchors }: Anchors, now: number): Fault[] {
+  const rule = crl === undefined ? undefined : lists(crl, anchors, now).rule
+  return rule === undefined ? [] : [{ code: 'CRL_UNUSABLE', certificate: 'CRL', rule }]
 }
 
 function peerFaults(text: string, now: number): Fault[] {

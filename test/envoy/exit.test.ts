@@ -13,6 +13,9 @@ test.each([
   [['fly']],
   [['init', 'twice']],
   [['health', '--', 'envoy']],
+  [['watch', '--', 'envoy']],
+  [['init', '--colour', 'red']],
+  [['init', '--role']],
   [['run', '--', 'envoy', '-c', 'mine.yaml']],
   [['run', '--', 'envoy', '--config-yaml=x']],
   [['constructor']],
@@ -44,6 +47,13 @@ test('an Envoy that is not there is 78', async () => {
 
   expect(await ended).toBe(78)
   expect(lines.at(-1)).toContain('CERTRELAY_ENVOY')
+})
+
+test('a watch beside nothing is 78', async () => {
+  const { ended, lines } = await start(['watch'], {}, nothing)
+
+  expect(await ended).toBe(78)
+  expect(lines).toEqual([expect.stringContaining('run certrelay-sidecar init')])
 })
 
 test('a disk is 78', async () => {

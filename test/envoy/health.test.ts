@@ -1,10 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import type { Admin } from '../../envoy/admin.ts'
+import type { Admin, Loaded } from '../../envoy/admin.ts'
 import { replace } from '../../envoy/folder.ts'
-import { ailments } from '../../envoy/health.ts'
+import { examine } from '../../envoy/health.ts'
 import { current, publish } from '../../envoy/layout.ts'
+import type { Meta } from '../../envoy/meta.ts'
+import type { State } from '../../envoy/state.ts'
 import { freePort, material, root, type Sidecar, start, stopAll } from '../support/sidecar.ts'
 
 afterEach(stopAll)
@@ -70,36 +72,93 @@ test('a rotated certificate that Envoy took is healthy', async () => {
   expect((await health(server)).status).toBe(0)
 })
 
+const laidOut: Meta = {
+  version: 'v1',
+  trust: 't1',
+  serial: 'ab',
+  notBefore: '2026-01-01T00:00:00.000Z',
+  notAfter: '2026-02-01T00:00:00.000Z',
+  fingerprint256: '',
+  names: [],
+  anchors: ['ca'],
+}
+const END = Date.parse(laidOut.notAfter)
+const HOUR = 3_600_000
+const calm = { refusals: {} }
+
 test('an expired certificate and contexts without material are unhealthy', async () => {
-  const admin: Admin = {
-    state: async () => 'LIVE',
-    stats: async () =>
-      new Map([
-        ['listener.in.server_ssl_socket_factory.downstream_context_secrets_not_ready', 3],
-        ['sds.peer_ca.update_rejected', 0],
-      ]),
-    certificates: async () => [],
-    drain: async () => {},
-    close: async () => {},
-  }
-  const laidOut = {
-    version: 'v1',
-    trust: 't1',
-    serial: 'ab',
-    notBefore: '2026-01-01T00:00:00.000Z',
-    notAfter: '2026-02-01T00:00:00.000Z',
-    fingerprint256: '',
-    names: [],
-  }
+  const counter = 'listener.in.server_ssl_socket_factory.downstream_context_secrets_not_ready'
+  const admin = fake({
+    certificates: [],
+    stats: { [counter]: 3, 'sds.peer_ca.update_rejected': 0 },
+  })
 
-  const found = await ailments(admin, laidOut, Date.parse('2026-02-01T00:00:00Z'))
+  const { ailments } = await examine(admin, laidOut, calm, END)
 
-  expect(found).toEqual([
+  expect(ailments).toEqual([
     'certificate ab expired at 2026-02-01T00:00:00.000Z',
     'listener.in.server_ssl_socket_factory.downstream_context_secrets_not_ready is 3',
     'Envoy has loaded no certificate, version v1 is laid out',
   ])
 })
+
+test('near the end it is unhealthy, unless somebody knew a moment ago that nothing is newer', async () => {
+  const near = END - 23 * HOUR
+  const looked = (hours: number) => ({
+    ...calm,
+    looked: new Date(near - hours * HOUR).toISOString(),
+  })
+
+  const at = async (now: number, state: State) =>
+    (await examine(fake({}), laidOut, state, now)).ailments.length
+
+  expect(await at(END - 25 * HOUR, calm)).toBe(0)
+  expect(await at(near, calm)).toBe(1)
+  expect(await at(near, looked(2))).toBe(1)
+  expect(await at(near, looked(0.5))).toBe(0)
+  expect(await at(END, looked(-22.9))).toBe(1)
+})
+
+test('a refusal that was rolled back is a remark, the next one is not', async () => {
+  const state = { refusals: { 'sds.server_cert.update_rejected': 1 }, trouble: 'rolled back' }
+  const counted = (count: number) => fake({ stats: { 'sds.server_cert.update_rejected': count } })
+
+  const one = await examine(counted(1), laidOut, state, END - 99 * HOUR)
+  const two = await examine(counted(2), laidOut, state, END - 99 * HOUR)
+
+  expect(one).toEqual({ ailments: [], remarks: ['kept what serves: rolled back'] })
+  expect(two.ailments).toEqual(['sds.server_cert.update_rejected is 2'])
+})
+
+test('other anchors than those laid out, and ended revocation lists, are unhealthy', async () => {
+  const certificates = [{ serial: 'ab', expires: '', anchors: ['cb'] }]
+  const lists = { ...laidOut, listsUntil: new Date(END - 99 * HOUR).toISOString() }
+
+  const astray = await examine(fake({ certificates }), laidOut, calm, END - 99 * HOUR)
+  const ended = await examine(fake({}), lists, calm, END - 99 * HOUR)
+
+  expect(astray.ailments).toEqual([
+    'Envoy trusts other anchors than version t1 of the trust bundle',
+  ])
+  expect(ended.ailments[0]).toContain('revocation lists ended')
+})
+
+/** An Envoy that is live and serves what is laid out, unless told otherwise. */
+function fake({
+  certificates = [{ serial: 'ab', expires: '', anchors: ['ca'] }],
+  stats = {},
+}: {
+  readonly certificates?: readonly Loaded[]
+  readonly stats?: Readonly<Record<string, number>>
+}): Admin {
+  return {
+    state: async () => 'LIVE',
+    stats: async () => new Map(Object.entries(stats)),
+    certificates: async () => certificates,
+    drain: async () => {},
+    close: async () => {},
+  }
+}
 
 async function serving(ca?: Awaited<ReturnType<typeof root>>): Promise<Sidecar> {
   const authority = ca ?? (await root())

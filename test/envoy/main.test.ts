@@ -10,9 +10,9 @@ import {
   PutSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
-import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { keyhole } from '../../aws/kms.ts'
+import { bundleSidecar } from '../../cli/sidecar.ts'
 import { admin } from '../../envoy/admin.ts'
 import type { Material } from '../../envoy/source.ts'
 import type { Credentials } from '../../local/iam.ts'
@@ -37,15 +37,7 @@ let world: Ground
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'certrelay-main-'))
   program = join(folder, 'sidecar.cjs')
-  await build({
-    entryPoints: [join(import.meta.dirname, '../../envoy/main.ts')],
-    outfile: program,
-    bundle: true,
-    minify: true,
-    platform: 'node',
-    format: 'cjs',
-    logLevel: 'error',
-  })
+  await bundleSidecar(program)
   world = await open({}, (ground) => ({ services: [secrets(ground), kms(ground)] }))
 })
 afterEach(async () => {
@@ -84,7 +76,7 @@ test('a task starts from Secrets Manager with a sealed passphrase, serves, and s
   task.child.kill('SIGTERM')
 
   expect(await task.status).toBe(0)
-  expect(task.output()).toContain('"audit":true')
+  expect(task.output()).toMatch(/"audit":true,"trace":"[0-9a-f-]{36}"/) // outside ECS it names itself
   expect(task.output()).toMatch(/^certrelay-sidecar: laid out secret .* version /m)
 })
 

@@ -1,12 +1,17 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { HELP } from '../../envoy/help.ts'
 import { regions } from '../../envoy/regions.ts'
-import { settings } from '../../envoy/settings.ts'
+import { NAMES, settings } from '../../envoy/settings.ts'
 
+const SOURCE = join(import.meta.dirname, '../../envoy/settings.ts')
 const server = { CERTRELAY_SECRET: 'color', CERTRELAY_PEER_NAMES: 'gateway.local' }
 
 test('a server needs a secret and peer names, the rest has defaults', () => {
   expect(settings(server)).toEqual({
     secret: 'color',
+    second: undefined,
     trust: undefined,
     role: 'server',
     listen: 8443,
@@ -19,9 +24,32 @@ test('a server needs a secret and peer names, the rest has defaults', () => {
     keys: [],
     deadline: 30_000,
     drain: 20_000,
+    poll: 60_000,
+    hot: false,
     envoy: 'envoy',
     disk: false,
   })
+})
+
+test('material may come from a file or from a variable that ECS has filled', () => {
+  expect(settings({ ...server, CERTRELAY_SECRET: 'env:MATERIAL' }).secret).toBe('env:MATERIAL')
+  expect(settings({ ...server, CERTRELAY_TRUST: 'file:/run/t.json' }).trust).toBe(
+    'file:/run/t.json',
+  )
+  for (const CERTRELAY_SECRET of ['file:relative', 'env:', 'env:A B', 'http://x'])
+    expect(failure({ ...server, CERTRELAY_SECRET })).toContain('CERTRELAY_SECRET')
+})
+
+test('looking for newer versions can be turned off', () => {
+  expect(settings({ ...server, CERTRELAY_POLL: '0' }).poll).toBe(0)
+  expect(failure({ ...server, CERTRELAY_POLL: '-1' })).toContain('CERTRELAY_POLL')
+})
+
+test('every variable has a flag and a line in the help, and no others have', () => {
+  const read = [...readFileSync(SOURCE, 'utf8').matchAll(/\b(?:optional|number|get)\('([A-Z_]+)'/g)]
+
+  expect(NAMES.toSorted()).toEqual([...new Set(read.map(([, name]) => name))].sort())
+  expect([...HELP.matchAll(/^ {2}CERTRELAY_([A-Z_]+) /gm)].map(([, name]) => name)).toEqual(NAMES)
 })
 
 test('every bad variable is named at once, and no value is shown', () => {

@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
+import type { Shelf } from '../../envoy/place.ts'
 import type { Material } from '../../envoy/source.ts'
-import { type Shelf, stored } from '../../envoy/stored.ts'
+import { stored } from '../../envoy/stored.ts'
 import { encodeBundle, encodeTrust } from '../../pki/bundle.ts'
 import { type Code, RelayError } from '../../pki/error.ts'
 import type { Context } from '../../pki/sealed.ts'
@@ -12,7 +13,7 @@ const SEALED = {
   v: 1,
   copies: [{ key: 'arn:aws:kms:us-east-1:111122223333:key/1', blob: 'AAAA' }],
 } as const
-const names = { secret: ARN, trust: undefined, org: 'example' }
+const names = { secret: ARN, second: undefined, trust: undefined, org: 'example' }
 let good: Material
 
 beforeAll(async () => {
@@ -143,7 +144,10 @@ function text(sealed = false): () => string {
 function shelf(region: string, read: (secret: string) => string): Shelf {
   return {
     region,
-    vault: { read: async (secret) => ({ version: 'v1', content: Secret.from(read(secret)) }) },
+    vault: {
+      read: async (secret) => ({ version: 'v1', content: Secret.from(read(secret)) }),
+      find: async () => undefined,
+    },
   }
 }
 

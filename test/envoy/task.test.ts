@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
-import { ownAddress } from '../../envoy/task.ts'
+import { ownAddress, taskName } from '../../envoy/task.ts'
 
 test.each([
   ['an address of its own', { Networks: [{ IPv4Addresses: ['127.8.7.6'] }] }, '127.8.7.6'],
@@ -24,6 +24,22 @@ test('an endpoint that does not answer is tried again by the caller', async () =
   await expect(ownAddress({ ECS_CONTAINER_METADATA_URI_V4: url })).rejects.toMatchObject({
     code: 'SERVICE_UNAVAILABLE',
   })
+})
+
+test.each([
+  [
+    'http://169.254.170.2/v4/8f03e41243824aea923aca126495f665-3531612879',
+    '8f03e41243824aea923aca126495f665-3531612879',
+  ],
+  [
+    'http://169.254.170.2/v4/9781c248-0edd-4cdb-9a93-f63cb662a5d3',
+    '9781c248-0edd-4cdb-9a93-f63cb662a5d3',
+  ],
+  ['http://169.254.170.2/v4/../secret', undefined],
+  ['', undefined],
+  [undefined, undefined],
+])('the metadata endpoint %s names the container %s', (url, name) => {
+  expect(taskName({ ECS_CONTAINER_METADATA_URI_V4: url })).toBe(name)
 })
 
 /** Answers one request. */

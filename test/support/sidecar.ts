@@ -8,10 +8,12 @@ import { join } from 'node:path'
 import { type Admin, admin } from '../../envoy/admin.ts'
 import { places } from '../../envoy/folder.ts'
 import { program } from '../../envoy/program.ts'
-import type { Material } from '../../envoy/source.ts'
+import { type Material, type Source, type Versions, versionsOf } from '../../envoy/source.ts'
+import type { KeyAlgorithm } from '../../local/x509/algorithms.ts'
 import { type Authority, authority, leaf } from '../../local/x509/x509.ts'
 import { facts } from '../../pki/bundle.ts'
 import { Secret } from '../../pki/secret.ts'
+import type { Fields } from '../../ports/log.ts'
 import { envoyBinary } from './envoy.ts'
 
 const DAY = 86_400_000
@@ -32,6 +34,10 @@ export interface Wish {
   readonly version?: string
   readonly notBefore?: number
   readonly notAfter?: number
+  readonly algorithm?: KeyAlgorithm
+  /** Revocation lists, PEM. */
+  readonly crl?: string
+  readonly trustVersion?: string
 }
 
 /** Material under a CA, good unless wished otherwise. */
@@ -44,6 +50,7 @@ export async function material(
     parent,
     names: wish.names ?? ['color.local'],
     ...(wish.purposes && { purposes: wish.purposes }),
+    ...(wish.algorithm && { algorithm: wish.algorithm }),
     notBefore: wish.notBefore ?? now - 3_600_000,
     notAfter: wish.notAfter ?? now + 30 * DAY,
   })
@@ -63,7 +70,11 @@ export async function material(
       facts: facts('arn:aws:acm:us-east-1:111122223333:certificate/test', made.certificate),
     },
     passphrase: Secret.from(passphrase),
-    trust: { version: 'trust-1', anchors: wish.trust ?? anchor },
+    trust: {
+      version: wish.trustVersion ?? 'trust-1',
+      anchors: wish.trust ?? anchor,
+      ...(wish.crl !== undefined && { crl: wish.crl }),
+    },
   }
 }
 
@@ -90,6 +101,10 @@ export interface Sidecar {
   readonly admin: Admin
   /** What was said on stderr so far. */
   readonly lines: readonly string[]
+  /** One for each hand-over. */
+  readonly records: readonly Fields[]
+  /** What was told to ECS. */
+  readonly proofs: readonly Versions[]
   /** Resolves with the exit status. */
   readonly ended: Promise<number>
   /** What was printed on stdout so far. */
@@ -108,7 +123,7 @@ const running = new Set<Sidecar>()
 export async function start(
   argv: readonly string[],
   variables: Readonly<Record<string, string | number>>,
-  fetch: () => Promise<Material>,
+  from: (() => Promise<Material>) | Source,
   dir?: string,
 ): Promise<Sidecar> {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), 'certrelay-sidecar-')))
@@ -132,16 +147,20 @@ export async function start(
   await once(stream, 'open')
   const signals = new EventEmitter()
   const lines: string[] = []
+  const records: Fields[] = []
+  const proofs: Versions[] = []
   let printed = ''
   const ended = program(argv, {
     environment: { ...environment, ECS_CONTAINER_METADATA_URI_V4: metadata(variables) },
-    source: () => ({ fetch }),
+    source: () => (typeof from === 'function' ? still(from) : from),
     fileSystem: () => Promise.resolve(0),
     signals,
     print: (text) => {
       printed += text
     },
     say: (line) => void lines.push(line),
+    audit: (fields) => void records.push(fields),
+    prove: async (versions) => void proofs.push(versions),
     stdio: ['ignore', stream, stream],
   })
   const socket = admin(places(join(folder, 'relay')).admin)
@@ -149,6 +168,8 @@ export async function start(
     dir: join(folder, 'relay'),
     admin: socket,
     lines,
+    records,
+    proofs,
     ended,
     printed: () => printed,
     signal: (name) => void signals.emit(name),
@@ -171,6 +192,46 @@ export async function start(
   return sidecar
 }
 
+/** A source whose current material can be changed; each fetch gives a passphrase of its own to wipe. */
+export function supply(first: Material) {
+  let now = first
+  const copy = (secret: Secret) => Secret.of(Uint8Array.from(secret.reveal()))
+  const source: Source = {
+    look: async () => versionsOf(now),
+    fetch: async () => ({
+      ...now,
+      passphrase: copy(now.passphrase),
+      ...(now.second && {
+        second: { ...now.second, passphrase: copy(now.second.passphrase) },
+      }),
+    }),
+  }
+  return {
+    source,
+    put(next: Material) {
+      now = next
+    },
+  }
+}
+
+/** Waits for as long as a test may take. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise(setImmediate)
+}
+
+/** A source that has nothing newer than what was fetched. */
+function still(fetch: () => Promise<Material>): Source {
+  let last: Versions | undefined
+  return {
+    async fetch() {
+      const given = await fetch()
+      last = versionsOf(given)
+      return given
+    },
+    look: async () => last ?? versionsOf(await fetch()),
+  }
+}
+
 function metadata({ METADATA }: Readonly<Record<string, string | number>>): string | undefined {
   return METADATA === undefined ? undefined : String(METADATA)
 }
@@ -187,8 +248,8 @@ export async function stopAll(): Promise<void> {
 
 /** A server, and a client in front of it that answers on `url`. */
 export async function pair(
-  server: () => Promise<Material>,
-  client: () => Promise<Material>,
+  server: (() => Promise<Material>) | Source,
+  client: (() => Promise<Material>) | Source,
   variables: {
     readonly server?: Readonly<Record<string, string | number>>
     readonly client?: Readonly<Record<string, string | number>>

@@ -1,0 +1,56 @@
+import { bootstrap, secrets } from './bootstrap.ts'
+import { places, prepare, replace } from './folder.ts'
+import { publish } from './layout.ts'
+import { patiently } from './patience.ts'
+import { plan } from './plan.ts'
+import type { Surroundings } from './program.ts'
+import type { Settings } from './settings.ts'
+import { type Source, versionsOf, wipe } from './source.ts'
+import { writeState } from './state.ts'
+import { ownAddress } from './task.ts'
+import { verify } from './verify.ts'
+
+/**
+ * Before Envoy runs: fetches, checks and publishes; nothing is published unless all of it is good. Returns the source, which may
+ * hold what can be read once only.
+ */
+export async function begin(around: Surroundings, settings: Settings): Promise<Source> {
+  const { environment, fileSystem, say, audit } = around
+  const { dir, disk, secret, deadline } = settings
+  const began = performance.now()
+  await prepare(dir, disk, fileSystem)
+  const source = around.source(settings)
+  let text: string | undefined
+  const fetch = async () => {
+    text ??= await render(settings, environment)
+    return source.fetch()
+  }
+  const material = await patiently(`secret ${secret}`, deadline, fetch, say)
+  try {
+    verify(material, settings, Date.now())
+    await replace(places(dir).bootstrap, text ?? '')
+    const meta = await publish(dir, material, secrets(plan(settings, '')))
+    await writeState(dir, { looked: new Date().toISOString(), refusals: {} })
+    const { version, serial, notAfter } = meta
+    audit({
+      ...{ action: 'hand-over', secret, ...versionsOf(material), serial },
+      ...{ region: material.replica, outcome: 'ok' },
+      ms: Math.round(performance.now() - began),
+    })
+    say(
+      `laid out secret ${secret} version ${version}, certificate ${serial}, valid until ${notAfter}`,
+    )
+  } finally {
+    wipe(material)
+  }
+  return source
+}
+
+/** Envoy's bootstrap, for the address of this container. */
+export async function render(
+  settings: Settings,
+  environment: Surroundings['environment'],
+): Promise<string> {
+  const address = await ownAddress(environment)
+  return `${JSON.stringify(bootstrap(plan(settings, address)), null, 2)}\n`
+}
