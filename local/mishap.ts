@@ -28,7 +28,7 @@ export async function misbehave(
       refuse(failure(service, mishap))
       return true
     case 'throttle':
-      refuse(THROTTLED[service] ?? new AwsError('ThrottlingException', 'Rate exceeded', 400))
+      refuse(throttled(service))
       return true
     default:
       return false
@@ -53,6 +53,10 @@ const FAILURES: Readonly<Record<string, string>> = {
   secretsmanager: 'InternalServiceError',
   tagging: 'InternalServiceException',
 }
+
+/** What a service answers when too much is asked of it. */
+export const throttled = (service: string): AwsError =>
+  THROTTLED[service] ?? new AwsError('ThrottlingException', 'Rate exceeded', 400)
 
 /** Services that do not say ThrottlingException with status 400. */
 const THROTTLED: Readonly<Record<string, AwsError>> = {

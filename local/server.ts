@@ -4,8 +4,9 @@ import { admit, type Received, understand } from './admission.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Faults } from './faults.ts'
 import type { Iam } from './iam.ts'
-import { misbehave } from './mishap.ts'
+import { misbehave, throttled } from './mishap.ts'
 import { type Answer, encoder, readBody } from './protocol.ts'
+import type { Quotas } from './quotas.ts'
 import type { Random } from './random.ts'
 import { AwsError, type Call, type Route, type Service } from './service.ts'
 import { scope } from './signature.ts'
@@ -23,6 +24,7 @@ export interface Wiring {
   readonly account: string
   readonly iam: Iam
   readonly faults: Faults
+  readonly quotas: Quotas
   /** Draws request ids. */
   readonly random: Random
   readonly dispatch: Dispatch
@@ -70,6 +72,7 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
       )
         return
       const call = admit(received, wish, requestId, wiring)
+      if (!wiring.quotas.take(service.name, operation, region)) return fail(throttled(service.name))
       const fresh = await wiring.dispatch(service, call, input).then(
         (output) => protocol.success(output, requestId, operation),
         (error: unknown) => protocol.failure(known(error), requestId),

@@ -6,6 +6,7 @@ import { dispatcher, type Seen } from './dispatch.ts'
 import { faults as makeFaults } from './faults.ts'
 import { type Credentials, type Iam, internal, iam as makeIam } from './iam.ts'
 import { lease } from './lease.ts'
+import { quotas as makeQuotas, type Quotas } from './quotas.ts'
 import { seeded } from './random.ts'
 import { serve } from './server.ts'
 import type { Emission, LogLine, Service, World } from './service.ts'
@@ -18,6 +19,8 @@ export interface Options {
   readonly clock?: { readonly start?: number; readonly flow?: boolean }
   /** Seeds identifiers and faults (default 1). Keys are always random. */
   readonly seed?: number
+  /** `aws`: request quotas as AWS has them (default: none). */
+  readonly quotas?: 'aws' | 'none'
   /** TCP port of the endpoint (default: the system's choice). */
   readonly port?: number
   /** Hears one line for each thing that a person should know: unknown operations, internal errors. */
@@ -34,6 +37,7 @@ export interface Sinks {
 /** A world with services in it. */
 export interface Ground extends World {
   readonly iam: Iam
+  readonly quotas: Quotas
   /** Environment that points any SDK or the AWS CLI at this world. */
   environment(credentials?: Credentials, region?: string): Record<string, string>
   /** Ends everything: requests, timers, functions, tasks, folders. Harmless when repeated. */
@@ -72,13 +76,14 @@ async function found(
   const requests = random.fork('requests')
   const clock = timepiece(options, folder, note)
   const faults = makeFaults(random.fork('faults'))
+  const quotas = makeQuotas(clock, options.quotas === 'aws')
   const iam = makeIam({ account: ACCOUNT, random: random.fork('iam') })
   const services = new Map<string, Service>()
   let sinks: Sinks = {}
   let ending: Promise<void> | undefined
   const dispatch = dispatcher(ACCOUNT, iam, (seen) => sinks.seen?.(seen))
   const server = await serve(
-    { services, regions, account: ACCOUNT, iam, faults, random: requests, dispatch, note },
+    { services, regions, account: ACCOUNT, iam, faults, quotas, random: requests, dispatch, note },
     options.port,
   )
   hooks.push(server.close)
@@ -89,6 +94,7 @@ async function found(
     random,
     faults,
     iam,
+    quotas,
     folder,
     url: server.url,
     has: (name) => services.has(name),
