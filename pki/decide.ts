@@ -1,6 +1,7 @@
 import type { Finding } from './check.ts'
 import { again, DAY, due, MOST_ATTEMPTS } from './due.ts'
-import { type Progress, progress, type Running } from './rollout.ts'
+import { holder, isDeployed, type Versions } from './labels.ts'
+import { DEADLINE, type Progress, progress, type Running } from './rollout.ts'
 import type { Attempts, Previous, Promoted } from './tags.ts'
 import { isOurs, sameCertificate } from './version.ts'
 
@@ -9,8 +10,7 @@ export interface Observed {
   readonly source: string
   /** Absent until its source was asked: what is under way is seen to first, without that call. */
   readonly certificate?: Source
-  /** Version id to staging labels. */
-  readonly versions: ReadonlyMap<string, readonly string[]>
+  readonly versions: Versions
   /** What the check said in this run, and of which version. */
   readonly checked?: { readonly version: string; readonly findings: readonly Finding[] }
   readonly renewBefore?: number
@@ -84,6 +84,8 @@ const MINUTE = 60_000
 const RENEWING = 15 * MINUTE
 /** A renewal that ACM refused is asked for again after so long. */
 const REFUSED = 6 * 60 * MINUTE
+/** With such a share of its lifetime left (44 days of 395) it should long have been renewed: ACM itself begins at 60 days. */
+const OVERDUE = 1 / 9
 /** ECS's event is expected earlier. */
 const POLL = 5 * MINUTE
 /** An old certificate must live so long to go back to it. */
@@ -113,10 +115,11 @@ export function rollout(observed: Observed, now: number): Decision | undefined {
     sameCertificate(attempts.version, promoted.version)
   if (!sameCertificate(promoted.version, current)) {
     // our own way back, cut short after the label moved; anybody else's move is not ours to finish
-    return undoing ? { step: 'mark', reason: 'its return is not on record' } : undefined
+    const ours = undoing && observed.previous?.version === current
+    return ours ? { step: 'mark', reason: 'its return is not on record' } : undefined
   }
   if (undoing) return back(observed, current, 'its rollout failed', now)
-  if (versions.get(current)?.includes('DEPLOYED')) return undefined
+  if (isDeployed(versions)) return undefined
   const { services, deadline, asked } = observed
   const found = progress(services, promoted.at, now, deadline)
   if (found.failed.length > 0)
@@ -126,6 +129,12 @@ export function rollout(observed: Observed, now: number): Decision | undefined {
       step: 'roll',
       reason: 'the newest deployment is older than the promotion',
       services: found.late,
+    }
+  // a deployment that cannot be started must not hold up the next certificate
+  if (found.late.length > 0 && now >= promoted.at + (deadline ?? DEADLINE))
+    return {
+      step: 'alarm',
+      reason: `no deployment of ${found.late.join(' ')} has begun since the promotion: see the function certrelay-roll and the dead letters`,
     }
   return proof(found, current, now)
 }
@@ -175,7 +184,7 @@ function supply(observed: Observed, now: number): Decision {
   if (labels.includes('ROLLEDBACK')) {
     const held = retry(observed, certificate, now)
     if (held !== undefined) return held
-  } else if (!staged) {
+  } else if (!staged || promoted?.version === version) {
     return {
       step: 'alarm',
       reason: 'somebody moved AWSCURRENT away from this certificate: move it back, or renew',
@@ -224,7 +233,7 @@ function current(observed: Observed, certificate: Issued, now: number): Decision
   if (observed.unsealed === true)
     return { step: 'reseal', reason: 'it may not be sealed under the keys that are configured' }
   const running = observed.services.some(({ state }) => state === 'active')
-  const none = observed.services.length > 0 && !running && !isDeployed(observed)
+  const none = observed.services.length > 0 && !running && !isDeployed(observed.versions)
   return {
     step: 'done',
     reason: none ? 'current; none of its services runs' : 'current and rolled out',
@@ -232,13 +241,18 @@ function current(observed: Observed, certificate: Issued, now: number): Decision
   }
 }
 
-function isDeployed({ versions }: Observed): boolean {
-  return versions.get(holder(versions, 'AWSCURRENT') ?? '')?.includes('DEPLOYED') === true
-}
-
-function renewal({ renewing, refused }: Issued, at: number, now: number): Decision | undefined {
+function renewal(certificate: Issued, at: number, now: number): Decision | undefined {
+  const { notBefore, notAfter, renewing, refused } = certificate
   if (now < at) return undefined
-  if (renewing) return { step: 'wait', reason: 'a renewal is under way', at: now + RENEWING }
+  const next = now + RENEWING
+  if (renewing && now >= notAfter - (notAfter - notBefore) * OVERDUE)
+    return {
+      step: 'alarm',
+      reason:
+        "its renewal does not come: see whether its CA is active and lets ACM issue, and ACM's events",
+      at: next,
+    }
+  if (renewing) return { step: 'wait', reason: 'a renewal is under way', at: next }
   if (refused !== undefined && now < refused.at + REFUSED)
     return { step: 'alarm', reason: `ACM could not renew it: ${refused.why}` }
   return { step: 'renew', reason: 'its time has come' }
@@ -273,10 +287,4 @@ function retry(observed: Observed, certificate: Issued, now: number): Decision |
     }
   if (now >= at) return undefined
   return { step: 'wait', reason: `its rollout failed: attempt ${failed + 1} comes later`, at }
-}
-
-/** The version that holds a staging label. */
-export function holder(versions: Observed['versions'], label: string): string | undefined {
-  for (const [version, labels] of versions) if (labels.includes(label)) return version
-  return undefined
 }

@@ -1,5 +1,5 @@
-import { holder } from './decide.ts'
 import { DAY, due, MOST_ATTEMPTS, share } from './due.ts'
+import { holder, isDeployed, type Versions } from './labels.ts'
 import { type Registration, readTags } from './tags.ts'
 import { sameCertificate } from './version.ts'
 
@@ -7,8 +7,7 @@ import { sameCertificate } from './version.ts'
 interface Shown {
   readonly arn: string
   readonly tags: Readonly<Record<string, string>>
-  /** Version id to staging labels. */
-  readonly versions: ReadonlyMap<string, readonly string[]>
+  readonly versions: Versions
 }
 
 /** How a secret stands, as far as its tags and labels tell. */
@@ -44,7 +43,8 @@ export function standing({ arn, tags, versions }: Shown, now: number, set?: stri
   const version = holder(versions, 'AWSCURRENT')
   if (registration === undefined || version === undefined)
     return { fresh: false, stuck: false, source: registration?.source ?? '' }
-  const { source, notAfter, looked } = registration
+  const { source, looked } = registration
+  const notAfter = endOf(registration, version)
   const seen = looked !== undefined && now - looked < OFTEN + share(arn) * SPREAD
   return {
     fresh:
@@ -57,14 +57,19 @@ export function standing({ arn, tags, versions }: Shown, now: number, set?: stri
   }
 }
 
+/** Somebody may have moved AWSCURRENT back by hand: then it is the end of the one before that counts. */
+function endOf({ promoted, previous, notAfter }: Registration, version: string) {
+  const moved = promoted !== undefined && !sameCertificate(promoted.version, version)
+  return moved && previous?.version === version ? previous.notAfter : notAfter
+}
+
 function isSettled(
   { services, promoted }: Registration,
-  versions: Shown['versions'],
+  versions: Versions,
   version: string,
 ): boolean {
-  const labels = versions.get(version) ?? []
   const own = promoted !== undefined && sameCertificate(promoted.version, version)
-  const proven = services.length === 0 || labels.includes('DEPLOYED')
+  const proven = services.length === 0 || isDeployed(versions)
   const pending = holder(versions, 'AWSPENDING')
   const undone = holder(versions, 'ROLLEDBACK') ?? holder(versions, 'REJECTED')
   return own && proven && undone === undefined && (pending === undefined || pending === version)
@@ -79,7 +84,7 @@ function isDue(registration: Registration, now: number, version: string, set?: s
 
 function isStuck(
   { services, promoted, attempts, looked = 0 }: Registration,
-  versions: Shown['versions'],
+  versions: Versions,
   version: string,
   now: number,
 ): boolean {
@@ -87,8 +92,7 @@ function isStuck(
   if (undone !== undefined && undone !== version && attempts !== undefined)
     return attempts.count >= MOST_ATTEMPTS && sameCertificate(attempts.version, undone)
   if (promoted === undefined || services.length === 0) return false
-  const proven = versions.get(version)?.includes('DEPLOYED') === true
-  return !proven && now - promoted.at > SLOW && looked < promoted.at
+  return !isDeployed(versions) && now - promoted.at > SLOW && looked < promoted.at
 }
 
 /** The thresholds, in days before the end, at which somebody is told once. */

@@ -1,7 +1,9 @@
 import type { Finding } from '../pki/check.ts'
-import { type Decision, holder } from '../pki/decide.ts'
+import type { Decision } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
+import { holder } from '../pki/labels.ts'
 import type { Registration } from '../pki/tags.ts'
+import { sameCertificate } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
@@ -153,7 +155,8 @@ async function mark(ports: Needs, { held, registration }: Seen, run: Run): Promi
     return
   }
   const before = holder(versions, 'AWSPREVIOUS')
-  const was = before !== undefined && promoted?.version === before
+  const was =
+    before !== undefined && promoted !== undefined && sameCertificate(promoted.version, before)
   await record(ports, secret, current, {
     ...known(run),
     ...(was && { previous: leaving(registration, before) }),

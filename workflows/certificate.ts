@@ -1,6 +1,6 @@
 import { facts } from '../pki/bundle.ts'
-import { holder } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
+import { holder } from '../pki/labels.ts'
 import { fits, REPLACES, readTags, writeTags } from '../pki/tags.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
@@ -120,6 +120,10 @@ async function publish(ports: Needs, held: Held, issued: Certificate): Promise<s
     return known
   }
   if (versions.get(known)?.includes('REJECTED')) throw failed(issued, 'it was rejected before')
+  if (versions.get(known)?.includes('ROLLEDBACK') && current !== undefined) {
+    await queue.look(secret, 0) // its rollout failed: when it is its turn again is not an update's business
+    return current
+  }
   const version = versions.has(known) ? known : (await stage(ports, held, issued)).version
   if (current === undefined) {
     await record(ports, secret, version, issued)

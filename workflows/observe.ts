@@ -1,6 +1,6 @@
 import type { Observed, Source } from '../pki/decide.ts'
-import { holder } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
+import { holder, isDeployed } from '../pki/labels.ts'
 import { keySet } from '../pki/sealed.ts'
 import { type Registration, readTags } from '../pki/tags.ts'
 import { sameCertificate } from '../pki/version.ts'
@@ -34,19 +34,28 @@ export interface Seen {
   readonly registration: Registration
 }
 
-/** Reads what the next decision depends on; `undefined` when the secret is not ours to look after. */
-export async function observe(ports: Needs, secret: string, run: Run): Promise<Seen | undefined> {
+/** A secret that is not ours to look after, and why. */
+export interface Unmanaged {
+  readonly unmanaged: string
+}
+
+/** Reads what the next decision depends on. */
+export async function observe(ports: Needs, secret: string, run: Run): Promise<Seen | Unmanaged> {
   const held = await ports.vault.find(secret)
-  const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
-  if (held === undefined || registration === undefined || registration.source === 'trust')
-    return undefined
+  if (held === undefined) return { unmanaged: 'there is no such secret: nothing is left to do' }
+  if (held.deleted)
+    return { unmanaged: 'it waits for its deletion: restore it, and it is looked after again' }
+  const registration = readTags(held.tags)
+  if (registration === undefined)
+    return { unmanaged: 'it has no tag certrelay:source: nothing is ever written to it' }
+  if (registration.source === 'trust')
+    return { unmanaged: 'it is a trust bundle: its custom resource keeps it' }
   const { versions } = held
   const { source, services: names, promoted, previous, attempts } = registration
   const { renewBefore, notAfter, sealed } = registration
   const current = holder(versions, 'AWSCURRENT') ?? ''
-  const proven = versions.get(current)?.includes('DEPLOYED') === true
   const own = promoted !== undefined && sameCertificate(promoted.version, current)
-  const services = own && !proven ? await ports.fleet.look(names, promoted.at) : []
+  const services = own && !isDeployed(versions) ? await ports.fleet.look(names, promoted.at) : []
   const observed: Observed = {
     source,
     versions,

@@ -24,7 +24,10 @@ const STEP_TIME = 10_000
 const MOST_DELAY = 900
 /** So often in a row a look that waits leaves another one; then the sweep is the next to look. */
 const MOST_WAITS = 12
-const HALF_DAY = 12 * 3_600_000
+/** Something was brought about: what is waited for now is something else. */
+const MOVES = ['export', 'promote', 'reject', 'settle', 'rollback'] as const
+const HOUR = 3_600_000
+const HALF_DAY = 12 * HOUR
 
 /**
  * Looks at the secrets that a notice is about and brings each one step by step to where it should be.
@@ -56,15 +59,17 @@ async function look(
   ports: Needs,
   secret: string,
   remaining: () => number,
-  waits = 0,
+  before = 0,
 ): Promise<Look> {
   let run = START
+  let waits = before
   for (let count = 0; count < MOST_STEPS && remaining() > STEP_TIME; count++) {
     try {
       const seen = await observe(ports, secret, run)
-      if (seen === undefined) {
-        ports.log.warn('not-managed', { secret })
-        return { secret, step: 'unmanaged', reason: 'no such secret, or without our tag' }
+      if ('unmanaged' in seen) {
+        const reason = seen.unmanaged
+        ports.log.warn('not-managed', { secret, reason })
+        return { secret, step: 'unmanaged', reason }
       }
       const decision = decide(seen.observed, ports.clock.now())
       const { step, reason } = decision
@@ -74,6 +79,7 @@ async function look(
         return { secret, step, reason }
       }
       run = { ...run, ...(await act(ports, seen, decision, run).catch(lost)) }
+      if (MOVES.some((one) => one === step)) waits = 0
     } catch (error) {
       return attention(ports, secret, error)
     }
@@ -115,7 +121,8 @@ async function end(
     const { looked = 0, promoted } = registration
     if (looked < now - HALF_DAY || looked < (promoted?.at ?? 0))
       await keeper.tag(secret, writeTags({ looked: now }))
-  } else if (decision.at !== undefined) {
+  } else if (decision.at !== undefined && (decision.step === 'wait' || decision.at < now + HOUR)) {
+    // what a person has to see to is said once an hour, by the sweep
     await later(ports, secret, (decision.at - now) / 1000, waits)
   }
 }

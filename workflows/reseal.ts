@@ -57,6 +57,8 @@ async function renewed(ports: Needs, held: Held, version: string, bundle: Bundle
     const content = encodeBundle({ ...rest, sealedPassphrase: sealed })
     const stored = await store(ports, held, fresh, content)
     await vault.move(secret, 'AWSCURRENT', version, fresh)
+    if (held.versions.get(version)?.includes('DEPLOYED'))
+      await vault.move(secret, 'DEPLOYED', version, fresh)
     if (stored) await note(ports, secret, fresh, keySet(keys.keys))
     return fresh
   } finally {

@@ -1,5 +1,5 @@
-import { holder } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
+import { holder } from '../pki/labels.ts'
 import { ATTEMPTS, readTags } from '../pki/tags.ts'
 import type { Ports } from '../ports/index.ts'
 
@@ -28,13 +28,14 @@ export async function retry(
       `there is no secret ${name}: look at its name and region`,
     )
   const { arn: secret, tags, versions } = held
-  if (readTags(tags) === undefined)
+  const source = readTags(tags)?.source
+  if (source === undefined || source === 'trust')
     throw new RelayError(
       'PROPERTY_INVALID',
-      `secret ${name} has no tag certrelay:source: certrelay does not look after it`,
+      `secret ${name} holds no certificate of certrelay: its tag certrelay:source names none`,
     )
   const version = holder(versions, 'ROLLEDBACK')
-  if (Object.hasOwn(tags, ATTEMPTS)) await keeper.tag(secret, {}, [ATTEMPTS])
+  await keeper.tag(secret, {}, [ATTEMPTS])
   await queue.look(secret, 0)
   return { secret, ...(version !== undefined && { version }) }
 }

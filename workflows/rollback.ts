@@ -1,4 +1,4 @@
-import { holder } from '../pki/decide.ts'
+import { holder } from '../pki/labels.ts'
 import { writeTags } from '../pki/tags.ts'
 import { sameCertificate } from '../pki/version.ts'
 import type { Ports } from '../ports/index.ts'

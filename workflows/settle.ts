@@ -31,8 +31,9 @@ export async function settle(ports: Needs, { service }: Ended): Promise<void> {
 async function judge(ports: Needs, secret: string): Promise<void> {
   for (let count = 0; count < MOST_STEPS; count++) {
     const seen = await observe({ ...ports, keys: undefined }, secret, START)
-    const decision = seen === undefined ? undefined : rollout(seen.observed, ports.clock.now())
-    if (seen === undefined || decision === undefined || decision.step === 'wait') return
+    if ('unmanaged' in seen) return
+    const decision = rollout(seen.observed, ports.clock.now())
+    if (decision === undefined || decision.step === 'wait') return
     const { step, reason } = decision
     ports.log.info(step, { secret, reason })
     if (step === 'settle') await unlessLost(settled(ports, seen, decision.version))

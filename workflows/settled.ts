@@ -1,4 +1,4 @@
-import { holder } from '../pki/decide.ts'
+import { holder } from '../pki/labels.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Seen } from './observe.ts'
 import { tell } from './tell.ts'
