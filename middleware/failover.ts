@@ -133,7 +133,7 @@ function passage(
     const regions = unknown.map(({ key }) => keyRegion(key)).join(', ')
     throw new RelayError(
       'SEALED_INVALID',
-      `the passphrase of ${context.secret} is sealed under keys that are not configured (regions ${regions}); add them to CERTRELAY_KEYS, or to CERTRELAY_FORMER_KEYS`,
+      `the ${context.purpose} of ${context.secret} is sealed under keys that are not configured (regions ${regions}); add them to CERTRELAY_KEYS, or to CERTRELAY_FORMER_KEYS`,
     )
   }
   return keyholes.flatMap((hole) => {
@@ -181,7 +181,7 @@ function verdict(failures: Raced['failures']): Class | 'unavailable' {
 /** One error that holds every attempt. AWS's own messages stay in its causes. */
 function failure(
   action: 'seal' | 'open',
-  { secret }: Context,
+  { purpose, secret }: Context,
   failures: Raced['failures'],
   attempts: Raced['attempts'],
 ): RelayError {
@@ -192,7 +192,7 @@ function failure(
       ? `${region} ${outcome}`
       : `${key} ${error}, request ${kmsRequestId || 'none'}`,
   )
-  const what = `cannot ${action} a passphrase of ${secret}: ${tried.join('; ') || 'no time is left'}`
+  const what = `cannot ${action} the ${purpose} of ${secret}: ${tried.join('; ') || 'no time is left'}`
   const errors = failures.map(
     ({ meaning: one, error }) => new RelayError(CODES[one], nameOf(error), { cause: error }),
   )

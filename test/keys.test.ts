@@ -6,11 +6,17 @@ import {
   EncryptCommand,
   GetKeyPolicyCommand,
   KMSClient,
+  ReplicateKeyCommand,
 } from '@aws-sdk/client-kms'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { keyhole } from '../aws/kms.ts'
 import { type Local, start } from '../local/index.ts'
 import { consult, parsePolicy } from '../local/policy.ts'
+import { failover } from '../middleware/failover.ts'
+import { keyRegion } from '../pki/sealed.ts'
+import { Secret } from '../pki/secret.ts'
 import { client, role } from './support/client.ts'
+import { quiet } from './support/regions.ts'
 
 const EXAMPLE = join(import.meta.dirname, '..', 'examples', 'kms-region.yml')
 const REGIONS = ['us-east-1', 'us-west-2']
@@ -71,6 +77,40 @@ describe('examples/kms-region.yml', () => {
 
     await expect(of('us-east-1', 'sealer').send(sealing)).rejects.toThrow('explicit deny')
     await expect(of('us-east-1', 'opener').send(opening)).rejects.toThrow('explicit deny')
+  })
+
+  test('with MultiRegion=true is one key: asked once to seal, and its replica opens when its region is out', async () => {
+    const template = await readFile(EXAMPLE, 'utf8')
+    const arn = (name: string) => `arn:aws:iam::${aws.account}:role/${name}`
+    const parameters = { Org: 'acme', SealingRoles: arn('sealer'), OpeningRoles: arn('opener') }
+    const { KeyArn = '' } = await aws.deploy({
+      ...{ name: 'multi', template, region: 'us-east-1' },
+      parameters: { ...parameters, MultiRegion: 'true' },
+    })
+    const replicate = new ReplicateKeyCommand({ KeyId: KeyArn, ReplicaRegion: 'us-west-2' })
+    const { ReplicaKeyMetadata } = await of('us-east-1').send(replicate)
+    const keys = [KeyArn, ReplicaKeyMetadata?.Arn ?? '']
+    await aws.clock.advance(60_000) // until the replica is no longer being created
+    const lines: (readonly unknown[])[] = []
+    const audit = (_: unknown, tried: readonly unknown[]) => void lines.push(tried)
+    const house = (name: string) => {
+      const holes = REGIONS.map((region, at) => keyhole(of(region, name), region, keys[at] ?? ''))
+      return failover(holes, { ...quiet(), audit })
+    }
+    const sealed = await house('sealer').seal(Secret.from('open sesame'), context)
+    onTestFinished(aws.faults.outage('us-east-1', 'refuse'))
+    const opened = await house('opener').open(sealed, context)
+
+    expect(sealed.copies.map(({ key }) => key)).toEqual(keys)
+    expect(keyRegion(keys[1] ?? '')).toBe('us-west-2')
+    expect(Buffer.from(opened.reveal()).toString()).toBe('open sesame')
+    expect(lines).toMatchObject([
+      [{ region: 'us-east-1', outcome: 'ok' }],
+      [
+        { region: 'us-east-1', outcome: 'transport' },
+        { region: 'us-west-2', outcome: 'ok', key: keys[1] },
+      ],
+    ])
   })
 
   test('is two keys of two regions, independent of each other', async () => {
