@@ -37,6 +37,8 @@ export interface Holding {
   reminded: number
   /** DaysToExpiry of the last word about a renewal that keeps failing. */
   warned: number
+  /** The CA's word about a certificate that it has revoked; a renewal makes it a thing of the past. */
+  revocation: Revocation | undefined
   /** Its one next timer. */
   alarm: Alarm | undefined
 }
@@ -52,6 +54,13 @@ type State =
       /** Exported since it was issued or last renewed. */
       readonly exported: boolean
     }
+
+/** Which certificate was revoked, when (epoch milliseconds) and why, in ACM's words. */
+export interface Revocation {
+  readonly serial: string
+  readonly at: number
+  readonly reason: string
+}
 
 /** RenewalSummary, with times in epoch milliseconds. */
 export interface Renewal {
@@ -115,17 +124,25 @@ export function facts(certificate: string): Facts {
 
 /** ACM's `Status` at a time. */
 export function status(
-  { state }: Holding,
+  holding: Holding,
   now: number,
-): 'PENDING_VALIDATION' | 'FAILED' | 'EXPIRED' | 'ISSUED' {
+): 'PENDING_VALIDATION' | 'FAILED' | 'REVOKED' | 'EXPIRED' | 'ISSUED' {
+  const { state } = holding
   if (state.at === 'pending') return 'PENDING_VALIDATION'
   if (state.at === 'failed') return 'FAILED'
+  if (revoked(holding)) return 'REVOKED'
   return now >= state.facts.notAfter ? 'EXPIRED' : 'ISSUED'
+}
+
+/** The certificate that ACM holds now is revoked. */
+export function revoked({ state, revocation }: Holding): boolean {
+  return state.at === 'issued' && revocation?.serial === state.facts.serial
 }
 
 /** ACM renews a private certificate that was exported since it was issued or last renewed. */
 export function eligible(holding: Holding, now: number): boolean {
   const { type, state } = holding
+  if (revoked(holding)) return false
   return type === 'PRIVATE' && state.at === 'issued' && state.exported && now < state.facts.notAfter
 }
 

@@ -1,6 +1,6 @@
 import { colons } from '../fields.ts'
 import { seconds } from '../service.ts'
-import { eligible, type Holding, status } from './certificates.ts'
+import { eligible, type Holding, revoked, status } from './certificates.ts'
 
 const PURPOSE_NAMES: Readonly<Record<string, string>> = {
   '1.3.6.1.5.5.7.3.1': 'TLS_WEB_SERVER_AUTHENTICATION',
@@ -37,6 +37,10 @@ export function detail(holding: Holding, now: number): Record<string, unknown> {
       SignatureAlgorithm: state.facts.signatureAlgorithm,
       KeyUsages: state.facts.usages.map((Name) => ({ Name })),
       ExtendedKeyUsages: state.facts.purposes.map((OID) => ({ Name: purpose(OID), OID })),
+    }),
+    ...(revoked(holding) && {
+      RevokedAt: seconds(holding.revocation?.at ?? 0),
+      RevocationReason: holding.revocation?.reason,
     }),
     ...(renewal !== undefined && {
       RenewalSummary: {

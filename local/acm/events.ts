@@ -12,6 +12,7 @@ export interface Notices {
   ): void
   approaching(holding: Holding, facts: Facts, days: number): void
   expired(holding: Holding, facts: Facts): void
+  revoked(holding: Holding, facts: Facts): void
   actionRequired(holding: Holding, facts: Facts, reason: string): void
 }
 
@@ -46,6 +47,14 @@ export function notices(world: World): Notices {
       send(holding, 'ACM Certificate Expired', {
         ...common(holding, facts),
         CertificateCreatedDate: iso(holding.createdAt),
+      })
+    },
+    revoked(holding, { commonName, notAfter }) {
+      send(holding, 'ACM Certificate Revoked', {
+        CertificateType: holding.type,
+        CommonName: commonName,
+        CertificateExpirationDate: iso(notAfter),
+        Exportable: holding.type === 'PRIVATE',
       })
     },
     actionRequired(holding, facts, reason) {

@@ -3,12 +3,19 @@ import { browse } from '../cursor.ts'
 import { addTags, bytes, listTags, tagList } from '../fields.ts'
 import { AwsError, type Operation, operation, type World } from '../service.ts'
 import { encryptKey } from '../x509/pkcs8.ts'
-import { eligible, type Holding, type Holdings, renewing, status } from './certificates.ts'
+import { eligible, type Holding, type Holdings, renewing, revoked, status } from './certificates.ts'
 import { detail, purpose, summary } from './describe.ts'
 import type { Life } from './renewal.ts'
 
 const arn = v.pipe(v.string(), v.minLength(20), v.maxLength(2048))
 const named = v.object({ CertificateArn: arn })
+
+/** An operation of this imitation only. */
+const NOTE_REVOCATION = 'NoteRevocation'
+/** What ACM calls differently from Private CA. */
+const REASONS: Readonly<Record<string, string>> = {
+  CERTIFICATE_AUTHORITY_COMPROMISE: 'CA_COMPROMISE',
+}
 
 const listing = v.object({
   CertificateStatuses: v.optional(v.array(v.string())),
@@ -77,6 +84,12 @@ export function certificateOperations(
           `Certificate ARN ${holding.arn} is already being renewed.`,
         )
       }
+      if (revoked(holding)) {
+        throw new AwsError(
+          'ValidationException',
+          `Certificate ARN ${holding.arn} is revoked so it is not eligible for the Renew Certificate API.`,
+        )
+      }
       if (status(holding, clock.now()) === 'EXPIRED') {
         throw new AwsError(
           'ValidationException',
@@ -92,6 +105,22 @@ export function certificateOperations(
       life.renew(holding)
       return {}
     }),
+
+    /** Private CA tells ACM of a revocation; nobody else has such an operation. */
+    [NOTE_REVOCATION]: operation(
+      v.object({ CertificateAuthorityArn: v.string(), Serial: v.string(), Reason: v.string() }),
+      ({ CertificateAuthorityArn: authority, Serial, Reason }, { caller, region }) => {
+        if (!caller.internal) throw new AwsError('UnknownOperationException', '')
+        const digits = (serial: string) => serial.replace(/^0+/, '').toLowerCase()
+        for (const holding of held.all(region)) {
+          const { state } = holding
+          if (holding.authority !== authority || state.at !== 'issued') continue
+          if (digits(state.facts.serial) !== digits(Serial)) continue
+          life.revoke(holding, REASONS[Reason] ?? Reason)
+        }
+        return {}
+      },
+    ),
 
     ListCertificates: operation(listing, (input, call) => {
       const found = held.all(call.region).filter((holding) => matches(holding, input, clock.now()))

@@ -7,6 +7,7 @@ import {
   type Holdings,
   type Material,
   renewing,
+  revoked,
 } from './certificates.ts'
 import { notices } from './events.ts'
 import { issueCertificate, type Outcome } from './issue.ts'
@@ -35,6 +36,8 @@ export interface Life {
   renew(holding: Holding): void
   /** Puts material in place, tells the bus, and sets the next timer. */
   install(holding: Holding, material: Material, action: Parameters<Announce>[2]): void
+  /** Takes note that the CA has revoked the certificate that is held, tells the bus, and renews nothing more. */
+  revoke(holding: Holding, reason: string): void
   /** Sets the one next timer: renewal, reminder or expiry. Call after every change. */
   plan(holding: Holding): void
 }
@@ -113,7 +116,7 @@ export function life(
     holding.alarm?.cancel()
     holding.alarm = undefined
     const { state } = holding
-    if (state.at !== 'issued' || !held.has(holding)) return
+    if (state.at !== 'issued' || revoked(holding) || !held.has(holding)) return
     const [next] = [...upcoming(holding, state.facts.notAfter)].sort((a, b) => a.time - b.time)
     if (next === undefined) return
     holding.alarm = clock.at(next.time, () => {
@@ -158,5 +161,13 @@ export function life(
     }
   }
 
-  return { begin, renew, install, plan }
+  const revoke: Life['revoke'] = (holding, reason) => {
+    const { state } = holding
+    if (state.at !== 'issued') return
+    holding.revocation = { serial: state.facts.serial, at: clock.now(), reason }
+    plan(holding)
+    tell.revoked(holding, state.facts)
+  }
+
+  return { begin, renew, install, revoke, plan }
 }

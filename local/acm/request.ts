@@ -61,6 +61,7 @@ export function requestOperations(
       failing: undefined,
       reminded: Number.POSITIVE_INFINITY,
       warned: Number.POSITIVE_INFINITY,
+      revocation: undefined,
       alarm: undefined,
     }
     addTags(holding.tags, tags ?? [])

@@ -39,7 +39,7 @@ const revocation = v.object({
 
 /** The operations on the certificates that a CA issues. */
 export function certificateOperations(
-  { clock }: Pick<World, 'clock'>,
+  { clock, has, call: reach }: Pick<World, 'call' | 'clock' | 'has'>,
   roster: Roster,
   /** Milliseconds until GetCertificate has it. */
   delay: number,
@@ -92,10 +92,15 @@ export function certificateOperations(
       },
     ),
 
-    RevokeCertificate: operation(revocation, (input, call) => {
+    RevokeCertificate: operation(revocation, async (input, call) => {
       const ca = roster.find(input.CertificateAuthorityArn, call)
       roster.expect(ca, 'ACTIVE', 'DISABLED', 'EXPIRED')
-      bySerial(ca, input.CertificateSerial).revokedAt = clock.now()
+      const issued = bySerial(ca, input.CertificateSerial)
+      issued.revokedAt = clock.now()
+      if (!has('acm')) return {}
+      const Serial = issued.serial.replaceAll(':', '')
+      const told = { CertificateAuthorityArn: ca.arn, Serial, Reason: input.RevocationReason }
+      await reach('acm', 'NoteRevocation', told, { region: call.region, unrecorded: true })
       return {}
     }),
   }

@@ -16,7 +16,9 @@ import {
 } from '@aws-sdk/client-acm'
 import {
   ACMPCAClient,
+  DeleteCertificateAuthorityCommand,
   DeletePermissionCommand,
+  RevokeCertificateCommand,
   UpdateCertificateAuthorityCommand,
 } from '@aws-sdk/client-acm-pca'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -361,6 +363,37 @@ describe('renewal', () => {
     expect(named('ACM Certificate Renewal Action Required')).toEqual([])
   })
 
+  test.each([
+    ['is to be deleted', 7, 'PCA_INVALID_STATE'],
+    ['is gone', 0, 'PCA_RESOURCE_NOT_FOUND'],
+  ])('a renewal fails when the CA %s, and says so', async (_, days, reason) => {
+    const { world, authorities, ca, issued, take, renew, describe, events } = await stage()
+    const arn = await issued()
+    await take(arn)
+    const CertificateAuthorityArn = ca
+    await authorities.send(
+      new UpdateCertificateAuthorityCommand({ CertificateAuthorityArn, Status: 'DISABLED' }),
+    )
+    await authorities.send(
+      new DeleteCertificateAuthorityCommand({
+        CertificateAuthorityArn,
+        PermanentDeletionTimeInDays: 7,
+      }),
+    )
+    await world.clock.advance((7 - days) * DAY)
+    const before = events.length
+
+    await renew(arn)
+    const asked = world.clock.now()
+    await world.clock.advance(10_000)
+
+    const { RenewalSummary: summary, Status } = await describe(arn)
+    expect(Status).toBe('ISSUED')
+    expect(summary).toMatchObject({ RenewalStatus: 'FAILED', RenewalStatusReason: reason })
+    expect(Number(summary?.UpdatedAt)).toBeGreaterThan(asked)
+    expect(events).toHaveLength(before)
+  })
+
   test('ACM renews an exported certificate by itself 60 days before expiry, and tells the bus', async () => {
     const { world, issued, take, describe, named } = await stage()
     const arn = await issued()
@@ -650,5 +683,89 @@ describe('what ACM holds', () => {
     await world.clock.advance(5_000)
     expect((await take(own)).PrivateKey).toContain('ENCRYPTED PRIVATE KEY')
     await expect(take(foreign)).rejects.toMatchObject(denied)
+  })
+})
+
+describe('a certificate that its CA revokes', () => {
+  const revoke = ({ ca, authorities }: Awaited<ReturnType<typeof stage>>, Serial = '') =>
+    authorities.send(
+      new RevokeCertificateCommand({
+        CertificateAuthorityArn: ca,
+        CertificateSerial: Serial,
+        RevocationReason: 'CERTIFICATE_AUTHORITY_COMPROMISE',
+      }),
+    )
+
+  test('is REVOKED, told about, and never renewed again', async () => {
+    const set = await stage()
+    const { world, issued, take, renew, describe, named, client } = set
+    const arn = await issued()
+    await take(arn)
+    const { Serial, NotAfter } = await describe(arn)
+
+    await revoke(set, Serial)
+
+    expect(await describe(arn)).toMatchObject({
+      Status: 'REVOKED',
+      RevokedAt: new Date(world.clock.now()),
+      RevocationReason: 'CA_COMPROMISE',
+      RenewalEligibility: 'INELIGIBLE',
+    })
+    expect(named('ACM Certificate Revoked')).toEqual([
+      {
+        source: 'aws.acm',
+        detailType: 'ACM Certificate Revoked',
+        resources: [arn],
+        detail: {
+          CertificateType: 'PRIVATE',
+          CommonName: 'envoy.mesh.example',
+          CertificateExpirationDate: iso(NotAfter),
+          Exportable: true,
+        },
+      },
+    ])
+    await expect(renew(arn)).rejects.toMatchObject({ name: 'ValidationException' })
+    const listed = new ListCertificatesCommand({
+      CertificateStatuses: ['REVOKED'],
+      Includes: { keyTypes: ['EC_prime256v1'] },
+    })
+    expect((await client.send(listed)).CertificateSummaryList).toHaveLength(1)
+    await world.clock.advance(400 * DAY)
+    expect(await describe(arn)).toMatchObject({ Status: 'REVOKED', Serial })
+  })
+
+  test('leaves the one that has taken its place alone', async () => {
+    const set = await stage()
+    const { world, issued, take, renew, describe, named } = set
+    const arn = await issued()
+    await take(arn)
+    const { Serial } = await describe(arn)
+    await renew(arn)
+    await world.clock.advance(10_000)
+
+    await revoke(set, Serial)
+
+    expect((await describe(arn)).Status).toBe('ISSUED')
+    expect(named('ACM Certificate Revoked')).toEqual([])
+  })
+
+  test('is what the CA says it is: nobody else has that operation', async () => {
+    const { world, ca, issued, describe } = await stage()
+    const arn = await issued()
+    const { Serial = '' } = await describe(arn)
+    const caller = world.iam.identify(world.iam.administrator.accessKeyId)?.caller
+    const input = {
+      CertificateAuthorityArn: ca,
+      Serial: Serial.replaceAll(':', ''),
+      Reason: 'UNSPECIFIED',
+    }
+
+    const told = world.call('acm', 'NoteRevocation', input, {
+      region: 'us-east-1',
+      ...(caller && { caller }),
+    })
+
+    await expect(told).rejects.toMatchObject({ code: 'UnknownOperationException' })
+    expect((await describe(arn)).Status).toBe('ISSUED')
   })
 })
