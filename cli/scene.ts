@@ -1,14 +1,17 @@
 import { join } from 'node:path'
-import { ACMClient } from '@aws-sdk/client-acm'
+import { ACMClient, DescribeCertificateCommand } from '@aws-sdk/client-acm'
 import { ECSClient } from '@aws-sdk/client-ecs'
 import { KMSClient } from '@aws-sdk/client-kms'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { admin } from '../envoy/admin.ts'
+import type { Tamper } from '../local/acm/renewal.ts'
 import type { Images, ImageTask } from '../local/ecs/images.ts'
 import { type Local, start } from '../local/index.ts'
+import { plainSerial } from '../pki/version.ts'
 import { ensureEnvoy } from './envoy.ts'
 import { packaged } from './package.ts'
 import { bundleSidecar } from './sidecar.ts'
+import { stray } from './stray.ts'
 
 /** The name that the example's task definitions give their image. */
 export const IMAGE = 'certrelay/envoy'
@@ -18,13 +21,14 @@ export const REGIONS = ['us-east-1', 'us-west-2'] as const
 export function image(
   { envoy, sidecar }: { readonly envoy: string; readonly sidecar: string },
   started: (task: ImageTask) => void = () => {},
+  program: (task: ImageTask) => string = () => envoy,
 ): Images {
   return {
     [IMAGE]: (task) => {
       started(task)
       return {
         entryPoint: ['certrelay-sidecar', 'run'],
-        environment: { CERTRELAY_DIR: directory(task), CERTRELAY_ENVOY: envoy },
+        environment: { CERTRELAY_DIR: directory(task), CERTRELAY_ENVOY: program(task) },
         programs: { 'certrelay-sidecar': [process.execPath, sidecar], envoy: [envoy] },
       }
     },
@@ -42,6 +46,14 @@ export interface Scene {
   readonly kms: (region: string) => KMSClient
   /** Sum of Envoy's counters and gauges over the running tasks of a service, by name. */
   counters(service: string, filter: RegExp): Promise<ReadonlyMap<string, number>>
+  /** From now on ACM renews under a CA that nobody configured, or rightly again. */
+  misissue(wrongly: boolean): void
+  /** From now on the Envoys of new tasks of a service do not start, until the answer is called. */
+  sabotage(service: string): () => void
+  /** Whether a task (by its start, epoch milliseconds of the local clock) was begun under sabotage. */
+  sabotaged(service: string, created: number): boolean
+  /** Serial of what ACM holds, lower-case hex without leading zeros. */
+  issued(certificate: string): Promise<string>
   close(): Promise<void>
 }
 
@@ -71,8 +83,24 @@ export async function scene(
   },
 ): Promise<Scene> {
   const tasks: ImageTask[] = []
-  const images = image({ envoy, sidecar }, (task) => void tasks.push(task))
-  const aws = await start({ ...options, regions: REGIONS, artifacts, images })
+  const sabotages: { readonly service: string; readonly from: number; to: number }[] = []
+  const broken = (service: string | undefined, at: number) =>
+    sabotages.some((one) => one.service === service && one.from <= at && at <= one.to)
+  let wrongly = false
+  const images = image(
+    { envoy, sidecar },
+    (task) => void tasks.push(task),
+    ({ service }) => (broken(service, aws.clock.now()) ? '/bin/false' : envoy),
+  )
+  const tamper: Tamper = async (made) =>
+    wrongly && made.action === 'RENEWAL' ? stray(aws.clock.now()) : made
+  const aws: Local = await start({
+    ...options,
+    regions: REGIONS,
+    artifacts,
+    images,
+    acm: { tamper },
+  })
   const [region] = REGIONS
   const { accessKeyId, secretAccessKey, sessionToken } = aws.iam.administrator
   const at = (where: string) => ({
@@ -100,6 +128,23 @@ export async function scene(
         for (const [name, value] of stats) sums.set(name, (sums.get(name) ?? 0) + value)
       }
       return sums
+    },
+    misissue(now) {
+      wrongly = now
+    },
+    sabotage(service) {
+      const one = { service, from: aws.clock.now(), to: Infinity }
+      sabotages.push(one)
+      return () => {
+        one.to = aws.clock.now()
+      }
+    },
+    sabotaged: broken,
+    async issued(CertificateArn) {
+      const { Certificate } = await clients.acm.send(
+        new DescribeCertificateCommand({ CertificateArn }),
+      )
+      return plainSerial(Certificate?.Serial ?? '')
     },
     async close() {
       for (const client of Object.values(clients)) client.destroy()

@@ -77,7 +77,7 @@ async function deploy(plot: Plot): Promise<Found> {
   await aws.deploy({
     name: 'certrelay',
     template,
-    parameters: { Org: 'acme', Keys, MinRegions: '1' },
+    parameters: { Org: 'acme', Keys, MinRegions: '1', Coalesce: '1' },
   })
   plot.outputs = await aws.deploy({
     name: 'two-services',
@@ -242,7 +242,7 @@ async function rollout({ scene, outputs, load: traffic }: Plot): Promise<Found> 
   }
 }
 
-const MUTUAL = 8443
+export const MUTUAL = 8443
 
 /** Deployments after the first one, once the newest is complete and alone; `undefined` before. */
 export async function rolledOut({ ecs }: Scene, service: Service): Promise<number | undefined> {
@@ -262,10 +262,10 @@ export async function rolledOut({ ecs }: Scene, service: Service): Promise<numbe
 }
 
 /**
- * Every task that stopped did so for a deployment: an Envoy that died shows here, even when it was replaced at once.
+ * Every task that stopped did so for a deployment, or was meant to fail: an Envoy that died shows here, even when it was replaced at once.
  * @throws False naming the service
  */
-export async function unharmed({ ecs }: Scene): Promise<void> {
+export async function unharmed({ ecs, sabotaged }: Scene): Promise<void> {
   for (const service of SERVICES) {
     const list = new ListTasksCommand({
       cluster: CLUSTER,
@@ -277,7 +277,10 @@ export async function unharmed({ ecs }: Scene): Promise<void> {
     const { tasks = [] } = await ecs.send(
       new DescribeTasksCommand({ cluster: CLUSTER, tasks: taskArns }),
     )
-    const died = tasks.find(({ stopCode }) => stopCode !== 'ServiceSchedulerInitiated')
+    const died = tasks.find(
+      ({ stopCode, createdAt }) =>
+        stopCode !== 'ServiceSchedulerInitiated' && !sabotaged(service, createdAt?.getTime() ?? 0),
+    )
     claim(died === undefined, `a task of ${service} stopped by itself: ${died?.stoppedReason}`)
   }
 }
@@ -367,11 +370,11 @@ export function claim(fact: boolean, otherwise: string): void {
   if (!fact) throw new False(otherwise)
 }
 
-function url(outputs: Plot['outputs']): string {
+export function url(outputs: Plot['outputs']): string {
   return outputs['GatewayUrl'] ?? ''
 }
 
-function host(outputs: Plot['outputs'], service: Service): string {
+export function host(outputs: Plot['outputs'], service: Service): string {
   return outputs[`${capital(service)}Host`] ?? ''
 }
 

@@ -5,6 +5,8 @@ import { envoysOf, play } from '../support/story.ts'
 
 const README = join(import.meta.dirname, '../../README.md')
 
+const STEPS = 'deploy issue serve refuse renew rollout region reject rollback lost'.split(' ')
+
 describe('npm start', () => {
   it('tells a story whose every fact is true, as the README shows it', async () => {
     const { status, story, lines } = await play().ended
@@ -13,17 +15,15 @@ describe('npm start', () => {
     expect(lines).not.toContain('✗')
     expect(status).toBe(0)
     expect(story.ok).toBe(true)
-    expect(story.steps.map(({ name, ok }) => [name, ok])).toEqual(
-      ['deploy', 'issue', 'serve', 'refuse', 'renew', 'rollout', 'region'].map((name) => [
-        name,
-        true,
-      ]),
-    )
-    expect(facts['deploy']).toMatchObject({ functions: 4, rules: 2 })
+    expect(story.steps.map(({ name, ok }) => [name, ok])).toEqual(STEPS.map((name) => [name, true]))
+    expect(facts['deploy']).toMatchObject({ functions: 7, rules: 3 })
     expect(facts['serve']).toMatchObject({ status: 200, noCertificate: 0 })
     expect(facts['rollout']).toMatchObject({ deployments: 2, failed: 0 })
+    expect(facts['reject']).toMatchObject({ code: 'CHAIN_BROKEN', deployments: 0 })
+    expect(facts['rollback']).toMatchObject({ label: 'ROLLEDBACK', failed: 0 })
+    expect(facts['lost']).toMatchObject({ foundBy: 'sweep' })
     expect(shape(lines)).toBe(shape(await shown()))
-  }, 90_000)
+  }, 150_000)
 
   it('exits with 1 and says which fact is false when an Envoy dies in the middle', async () => {
     const run = play()
@@ -37,7 +37,7 @@ describe('npm start', () => {
     expect(status).toBe(1)
     expect(story.ok).toBe(false)
     expect(lines).toMatch(/✗ (serve|refuse|renew|rollout) .*(color|gateway|requests? )/)
-  }, 90_000)
+  }, 150_000)
 
   it('leaves no process behind', async () => {
     const run = play()
@@ -52,7 +52,7 @@ describe('npm start', () => {
       envoys.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'gone')),
     )
     expect(alive).toEqual(envoys.map(() => 'gone'))
-  }, 90_000)
+  }, 150_000)
 })
 
 /** The README's block of output. */

@@ -1,8 +1,8 @@
 import { DescribeCertificateCommand, RenewCertificateCommand } from '@aws-sdk/client-acm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { stray } from '../../cli/stray.ts'
 import { keyOf, passphraseOf } from '../support/opened.ts'
 import { HOME, type Stage, stage } from '../support/stage.ts'
-import { stray } from '../support/stray.ts'
 
 const MINUTE = 60_000
 

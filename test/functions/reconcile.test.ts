@@ -6,8 +6,8 @@ import {
   RegisterTaskDefinitionCommand,
 } from '@aws-sdk/client-ecs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { stray } from '../../cli/stray.ts'
 import { type Stage, stage } from '../support/stage.ts'
-import { stray } from '../support/stray.ts'
 
 const MINUTE = 60_000
 const HOUR = 3_600_000

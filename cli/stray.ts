@@ -1,4 +1,4 @@
-import { authority, leaf } from '../../local/x509/x509.ts'
+import { authority, leaf } from '../local/x509/x509.ts'
 
 const DAY = 86_400_000
 

@@ -1,0 +1,158 @@
+import { RenewCertificateCommand } from '@aws-sdk/client-acm'
+import { ListServiceDeploymentsCommand } from '@aws-sdk/client-ecs'
+import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager'
+import type { Scene } from './scene.ts'
+import { claim, current, type Found, host, MUTUAL, type Plot, until, url } from './steps.ts'
+import { load, servedSerial } from './traffic.ts'
+
+const SECOND = 1_000
+const DAY = 86_400_000
+
+/** ACM hands out a certificate whose chain does not fit: it is rejected, and nothing changes for the services. */
+export async function reject({ scene, outputs }: Plot): Promise<Found> {
+  const before = await current(scene, outputs, 'color')
+  const began = await deployments(scene, 'color')
+  scene.misissue(true)
+  await renew(scene, before.facts.source)
+  const rejected = await until('a version of the secret of color is labeled REJECTED', () =>
+    holder(scene, before.secret, 'REJECTED'),
+  )
+  scene.misissue(false)
+  const after = await current(scene, outputs, 'color')
+  const code = /"message":"rejected".*"code":"([A-Z_]+)"/.exec(
+    lines(scene, 'reconcile', rejected),
+  )?.[1]
+  const started = (await deployments(scene, 'color')) - began
+  const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
+  claim(after.version === before.version, 'AWSCURRENT of color has moved to another version')
+  claim(code !== undefined, `no line says why version ${rejected} was rejected`)
+  claim(started === 0, `${started} deployments of color were started for a rejected certificate`)
+  claim(
+    shown === before.facts.serial,
+    `color shows serial ${shown}, and not ${before.facts.serial} as before`,
+  )
+  return {
+    facts: {
+      code: code ?? '',
+      rejected,
+      current: after.version,
+      deployments: started,
+      servedSerial: shown,
+    },
+    line: `ACM renewed color under a CA that nobody configured: ${code}, labeled REJECTED; color goes on with ${shown.slice(0, 8)}…`,
+  }
+}
+
+/** A rollout fails: the old certificate is current again before anybody could miss it. */
+export async function rollback({ scene, outputs }: Plot): Promise<Found> {
+  const before = await current(scene, outputs, 'color')
+  const traffic = load(url(outputs))
+  const repair = scene.sabotage('color')
+  await renew(scene, before.facts.source)
+  const promoted = await until('a new version of the secret of color is AWSCURRENT', async () => {
+    const now = await current(scene, outputs, 'color')
+    return now.version === before.version ? undefined : now
+  })
+  const since = performance.now()
+  const version = await until('AWSCURRENT of color goes back', async () => {
+    const now = await current(scene, outputs, 'color')
+    return now.version === before.version ? promoted.version : undefined
+  })
+  const backMs = Math.round(performance.now() - since)
+  repair()
+  const label = await until('that version is labeled ROLLEDBACK', async () =>
+    (await holder(scene, before.secret, 'ROLLEDBACK')) === version ? 'ROLLEDBACK' : undefined,
+  )
+  await until('color is rolled out with the old one', async () =>
+    (await holder(scene, before.secret, 'DEPLOYED')) === before.version ? true : undefined,
+  )
+  const { requests, failed, failures } = await traffic.stop()
+  const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
+  claim(failed === 0, `${failed} of ${requests} requests failed meanwhile: ${failures.join('; ')}`)
+  claim(
+    shown === before.facts.serial,
+    `color shows serial ${shown}, and not ${before.facts.serial} as before`,
+  )
+  return {
+    facts: { version, label, backMs, requests, failed, servedSerial: shown },
+    line: `color's new tasks did not start: the old certificate was current again after ${(backMs / SECOND).toFixed(1)} s; ${requests} requests, ${failed} failed`,
+  }
+}
+
+/** ACM's event is lost: the sweep finds the renewal. Meanwhile what was taken back is tried again, and stays. */
+export async function lost({ scene, outputs }: Plot): Promise<Found> {
+  const { aws } = scene
+  const color = await current(scene, outputs, 'color')
+  const before = await current(scene, outputs, 'gateway')
+  const heard = () => lines(scene, 'reconcile', before.facts.source).length
+  const woken = heard()
+  const deliver = aws.faults.add({ service: 'events:deliver' }, { kind: 'drop' })
+  await renew(scene, before.facts.source)
+  await until('ACM has renewed the certificate of gateway', async () =>
+    (await scene.issued(before.facts.source)) === before.facts.serial ? undefined : true,
+  )
+  deliver()
+  await aws.clock.advance(QUARTER)
+  const again = await deployed(scene, outputs, 'color', color.version)
+  const unseen = heard() === woken
+  await aws.clock.advance(DAY) // by then the sweep has every secret looked at, however fresh it seems
+  await aws.clock.advance(QUARTER) // it spreads its looks
+  const found = await deployed(scene, outputs, 'gateway', before.version)
+  claim(unseen, 'reconcile heard of the renewal although its event was lost')
+  return {
+    facts: {
+      serialBefore: before.facts.serial,
+      serialAfter: found.facts.serial,
+      foundBy: 'sweep',
+      retried: again.version,
+    },
+    line: `the event of gateway's renewal was lost: the sweep found it (${found.facts.serial.slice(0, 8)}…); color's certificate was tried again, and stays`,
+  }
+}
+
+const QUARTER = 16 * 60_000
+
+/** What a service's secret holds when it is another version, and every task has it. */
+async function deployed(
+  scene: Scene,
+  outputs: Plot['outputs'],
+  service: 'color' | 'gateway',
+  old: string,
+) {
+  const now = await until(`the secret of ${service} has another version`, async () => {
+    const one = await current(scene, outputs, service)
+    return one.version === old ? undefined : one
+  })
+  await until(`${service} is rolled out with version ${now.version}`, async () =>
+    (await holder(scene, now.secret, 'DEPLOYED')) === now.version ? true : undefined,
+  )
+  return now
+}
+
+async function renew({ acm }: Scene, CertificateArn: string): Promise<void> {
+  await acm.send(new RenewCertificateCommand({ CertificateArn }))
+}
+
+/** The version that holds a staging label. */
+async function holder(
+  { secrets }: Scene,
+  SecretId: string,
+  label: string,
+): Promise<string | undefined> {
+  const { VersionIdsToStages = {} } = await secrets.send(new DescribeSecretCommand({ SecretId }))
+  return Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0]
+}
+
+async function deployments({ ecs }: Scene, service: string): Promise<number> {
+  const list = new ListServiceDeploymentsCommand({ cluster: 'mesh', service })
+  return (await ecs.send(list)).serviceDeployments?.length ?? 0
+}
+
+/** Everything that a function has said about something. */
+function lines({ aws }: Scene, name: string, about: string): string {
+  return aws
+    .lines({ group: `/aws/lambda/certrelay-${name}` })
+    .map(({ message }) => message)
+    .filter((message) => message.includes(about))
+    .join('\n')
+}
