@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { rotation } from '../support/rotation.ts'
+
+test('three rotations under load fail no request, and each is seen within 2 s of its promotion', async () => {
+  const { requests, failed, failures, opened, visibleMs } = await rotation({
+    ...{ rotations: 3, seconds: 4, rate: 200 },
+  })
+
+  expect(failures).toEqual([])
+  expect(failed).toBe(0)
+  expect(requests).toBeGreaterThan(200)
+  expect(opened).toBeGreaterThan(requests / 3)
+  expect(visibleMs).toHaveLength(3)
+  expect(Math.max(...visibleMs)).toBeLessThan(2_000)
+})
