@@ -57,7 +57,15 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
   const messages = shelf(terms.fifo)
   const waiters = new Set<Waiter>()
   let alarm: Alarm | undefined
+  /** When the alarm rings. */
+  let due = Number.POSITIVE_INFINITY
 
+  const arm = (time: number) => {
+    if (time >= due) return
+    alarm?.cancel()
+    due = time
+    alarm = clock.at(time, serve)
+  }
   const expire = () => messages.expire(clock.now() - terms.retention())
   const buried = (message: Message) => {
     const redrive = terms.redrive()
@@ -84,7 +92,7 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
   }
   const serve = () => {
     alarm?.cancel()
-    alarm = undefined
+    due = Number.POSITIVE_INFINITY
     expire()
     for (const waiter of waiters) {
       const taken = take(waiter.wish)
@@ -95,9 +103,9 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
     }
     if (waiters.size === 0) return
     const now = clock.now()
-    const times = [...messages.all()].map(({ visible }) => visible).filter((at) => at > now)
-    const next = times.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY)
-    if (next < Number.POSITIVE_INFINITY) alarm = clock.at(next, serve)
+    let next = Number.POSITIVE_INFINITY
+    for (const { visible } of messages.all()) if (visible > now && visible < next) next = visible
+    if (next < Number.POSITIVE_INFINITY) arm(next)
   }
   const find = (handle: string) => {
     const [id, message, nonce] = Buffer.from(handle, 'base64').toString('utf8').split(' ')
@@ -113,7 +121,9 @@ export function queue(world: Pick<World, 'clock' | 'random'>, terms: Terms): Que
   return {
     add(message) {
       messages.add(message)
-      serve()
+      if (waiters.size === 0) return
+      if (message.visible > clock.now()) arm(message.visible)
+      else serve()
     },
     receive(wish) {
       expire()

@@ -34,7 +34,7 @@ export function shelf(fifo: boolean): Shelf {
     if (line?.size === 0) groups.delete(group)
   }
   function* inLine(now: number) {
-    for (const line of [...groups.values()]) {
+    for (const line of groups.values()) {
       const messages = [...line]
       if (messages.every(({ visible }) => visible <= now)) yield* messages
     }
