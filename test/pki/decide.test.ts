@@ -1,403 +1,512 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decide, due, type Observed, type Running } from '../../pki/decide.ts'
-import { DAY, START } from '../support/fakes.ts'
+import { decide, type Observed, rollout } from '../../pki/decide.ts'
+import { due } from '../../pki/due.ts'
+import { nextVersion } from '../../pki/version.ts'
+import { DAY } from '../support/fakes.ts'
+import {
+  FOREIGN,
+  finding,
+  HOUR,
+  issued,
+  labels,
+  look,
+  MINUTE,
+  NEW,
+  OLD,
+  SOURCE,
+  START,
+  service,
+} from './states.ts'
 
-const SOURCE = 'arn:aws:acm:us-east-1:111122223333:certificate/0123'
-const NEW = 'new'
-const OLD = 'old'
-const finding = { code: 'EXPIRED', certificate: 'leaf', rule: '' } as const
-const issued = {
-  status: 'issued',
-  notBefore: START,
-  notAfter: START + 395 * DAY,
-  version: NEW,
-  renewing: false,
-} as const
-const labels = (of: Readonly<Record<string, readonly string[]>>) => new Map(Object.entries(of))
-const active = (name: string, deployed?: number): Running => ({
-  name,
-  state: 'active',
-  ...(deployed !== undefined && { deployed }),
-})
-const look = (over: Partial<Observed> = {}): Observed => ({
-  source: SOURCE,
-  certificate: issued,
-  versions: labels({ [NEW]: ['AWSCURRENT'], [OLD]: ['AWSPREVIOUS'] }),
-  promoted: { version: NEW, at: START - DAY },
-  services: [],
-  ...over,
-})
-const LATE = START + 300 * DAY
+const DUE = START + 300 * DAY
+const step = (over: Partial<Observed>, now = START) => decide(look(over), now).step
+const reason = (over: Partial<Observed>, now = START) => decide(look(over), now).reason
 
-describe('a passphrase that is not sealed as it should be', () => {
-  test('is sealed anew once everybody runs with the certificate', () => {
-    expect(decide(look({ unsealed: true }), START)).toMatchObject({ step: 'reseal' })
-    expect(decide(look({ unsealed: false }), START)).toMatchObject({ step: 'done' })
-  })
+/** Promoted and on the way into the services. */
+const rolling = labels({ [NEW]: ['AWSCURRENT', 'AWSPENDING'], [OLD]: ['AWSPREVIOUS', 'DEPLOYED'] })
+const staged = labels({ [OLD]: ['AWSCURRENT', 'DEPLOYED'], [NEW]: ['AWSPENDING'] })
+const before = { promoted: { version: OLD, at: START - DAY } }
+/** Taken back. */
+const undone = {
+  versions: labels({ [OLD]: ['AWSCURRENT', 'DEPLOYED'], [NEW]: ['AWSPREVIOUS', 'ROLLEDBACK'] }),
+  promoted: { version: OLD, at: START },
+  attempts: { version: NEW, count: 1, at: START - HOUR },
+}
 
-  test('waits for a rollout, and for a renewal, which seals it anyway', () => {
-    const late = { unsealed: true, mine: true, services: [active('mesh/color', START - 2 * DAY)] }
-
-    expect(decide(look(late), START)).toMatchObject({ step: 'roll' })
-    expect(decide(look({ unsealed: true }), LATE)).toMatchObject({ step: 'renew' })
-  })
-})
-
-describe('what is seen, and the step that follows', () => {
-  const staged = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPENDING'] })
-  const rejected = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] })
-  const between = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPENDING', 'REJECTED'] })
+describe('first what is under way in the services, without a word from the source', () => {
+  const under = (over: Partial<Observed>, now = START + MINUTE) => {
+    const { certificate: _, ...rest } = look({ versions: rolling, ...over })
+    return decide(rest, now).step
+  }
   test.each<[string, Partial<Observed>, number, string]>([
-    ['not issued yet', { certificate: { status: 'pending' } }, START, 'wait'],
-    ['gone', { certificate: { status: 'missing' } }, START, 'alarm'],
-    ['failed', { certificate: { status: 'failed' } }, START, 'alarm'],
-    ['expired', { certificate: { status: 'expired' } }, START, 'alarm'],
-    ['revoked', { certificate: { status: 'revoked' } }, START, 'alarm'],
-    ['an empty secret', { versions: labels({}) }, START, 'export'],
+    ['a service without a deployment since: roll', { services: [service('a/b')] }, 1, 'roll'],
+    ['asked for by this run: wait', { services: [service('a/b')], asked: true }, 1, 'wait'],
+    ['a deployment that runs: wait', { services: [service('a/b', ['running', 0])] }, 1, 'wait'],
     [
-      'a serial that is not stored',
+      'a deployment that completed: settle',
+      { services: [service('a/b', ['completed', 0])] },
+      1,
+      'settle',
+    ],
+    [
+      'one completed, one runs: wait',
+      { services: [service('a/b', ['completed', 0]), service('a/c', ['running', 0])] },
+      1,
+      'wait',
+    ],
+    [
+      'one completed, one late: roll',
+      { services: [service('a/b', ['completed', 0]), service('a/c')] },
+      1,
+      'roll',
+    ],
+    [
+      'one completed, the other gone: settle',
+      { services: [service('a/b', ['completed', 0]), { ...service('a/c'), state: 'gone' }] },
+      1,
+      'settle',
+    ],
+    [
+      'a deployment that failed: rollback',
+      { services: [service('a/b', ['failed', 0])] },
+      1,
+      'rollback',
+    ],
+    [
+      'one failed, one runs: rollback for both',
+      { services: [service('a/b', ['running', 0]), service('a/c', ['failed', 0])] },
+      1,
+      'rollback',
+    ],
+    [
+      'one failed, one late: rollback, nothing more is begun',
+      { services: [service('a/b'), service('a/c', ['failed', 0])] },
+      1,
+      'rollback',
+    ],
+    [
+      'it failed after one that completed: settle, it is not the certificate',
+      { services: [service('a/b', ['failed', 5], ['completed', 0])] },
+      10,
+      'settle',
+    ],
+    [
+      'still running a moment before the deadline: wait',
+      { services: [service('a/b', ['running', 0])] },
+      30 - 1 / 60,
+      'wait',
+    ],
+    [
+      'still running at the deadline: rollback',
+      { services: [service('a/b', ['running', 0])] },
+      30,
+      'rollback',
+    ],
+    [
+      'still running at a longer deadline of its own: wait',
+      { services: [service('a/b', ['running', 0])], deadline: 60 * MINUTE },
+      30,
+      'wait',
+    ],
+    [
+      'the failure was counted, the label not moved: rollback goes on',
+      { attempts: { version: NEW, count: 1, at: START } },
+      1,
+      'rollback',
+    ],
+    [
+      'nothing but services that do not run: on to the source',
+      { services: [{ ...service('a/b'), state: 'idle' }] },
+      1,
+      'describe',
+    ],
+    ['no services: on to the source', {}, 1, 'describe'],
+    [
+      'DEPLOYED: on to the source',
+      {
+        versions: labels({ [NEW]: ['AWSCURRENT', 'DEPLOYED'] }),
+        services: [service('a/b', ['failed', 0])],
+      },
+      1,
+      'describe',
+    ],
+    [
+      'DEPLOYED under another seal: on to the source',
+      {
+        versions: labels({
+          [nextVersion(NEW)]: ['AWSCURRENT'],
+          [NEW]: ['DEPLOYED', 'AWSPREVIOUS'],
+        }),
+        services: [service('a/b', ['failed', 0])],
+      },
+      1,
+      'describe',
+    ],
+    [
+      'the label is back, the record is not: mark',
+      { versions: undone.versions, attempts: { version: NEW, count: 1, at: START } },
+      1,
+      'mark',
+    ],
+    [
+      'a promotion that is not on record: on to the source',
+      { promoted: { version: OLD, at: START } },
+      1,
+      'describe',
+    ],
+  ])('%s', (_, over, minutes, expected) => {
+    expect(under(over, START + minutes * MINUTE)).toBe(expected)
+  })
+
+  test('only the services that are late are named', () => {
+    const services = [service('a/old'), service('a/new', ['running', 0]), service('a/none')]
+
+    expect(decide(look({ versions: rolling, services }), START)).toMatchObject({
+      services: ['a/old', 'a/none'],
+    })
+  })
+
+  test('a deployment of before the promotion proves nothing', () => {
+    expect(under({ services: [service('a/b', ['completed', -1])] })).toBe('roll')
+  })
+
+  test('the wait ends with the deadline, or after five minutes', () => {
+    const services = [service('a/b', ['running', 0])]
+    const at = (minutes: number) =>
+      decide(look({ versions: rolling, services }), START + minutes * MINUTE)
+
+    expect(at(1)).toMatchObject({ at: START + 6 * MINUTE })
+    expect(at(28)).toMatchObject({ at: START + 30 * MINUTE })
+  })
+
+  test('a deployment that never begins raises an alarm, and does not hold up the next certificate', () => {
+    const late = { versions: rolling, services: [service('a/b')], asked: true }
+
+    expect(decide(look(late), START + 31 * MINUTE)).toMatchObject({
+      step: 'alarm',
+      reason: expect.stringContaining('no deployment of a/b has begun'),
+    })
+    expect(
+      step({ ...late, certificate: { ...issued, version: 'a third' } }, START + 31 * MINUTE),
+    ).toBe('export')
+    expect(step({ ...late }, DUE)).toBe('renew')
+  })
+
+  test('mark is only for our own way back: what somebody else moved meanwhile is not ours to record', () => {
+    const moved = labels({ [FOREIGN]: ['AWSCURRENT'], [NEW]: ['AWSPREVIOUS', 'ROLLEDBACK'] })
+    const attempts = { version: NEW, count: 1, at: START }
+
+    expect(rollout(look({ versions: moved, attempts }), START)).toBeUndefined()
+  })
+})
+
+describe('the way back', () => {
+  const failed = { services: [service('a/b', ['failed', 0])] }
+  const back = (over: Partial<Observed> = {}) =>
+    decide(look({ versions: rolling, ...failed, ...over }), START + MINUTE)
+
+  test('leads to the version before, and says which service failed', () => {
+    expect(back()).toEqual({
+      step: 'rollback',
+      reason: 'the rollout of a/b failed',
+      version: NEW,
+      to: OLD,
+    })
+  })
+
+  test.each<[string, Partial<Observed>]>([
+    ['ends within the hour', { previous: { version: OLD, notAfter: START + HOUR } }],
+    ['has an end that nobody knows', { previous: { version: OLD } }],
+    ['is not the one on record', { previous: { version: FOREIGN, notAfter: DUE } }],
+    ['is not on record at all', { previous: { version: '' } }],
+    [
+      'was rolled back itself',
+      { versions: labels({ [NEW]: ['AWSCURRENT'], [OLD]: ['AWSPREVIOUS', 'ROLLEDBACK'] }) },
+    ],
+    [
+      'was rejected',
+      { versions: labels({ [NEW]: ['AWSCURRENT'], [OLD]: ['AWSPREVIOUS', 'REJECTED'] }) },
+    ],
+    ['does not exist', { versions: labels({ [NEW]: ['AWSCURRENT'] }) }],
+  ])('is an alarm when the version before %s', (_, over) => {
+    expect(back(over)).toMatchObject({
+      step: 'alarm',
+      reason: expect.stringContaining('no certificate to go back to'),
+    })
+  })
+
+  test('is no reason to hold up a newer certificate', () => {
+    const none = labels({ [NEW]: ['AWSCURRENT'] })
+    const newer = { ...issued, version: OLD }
+
+    expect(back({ versions: none, certificate: newer })).toMatchObject({ step: 'export' })
+  })
+})
+
+describe('then the certificate at its source', () => {
+  test.each<[string, Partial<Observed>, number, string]>([
+    ['not issued yet: wait', { certificate: { status: 'pending' } }, START, 'wait'],
+    ['gone: alarm', { certificate: { status: 'missing' } }, START, 'alarm'],
+    ['failed: alarm', { certificate: { status: 'failed' } }, START, 'alarm'],
+    ['expired: alarm', { certificate: { status: 'expired' } }, START, 'alarm'],
+    ['revoked: alarm', { certificate: { status: 'revoked' } }, START, 'alarm'],
+    ['an empty secret: export', { versions: labels({}) }, START, 'export'],
+    [
+      'a serial that is not stored: export',
       { versions: labels({ [OLD]: ['AWSCURRENT'] }) },
       START,
       'export',
     ],
-    ['staged, unchecked', { versions: staged }, START, 'check'],
+    ['staged, unchecked: check', { versions: staged, ...before }, START, 'check'],
     [
-      'staged, another version checked',
-      { versions: staged, checked: { version: OLD, findings: [] } },
+      'staged, another version checked: check',
+      { versions: staged, ...before, checked: { version: OLD, findings: [] } },
       START,
       'check',
     ],
     [
-      'staged, checked, good',
-      { versions: staged, checked: { version: NEW, findings: [] } },
+      'staged, checked, good: promote',
+      { versions: staged, ...before, checked: { version: NEW, findings: [] } },
       START,
       'promote',
     ],
     [
-      'staged, checked, bad',
-      { versions: staged, checked: { version: NEW, findings: [finding] } },
+      'staged, checked, bad: reject',
+      { versions: staged, ...before, checked: { version: NEW, findings: [finding] } },
       START,
       'reject',
     ],
-    ['rejected', { versions: rejected }, START, 'done'],
-    ['rejected, half way', { versions: between }, START, 'done'],
-    ['rejected, a renewal due', { versions: rejected }, LATE, 'renew'],
     [
-      'moved away by hand',
-      { versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPREVIOUS'] }) },
-      START,
-      'alarm',
-    ],
-    ['current, no record of it', { promoted: { version: OLD, at: START } }, START, 'mark'],
-    [
-      'current, both labels',
-      { versions: labels({ [NEW]: ['AWSCURRENT', 'AWSPENDING'] }) },
-      START,
-      'done',
-    ],
-    ['current, a service is older', { services: [active('a/b', START - 2 * DAY)] }, START, 'roll'],
-    [
-      'promoted by this run, a service is older',
-      { mine: true, promoted: { version: NEW, at: START }, services: [active('a/b', START - 1)] },
-      START,
-      'roll',
-    ],
-    [
-      'promoted by another run a moment ago, a service is older',
-      { promoted: { version: NEW, at: START }, services: [active('a/b', START - 1)] },
-      START + 119_999,
-      'wait',
-    ],
-    [
-      'promoted by another run that must be dead, a service is older',
-      { promoted: { version: NEW, at: START }, services: [active('a/b', START - 1)] },
-      START + 120_000,
-      'roll',
-    ],
-    ['current, a service without a deployment', { services: [active('a/b')] }, START, 'roll'],
-    ['current, a service is younger', { services: [active('a/b', START)] }, START, 'done'],
-    [
-      'current, a service of that very moment',
-      { services: [active('a/b', START - DAY)] },
+      'rejected: done, a newer one is awaited',
+      { versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] }), ...before },
       START,
       'done',
     ],
     [
-      'current, idle, draining and gone',
+      'rejected, cut short before AWSPENDING went: done',
+      { versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPENDING', 'REJECTED'] }), ...before },
+      START,
+      'done',
+    ],
+    [
+      'rejected, and time to renew: renew',
+      { versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] }), ...before },
+      DUE,
+      'renew',
+    ],
+    [
+      'rejected a day ago, and the one in use ends in two weeks: renew',
       {
-        services: [
-          { name: 'a/b', state: 'idle', deployed: 0 },
-          { name: 'a/c', state: 'draining', deployed: 0 },
-          { name: 'a/d', state: 'gone' },
-        ],
+        versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] }),
+        ...before,
+        notAfter: START + 14 * DAY,
+      },
+      START + DAY,
+      'renew',
+    ],
+    [
+      'rejected just now, and the one in use ends in two weeks: done',
+      {
+        versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] }),
+        ...before,
+        notAfter: START + 14 * DAY,
+      },
+      START + HOUR,
+      'done',
+    ],
+    ['current, not on record: mark', { promoted: { version: OLD, at: START } }, START, 'mark'],
+    [
+      'current under a later seal: done',
+      {
+        certificate: { ...issued, version: nextVersion(NEW) },
+        versions: labels({ [nextVersion(NEW)]: ['AWSCURRENT'] }),
       },
       START,
       'done',
     ],
-    ['current and due', {}, LATE, 'renew'],
+    ['current and due: renew', {}, DUE, 'renew'],
     [
-      'current and due, being renewed',
+      'current and due, being renewed: wait',
       { certificate: { ...issued, renewing: true } },
-      LATE,
+      DUE,
       'wait',
     ],
     [
-      'current and due, a service is older',
-      { services: [active('a/b', START - 2 * DAY)] },
-      LATE,
+      'current and due early, as asked for: renew',
+      { renewBefore: 200 },
+      START + 200 * DAY,
+      'renew',
+    ],
+    [
+      'current, and a day before its end asked for: two thirds come first',
+      { renewBefore: 1 },
+      START + 262 * DAY,
+      'done',
+    ],
+    [
+      'refused five hours ago: alarm',
+      { certificate: { ...issued, refused: { at: DUE - 5 * HOUR, why: 'PCA_ACCESS_DENIED' } } },
+      DUE,
+      'alarm',
+    ],
+    [
+      'refused six hours ago: renew',
+      { certificate: { ...issued, refused: { at: DUE - 6 * HOUR, why: 'PCA_ACCESS_DENIED' } } },
+      DUE,
+      'renew',
+    ],
+    [
+      'refused, but not due: done',
+      { certificate: { ...issued, refused: { at: START, why: 'x' } } },
+      START,
+      'done',
+    ],
+    [
+      'a renewal that does not come, 44 days before the end: alarm',
+      { certificate: { ...issued, renewing: true } },
+      issued.notAfter - 43 * DAY,
+      'alarm',
+    ],
+    [
+      'a renewal under way 45 days before the end: wait',
+      { certificate: { ...issued, renewing: true } },
+      issued.notAfter - 45 * DAY,
+      'wait',
+    ],
+    ['not sealed as it should be: reseal', { unsealed: true }, START, 'reseal'],
+    [
+      'not sealed as it should be, and due: renew, which seals anew',
+      { unsealed: true },
+      DUE,
+      'renew',
+    ],
+    [
+      'not sealed as it should be, a rollout under way: that first',
+      { unsealed: true, versions: rolling, services: [service('a/b')] },
+      START,
       'roll',
     ],
-    ['current and due early', { renewBefore: 200 }, START + 200 * DAY, 'renew'],
-    ['current and not due late', { renewBefore: 1 }, START + 200 * DAY, 'done'],
-  ])('%s', (_, over, now, step) => {
-    expect(decide(look(over), now).step).toBe(step)
+  ])('%s', (_, over, now, expected) => {
+    expect(step(over, now)).toBe(expected)
   })
 
-  test('only the services that are late are named', () => {
-    const services = [active('a/old', START - 2 * DAY), active('a/new', START), active('a/none')]
+  test('current and never promoted on record: mark', () => {
+    const { promoted: _, ...rest } = look()
 
-    expect(decide(look({ services }), START)).toMatchObject({ services: ['a/old', 'a/none'] })
+    expect(decide(rest, START).step).toBe('mark')
+  })
+
+  test('a certificate that failed says why', () => {
+    expect(reason({ certificate: { status: 'failed', why: 'PCA_INVALID_STATE' } })).toBe(
+      'ACM could not issue the certificate: PCA_INVALID_STATE',
+    )
   })
 
   test('a rejection names the findings, done names its end', () => {
-    const checked = {
-      version: NEW,
-      findings: [finding, { ...finding, code: 'KEY_MISMATCH' as const }],
-    }
-    const pending = labels({ [NEW]: ['AWSPENDING'] })
+    const findings = [finding, { ...finding, code: 'KEY_MISMATCH' as const }]
+    const checked = { version: NEW, findings }
 
-    expect(decide(look({ versions: pending, checked }), START)).toMatchObject({
-      reason: 'EXPIRED KEY_MISMATCH',
-    })
+    expect(reason({ versions: staged, ...before, checked })).toBe('EXPIRED KEY_MISMATCH')
     expect(decide(look(), START)).toMatchObject({ at: due({ source: SOURCE }, issued) })
   })
-})
 
-describe('the time of renewal', () => {
-  const lifetimes = fc.record({ notBefore: fc.nat(4e12), days: fc.integer({ min: 1, max: 4_000 }) })
-  const sources = fc.string({ maxLength: 30 })
+  test('services that do not run are said to be the reason that nothing was rolled out', () => {
+    const idle = { versions: rolling, services: [{ ...service('a/b'), state: 'idle' as const }] }
 
-  test('is in the second third of the lifetime, whatever is asked for', () => {
-    fc.assert(
-      fc.property(
-        lifetimes,
-        sources,
-        fc.option(fc.integer({ min: 1, max: 394 }), { nil: undefined }),
-        ({ notBefore, days }, source, before) => {
-          const notAfter = notBefore + days * DAY
-          const at = due(
-            { source, ...(before !== undefined && { renewBefore: before }) },
-            { notBefore, notAfter },
-          )
-
-          expect(at).toBeGreaterThanOrEqual(Math.floor(notBefore + (days * DAY) / 3))
-          expect(at).toBeLessThanOrEqual(notBefore + (days * DAY * 2) / 3)
-        },
-      ),
-    )
-  })
-
-  test('comes earlier the more days before its end are asked for, never later than without', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 394 }), fc.integer({ min: 1, max: 394 }), (a, b) => {
-        const at = (renewBefore: number) => due({ source: SOURCE, renewBefore }, issued)
-        expect(at(Math.max(a, b))).toBeLessThanOrEqual(at(Math.min(a, b)))
-        expect(at(a)).toBeLessThanOrEqual(due({ source: SOURCE }, issued))
-      }),
-    )
-  })
-
-  test('is spread over days for a fleet, and the same each time for one certificate', () => {
-    const times = Array.from({ length: 200 }, (_, at) => due({ source: `${SOURCE}${at}` }, issued))
-
-    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(2 * DAY)
-    expect(Math.max(...times) - Math.min(...times)).toBeLessThanOrEqual(3 * DAY)
-    expect(due({ source: SOURCE }, issued)).toBe(due({ source: SOURCE }, issued))
+    expect(reason(idle)).toBe('current; none of its services runs')
+    expect(reason({})).toBe('current and rolled out')
   })
 })
 
-const LABELS = [
-  'AWSCURRENT',
-  'AWSPENDING',
-  'AWSPREVIOUS',
-  'REJECTED',
-  'DEPLOYED',
-  'ROLLEDBACK',
-] as const
-const moment = fc.integer({ min: START - 500 * DAY, max: START + 500 * DAY })
-const versions = fc
-  .record(
-    Object.fromEntries(
-      LABELS.map((label) => [label, fc.constantFrom(NEW, OLD, 'older', undefined)]),
-    ),
-  )
-  .map((holders) => {
-    const all = new Map<string, string[]>()
-    for (const [label, version] of Object.entries(holders)) {
-      if (version !== undefined) all.set(version, [...(all.get(version) ?? []), label])
-    }
-    return all
+describe('what somebody else did', () => {
+  const moved = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPREVIOUS', 'DEPLOYED'] })
+
+  test('AWSCURRENT that was moved back by hand stays where it is', () => {
+    expect(step({ versions: moved })).toBe('alarm')
   })
-const services = fc.array(
-  fc.record({
-    name: fc.constantFrom('a/1', 'a/2', 'a/3', 'a/4'),
-    state: fc.constantFrom(
-      'active' as const,
-      'idle' as const,
-      'draining' as const,
-      'gone' as const,
-    ),
-    deployed: moment,
-  }),
-  { maxLength: 4 },
-)
-const observed: fc.Arbitrary<Observed> = fc.record(
-  {
-    source: fc.constantFrom(SOURCE, `${SOURCE}4`),
-    certificate: fc.oneof(
-      fc.record({
-        status: fc.constantFrom(
-          'pending' as const,
-          'failed' as const,
-          'expired' as const,
-          'revoked' as const,
-          'missing' as const,
-        ),
-      }),
-      fc
-        .record({
-          notBefore: moment,
-          days: fc.integer({ min: 1, max: 400 }),
-          renewing: fc.boolean(),
-        })
-        .map(({ notBefore, days, renewing }) => ({
-          status: 'issued' as const,
-          notBefore,
-          notAfter: notBefore + days * DAY,
-          version: NEW,
-          renewing,
-        })),
-    ),
-    versions,
-    checked: fc.record({
-      version: fc.constantFrom(NEW, OLD),
-      findings: fc.constantFrom([], [finding]),
-    }),
-    renewBefore: fc.integer({ min: 1, max: 394 }),
-    promoted: fc.record({ version: fc.constantFrom(NEW, OLD), at: moment }),
-    mine: fc.boolean(),
-    services,
-  },
-  { requiredKeys: ['source', 'certificate', 'versions', 'services'] },
-)
 
-describe('whatever is seen', () => {
-  const property = (claim: (one: Observed, now: number) => void) =>
-    fc.assert(fc.property(observed, moment, claim), { numRuns: 2_000 })
+  test('so it does while AWSPENDING is still on the version that was promoted', () => {
+    const pending = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPREVIOUS', 'AWSPENDING'] })
 
-  test('there is one step, with a reason and, where one waits, a time', () => {
-    property((one, now) => {
-      const decision = decide(one, now)
-      expect(decision.reason).not.toBe('')
-      if (decision.step === 'wait') expect(decision.at).toBeGreaterThan(now)
-      if (decision.step === 'done') expect(decision.at).toBeGreaterThan(now)
+    expect(step({ versions: pending, checked: { version: NEW, findings: [] } })).toBe('alarm')
+  })
+
+  test('a newer certificate is taken all the same', () => {
+    expect(step({ versions: moved, certificate: { ...issued, version: 'a third' } })).toBe('export')
+  })
+
+  test("somebody else's version under AWSPENDING is not overwritten, and needs a person", () => {
+    const versions = labels({ [OLD]: ['AWSCURRENT'], [FOREIGN]: ['AWSPENDING'] })
+
+    expect(decide(look({ versions }), START)).toMatchObject({
+      step: 'alarm',
+      reason: expect.stringContaining(FOREIGN),
     })
   })
 
-  test('nothing unchecked or rejected is promoted', () => {
-    property((one, now) => {
-      if (decide(one, now).step !== 'promote') return
-      expect(one.checked).toEqual({ version: NEW, findings: [] })
-      expect(one.versions.get(NEW)).not.toContain('REJECTED')
-    })
+  test('under rotation it takes the certificate, unless it holds something else', () => {
+    const versions = labels({ [OLD]: ['AWSCURRENT'], [FOREIGN]: ['AWSPENDING'] })
+    const rotating = { versions, rotating: true }
+
+    expect(decide(look(rotating), START)).toMatchObject({ step: 'export', version: FOREIGN })
+    expect(step({ ...rotating, taken: FOREIGN })).toBe('alarm')
   })
 
-  test('nothing is exported while its serial is known', () => {
-    property((one, now) => {
-      if (decide(one, now).step === 'export') expect(one.versions.has(NEW)).toBe(false)
-    })
-  })
+  test("a label AWSPENDING of theirs that is current too, or of ours, is in nobody's way", () => {
+    const theirs = labels({ [FOREIGN]: ['AWSCURRENT', 'AWSPENDING'] })
+    const ours = labels({ [FOREIGN]: ['AWSCURRENT'], [OLD]: ['AWSPENDING'] })
 
-  test('no service is rolled that is not active or is younger than the promotion', () => {
-    property((one, now) => {
-      const decision = decide(one, now)
-      if (decision.step !== 'roll') return
-      expect(decision.services).not.toEqual([])
-      expect(one.versions.get(NEW)).toContain('AWSCURRENT')
-      for (const name of decision.services) {
-        const rolled = one.services.filter((service) => service.name === name)
-        expect(
-          rolled.some(
-            ({ state, deployed = 0 }) => state === 'active' && deployed < (one.promoted?.at ?? 0),
-          ),
-        ).toBe(true)
-      }
+    expect(decide(look({ versions: theirs }), START)).toMatchObject({
+      step: 'export',
+      version: NEW,
     })
-  })
-
-  test('repeating the step ends, with each service rolled at most once and no label moved twice', () => {
-    property((one, now) => {
-      let at = now
-      let seen: Observed = one
-      const done: string[] = []
-      for (let count = 0; count < 10; count++) {
-        const decision = decide(seen, at)
-        if (['done', 'wait', 'alarm', 'renew'].includes(decision.step)) break
-        done.push(decision.step)
-        at += 1
-        seen = after(seen, decision, at)
-      }
-      expect(done.length).toBeLessThanOrEqual(5)
-      expect(new Set(done).size).toBe(done.length)
-    })
+    expect(decide(look({ versions: ours }), START)).toMatchObject({ step: 'export', version: NEW })
   })
 })
 
-/** AWS in a few lines: what the world looks like after a step. */
-function after(one: Observed, decision: ReturnType<typeof decide>, now: number): Observed {
-  const move = (label: string, to: string | undefined) => {
-    const all = [...one.versions].map(
-      ([id, list]) => [id, list.filter((has) => has !== label)] as const,
+describe('a certificate whose rollout failed', () => {
+  test.each<[string, Partial<Observed>, number, string]>([
+    ['comes again after 15 minutes', {}, 15, 'check'],
+    ['and not before', {}, 14, 'wait'],
+    [
+      'after a second failure in an hour',
+      { attempts: { version: NEW, count: 2, at: 0 } },
+      59,
+      'wait',
+    ],
+    [
+      'after a sixth only by a person',
+      { attempts: { version: NEW, count: 6, at: 0 } },
+      60 * 24 * 100,
+      'alarm',
+    ],
+    [
+      'at once when the failures were of another certificate',
+      { attempts: { version: FOREIGN, count: 6, at: 0 } },
+      0,
+      'check',
+    ],
+    [
+      'sooner when the one in use ends in two hours',
+      { notAfter: START + 2 * HOUR, attempts: { version: NEW, count: 4, at: 0 } },
+      12,
+      'check',
+    ],
+  ])('%s', (_, over, minutes, expected) => {
+    const services = [service('a/b', ['completed', 0])]
+
+    expect(decide(look({ ...undone, services, ...over }), START + minutes * MINUTE).step).toBe(
+      expected,
     )
-    const moved = all.map(([id, list]) => [id, id === to ? [...list, label] : list] as const)
-    return new Map(moved.filter(([, list]) => list.length > 0))
-  }
-  switch (decision.step) {
-    case 'export': {
-      const rest = move('AWSPENDING', undefined)
-      const first = rest.size === 0 ? ['AWSPENDING', 'AWSCURRENT'] : ['AWSPENDING']
-      return { ...one, versions: new Map([...rest, [NEW, first]]) }
-    }
-    case 'check':
-      return {
-        ...one,
-        checked: { version: NEW, findings: one.services.length % 2 === 0 ? [] : [finding] },
-      }
-    case 'promote':
-      return {
-        ...one,
-        versions: move('AWSCURRENT', NEW),
-        promoted: { version: NEW, at: now },
-        mine: true,
-      }
-    case 'reseal':
-      return { ...one, unsealed: false }
-    case 'mark':
-      return { ...one, promoted: { version: NEW, at: now } }
-    case 'reject':
-      return { ...one, versions: new Map([...move('AWSPENDING', undefined), [NEW, ['REJECTED']]]) }
-    case 'roll': {
-      const late = new Set(decision.services)
-      const at = Math.max(now, one.promoted?.at ?? 0) + 1
-      return {
-        ...one,
-        services: one.services.map((service) =>
-          late.has(service.name) ? { ...service, deployed: at } : service,
-        ),
-      }
-    }
-    default:
-      return one
-  }
-}
+  })
+
+  test('comes at once when a person had its failures forgotten', () => {
+    const { attempts: _, ...forgotten } = undone
+
+    expect(decide(look(forgotten), START).step).toBe('check')
+  })
+
+  test('is replaced by a newer one when its own time has come', () => {
+    expect(decide(look(undone), DUE).step).toBe('renew')
+  })
+})

@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { DEADLINE, progress, type Running } from '../../pki/rollout.ts'
+import { MINUTE, START, service } from './states.ts'
+
+const seen = (services: readonly Running[], minutes = 1, deadline?: number) => {
+  const { late, running, proven, failed } = progress(
+    services,
+    START,
+    START + minutes * MINUTE,
+    deadline,
+  )
+  return { late, running, proven, failed }
+}
+const none = { late: [], running: [], proven: [], failed: [] }
+
+describe('a service is', () => {
+  test.each<[string, Running, number, Partial<typeof none>]>([
+    ['late without a deployment', service('s'), 1, { late: ['s'] }],
+    ['late with one from before', service('s', ['completed', -1]), 1, { late: ['s'] }],
+    [
+      'running with one that began with the promotion',
+      service('s', ['running', 0]),
+      1,
+      { running: ['s'] },
+    ],
+    ['proven by one that completed', service('s', ['completed', 0]), 1, { proven: ['s'] }],
+    [
+      'proven though a later one runs',
+      service('s', ['running', 1], ['completed', 0]),
+      2,
+      { proven: ['s'] },
+    ],
+    [
+      'proven though a later one failed',
+      service('s', ['failed', 1], ['completed', 0]),
+      2,
+      { proven: ['s'] },
+    ],
+    [
+      'running though an earlier one failed',
+      service('s', ['running', 1], ['failed', 0]),
+      2,
+      { running: ['s'] },
+    ],
+    ['failed with the newest', service('s', ['failed', 1], ['running', 0]), 2, { failed: ['s'] }],
+    [
+      'failed when it is not done in half an hour',
+      service('s', ['running', 0]),
+      30,
+      { failed: ['s'] },
+    ],
+    ['not failed a minute before', service('s', ['running', 0]), 29, { running: ['s'] }],
+  ])('%s', (_, one, minutes, expected) => {
+    expect(seen([one], minutes)).toEqual({ ...none, ...expected })
+  })
+
+  test.each(['idle', 'draining', 'gone', 'foreign'] as const)('left out when it is %s', (state) => {
+    expect(seen([{ ...service('s', ['failed', 0]), state }])).toEqual(none)
+  })
+
+  test('given as long as its deadline says', () => {
+    const one = [service('s', ['running', 0])]
+
+    expect(seen(one, 59, 60 * MINUTE)).toMatchObject({ running: ['s'] })
+    expect(seen(one, 60, 60 * MINUTE)).toMatchObject({ failed: ['s'] })
+    expect(DEADLINE).toBe(30 * MINUTE)
+  })
+})
+
+test('every service that runs is in one list, and the deadline is that of the first to run out', () => {
+  const state = fc.constantFrom('running' as const, 'completed' as const, 'failed' as const)
+  const one = fc.record({
+    state: fc.constantFrom('active' as const, 'idle' as const),
+    deployments: fc.array(fc.record({ state, began: fc.integer({ min: -50, max: 50 }) })),
+  })
+  fc.assert(
+    fc.property(fc.array(one), (all) => {
+      const services = all.map(({ state, deployments }, at) => ({
+        name: `a/${at}`,
+        state,
+        deployments: [...deployments].sort((a, b) => b.began - a.began),
+      }))
+      const { late, running, proven, failed, deadline } = progress(services, 0, 60, 40)
+
+      expect([...late, ...running, ...proven, ...failed].sort()).toEqual(
+        services.flatMap(({ name, state }) => (state === 'active' ? [name] : [])).sort(),
+      )
+      expect(deadline).toBeGreaterThan(60)
+      expect(deadline === Infinity).toBe(running.length === 0)
+    }),
+  )
+})
