@@ -9,8 +9,12 @@ type Constraints = NonNullable<Known['constraints']>
 
 /** Whether name constraints are well formed (RFC 5280 4.2.1.10): not empty, no minimum or maximum, every base of its syntax. */
 export function soundConstraints({ permitted, excluded }: Constraints): boolean {
-  const all = [...permitted, ...excluded]
-  return all.length > 0 && all.every(({ base, plain }) => plain && soundBase(base))
+  if (permitted.length + excluded.length === 0) return false
+  return permitted.every(soundSubtree) && excluded.every(soundSubtree)
+}
+
+function soundSubtree({ base, plain }: Subtree): boolean {
+  return plain && soundBase(base)
 }
 
 function soundBase(base: GeneralName): boolean {
@@ -60,18 +64,30 @@ export function constrained(
 ): Reason | undefined {
   if (!leaf && selfIssued(one)) return undefined
   for (const name of namesOf(one)) {
-    const same = ({ base }: Subtree) =>
-      base.form === name.form &&
-      (base.form !== 'other' || name.form !== 'other' || base.number === name.number)
-    const excluded = constraints.excluded.filter(same)
-    const permitted = constraints.permitted.filter(same)
-    if (excluded.length + permitted.length === 0) continue
+    const excluded = reach(name, constraints.excluded, true)
+    const permitted = reach(name, constraints.permitted, false)
+    if (excluded === 'none' && permitted === 'none') continue
     if (!comparable(name)) return 'NAME_UNCHECKABLE'
-    if (excluded.some(({ base }) => within(name, base, true))) return 'NAME_FORBIDDEN'
-    if (permitted.length > 0 && !permitted.some(({ base }) => within(name, base, false)))
-      return 'NAME_NOT_PERMITTED'
+    if (excluded === 'in') return 'NAME_FORBIDDEN'
+    if (permitted === 'out') return 'NAME_NOT_PERMITTED'
   }
   return undefined
+}
+
+/** Whether one of the subtrees of a name's own form has it; `none` when there are none of that form. */
+function reach(name: GeneralName, list: readonly Subtree[], touch: boolean): 'in' | 'out' | 'none' {
+  let found: 'out' | 'none' = 'none'
+  for (const { base } of list) {
+    if (!sameForm(name, base)) continue
+    if (within(name, base, touch)) return 'in'
+    found = 'out'
+  }
+  return found
+}
+
+function sameForm(name: GeneralName, base: GeneralName): boolean {
+  if (name.form !== base.form) return false
+  return name.form !== 'other' || base.form !== 'other' || name.number === base.number
 }
 
 /** Alternative names and the subject; a subject's mail addresses count where there are no alternative names. */

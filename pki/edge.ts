@@ -49,8 +49,7 @@ export function refused(
 /** RFC 4158 2.4.2: the same CA (name and key) twice proves nothing that once does not. */
 function loops(path: readonly Certificate[], issuer: Certificate): Reason | undefined {
   const again = path.some(
-    ({ subject, key }) =>
-      sameName(subject, issuer.subject) && Buffer.compare(key, issuer.key) === 0,
+    (one) => sameName(one.subject, issuer.subject) && Buffer.compare(one.key, issuer.key) === 0,
   )
   return again ? 'LOOP' : undefined
 }
@@ -58,11 +57,12 @@ function loops(path: readonly Certificate[], issuer: Certificate): Reason | unde
 /** 6.1.4 (l) and (m): CAs below, of which self-issued ones do not count. */
 function tooLong(
   { depth }: Search,
-  [, ...below]: readonly Certificate[],
+  path: readonly Certificate[],
   issuer: Certificate,
   role: Role,
 ): Reason | undefined {
-  const counted = below.filter((one) => !selfIssued(one)).length
+  let counted = 0
+  for (const one of path) if (one !== path[0] && !selfIssued(one)) counted++
   if (counted > (valuesOf(issuer).basic?.pathLength ?? Number.POSITIVE_INFINITY))
     return 'PATH_LENGTH_EXCEEDED'
   return counted + Number(role === 'ca' && !selfIssued(issuer)) > depth ? 'TOO_DEEP' : undefined
@@ -76,9 +76,9 @@ function namesRefused(
 ): Reason | undefined {
   const { constraints } = valuesOf(issuer)
   if (constraints === undefined) return undefined
-  for (const [index, one] of path.entries()) {
+  for (const one of path) {
     spend('comparisons', comparisons(one, constraints))
-    const reason = constrained(one, index === 0, constraints)
+    const reason = constrained(one, one === path[0], constraints)
     if (reason !== undefined) return reason
   }
   return undefined

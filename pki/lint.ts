@@ -78,7 +78,7 @@ const RULES: readonly Rule[] = [
       keyUsage !== undefined &&
       (!keyUsage.has(USAGE.digitalSignature) ||
         (one.kind().family !== 'rsa' &&
-          [KEY_ENCIPHERMENT, DATA_ENCIPHERMENT].some((bit) => keyUsage.has(bit)))),
+          [USAGE.keyEncipherment, USAGE.dataEncipherment].some((bit) => keyUsage.has(bit)))),
   },
   {
     code: 'VALIDITY_LONG',
@@ -118,8 +118,6 @@ const RULES: readonly Rule[] = [
     broken: (_, { subjectKey }) => subjectKey === undefined,
   },
 ]
-const KEY_ENCIPHERMENT = 2
-const DATA_ENCIPHERMENT = 3
 
 /** Remarks on certificates that stand in the order of a path, leaf first; `anchored` when the last one is the anchor. */
 export function lint(path: readonly Certificate[], anchored = true): Remark[] {

@@ -35,4 +35,14 @@ export const PURPOSE = {
 export const ANY_POLICY = '2.5.29.32.0'
 
 /** Bits of the key usage extension (RFC 5280 4.2.1.3). */
-export const USAGE = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 } as const
+export const USAGE = {
+  digitalSignature: 0,
+  contentCommitment: 1,
+  keyEncipherment: 2,
+  dataEncipherment: 3,
+  keyAgreement: 4,
+  keyCertSign: 5,
+  cRLSign: 6,
+  encipherOnly: 7,
+  decipherOnly: 8,
+} as const

@@ -5,7 +5,7 @@ import { parseRevocationList } from './crl.ts'
 import { isFault } from './der.ts'
 import { purposesRefused, type Search } from './edge.ts'
 import { matches, type Wanted } from './match.ts'
-import { PURPOSE } from './oids.ts'
+import { PURPOSE, USAGE } from './oids.ts'
 import type { Reason } from './reasons.ts'
 import { broken, lacksAuthorityKey } from './rules.ts'
 import { signatures } from './signatures.ts'
@@ -20,14 +20,18 @@ export interface Question {
   readonly crls?: readonly Uint8Array[]
   /** Epoch milliseconds. */
   readonly now: number
-  /** What the whole path must be good for; default: not asked. */
-  readonly purposes?: readonly Exclude<keyof typeof PURPOSE, 'any'>[]
+  /** What the whole path must be good for: extended key usages by name, or an OID with dots; default: not asked. */
+  readonly purposes?: readonly Purpose[]
+  /** What the leaf's key must be allowed to do, if its key usage is given at all; default: not asked. */
+  readonly usages?: readonly (keyof typeof USAGE)[]
   /** Names that the leaf must have, all of them. */
   readonly names?: readonly Wanted[]
   readonly profile?: Profile
   /** CAs between leaf and anchor, self-issued ones apart; default `BUDGET.depth`. */
   readonly depth?: number
 }
+
+export type Purpose = Exclude<keyof typeof PURPOSE, 'any'> | `${number}.${string}`
 
 /**
  * Finds the path of a certificate to an anchor (RFC 5280 section 6, RFC 4158). Every edge is checked while building and a bad
@@ -48,7 +52,7 @@ export function findPath(question: Question): Verdict {
   const crls = lists.flatMap((list) => (isFault(list) ? [] : [list]))
   if (crls.length < lists.length) return { code: 'CRL_INVALID', at: 0, tried: [] }
   try {
-    const code = leafRefused(search, leaf)
+    const code = leafRefused(search, leaf, question.usages)
     if (code !== undefined) return { code, at: 0, tried: [{ code, at: 0, path: [leaf] }] }
     const trusted = readable(anchors, [leaf])
     const others = readable(intermediates, [leaf, ...trusted])
@@ -72,7 +76,7 @@ function prepare(question: Question): Search {
     spend,
     crls: [],
     ask: signatures(spend),
-    purposes: (question.purposes ?? []).map((name) => PURPOSE[name]),
+    purposes: (question.purposes ?? []).map(purposeId),
     rule: (one, role) => {
       const known = remembered[role]
       if (!known.has(one)) known.set(one, broken(one, role, { now, profile }))
@@ -83,12 +87,35 @@ function prepare(question: Question): Search {
 
 const verdicts = () => new Map<Certificate, Reason | undefined>()
 
-function leafRefused(search: Search, leaf: Certificate): Reason | undefined {
+function purposeId(purpose: Purpose): string {
+  return isNamed(purpose) ? PURPOSE[purpose] : purpose
+}
+
+function isNamed(purpose: string): purpose is keyof typeof PURPOSE {
+  return Object.hasOwn(PURPOSE, purpose)
+}
+
+function leafRefused(
+  search: Search,
+  leaf: Certificate,
+  usages: Question['usages'] = [],
+): Reason | undefined {
   return (
     search.rule(leaf, 'leaf') ??
     purposesRefused(search.purposes, leaf) ??
+    usagesRefused(usages, leaf) ??
     (lacksAuthorityKey(leaf) && !rootItself(search, leaf) ? 'AUTHORITY_KEY_MISSING' : undefined)
   )
+}
+
+/** RFC 5280 4.2.1.3: without the extension a key is not restricted. */
+function usagesRefused(
+  usages: NonNullable<Question['usages']>,
+  leaf: Certificate,
+): Reason | undefined {
+  const { keyUsage } = valuesOf(leaf)
+  const allowed = keyUsage === undefined || usages.every((name) => keyUsage.has(USAGE[name]))
+  return allowed ? undefined : 'USAGE_FORBIDDEN'
 }
 
 function leafNamed(leaf: Certificate, { names = [] }: Question): boolean {

@@ -31,6 +31,8 @@ export const REASONS = {
   NAMES_MISSING: 'without a subject there are subject alternative names (RFC 5280 4.1.2.6)',
   NAME_MISMATCH: 'the name that is asked for is a subject alternative name (RFC 9525 6.3)',
   PURPOSE_MISSING: 'extended key usages allow the purpose, in every CA too (RFC 5280 4.2.1.12)',
+  USAGE_FORBIDDEN:
+    'the key usage of the leaf, where given, allows what is asked for (RFC 5280 4.2.1.3)',
   PATH_LENGTH_EXCEEDED: 'no more CAs below than the path length allows (RFC 5280 6.1.4 (l), (m))',
   TOO_DEEP: 'no more CAs between leaf and anchor than the limit (RFC 5280 6.1.4 (l))',
   NAME_FORBIDDEN: 'no name in an excluded subtree (RFC 5280 6.1.3 (c))',

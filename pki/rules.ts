@@ -63,8 +63,9 @@ function soundSerial(serial: Uint8Array): boolean {
 /** Both ends belong to the validity, and a moment counts from its whole second (RFC 5280 4.1.2.5). */
 function valid(one: Certificate, now: number): Reason | undefined {
   const second = Math.floor(now / 1_000) * 1_000
-  if (one.notBefore.at > second) return 'NOT_YET_VALID'
-  return one.notAfter.at < second ? 'EXPIRED' : undefined
+  // asked this way round, a time that is none is refused
+  if (!(one.notBefore.at <= second)) return 'NOT_YET_VALID'
+  return second <= one.notAfter.at ? undefined : 'EXPIRED'
 }
 
 const NEVER_CRITICAL: ReadonlySet<string> = new Set([

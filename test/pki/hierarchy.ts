@@ -56,7 +56,9 @@ export interface Make {
   readonly purposes?: readonly string[]
   readonly permitted?: readonly Tree[]
   readonly excluded?: readonly Tree[]
-  readonly usage?: number
+  /** Bits of the key usage, the first octet; `none`: without the extension. */
+  readonly usage?: number | 'none'
+  readonly version?: 1 | 2 | 3
   readonly basic?: boolean
   readonly notBefore: number
   readonly notAfter: number
@@ -104,7 +106,7 @@ export function usual(key: KeyObject): Signing {
 /** One certificate, DER. */
 export function make(order: Make): Buffer {
   const how = order.algorithm ?? usual(order.signer)
-  const { permitted = [], excluded = [], names, purposes, more = [] } = order
+  const { permitted = [], excluded = [], names, purposes, more = [], version = 3 } = order
   const constraints = [
     ...(permitted.length > 0 ? [at(0, ...permitted.map((one) => seq(one)))] : []),
     ...(excluded.length > 0 ? [at(1, ...excluded.map((one) => seq(one)))] : []),
@@ -116,7 +118,7 @@ export function make(order: Make): Buffer {
   const usage = order.usage ?? (order.ca ? 0x06 : 0x80)
   const extensions = [
     ...(order.basic === false ? [] : [extension('2.5.29.19', true, basic)]),
-    extension('2.5.29.15', true, bits(Uint8Array.of(usage), 31 - Math.clz32(usage & -usage))),
+    ...(usage === 'none' ? [] : [keyUsage(usage)]),
     extension('2.5.29.14', false, bytes(4, keyId(order.key))),
     extension('2.5.29.35', false, seq(bytes(0x80, keyId(order.signer)))),
     ...(names === undefined ? [] : [extension('2.5.29.17', order.subject === '', seq(...names))]),
@@ -125,7 +127,7 @@ export function make(order: Make): Buffer {
     ...more,
   ]
   const tbs = seq(
-    at(0, int(2)),
+    ...(version === 1 ? [] : [at(0, int(version - 1))]),
     int(order.serial ?? Uint8Array.from([1, ...keyId(order.key).subarray(0, 8)])),
     ALGORITHMS[how].id,
     name(order.issuer ?? order.subject),
@@ -138,6 +140,9 @@ export function make(order: Make): Buffer {
 }
 
 export { extension }
+
+const keyUsage = (usage: number): Tree =>
+  extension('2.5.29.15', true, bits(Uint8Array.of(usage), 31 - Math.clz32(usage & -usage)))
 
 function spkiHead(der: Buffer): number {
   return (der[1] ?? 0) < 0x80 ? 2 : 2 + ((der[1] ?? 0) & 0x7f)

@@ -1,5 +1,6 @@
 import type { Wanted } from '../../pki/match.ts'
-import { findPath, type Question } from '../../pki/path.ts'
+import { PURPOSE, USAGE } from '../../pki/oids.ts'
+import { findPath, type Purpose, type Question } from '../../pki/path.ts'
 import { only, pemBlocks } from '../../pki/pem.ts'
 
 /** A case of x509-limbo, as far as it is read here. */
@@ -10,6 +11,7 @@ export interface Case {
   readonly untrusted_intermediates: readonly string[]
   readonly peer_certificate: string
   readonly validation_time?: string | null
+  readonly key_usage?: readonly string[]
   readonly extended_key_usage: readonly string[]
   readonly expected_result: string
   readonly expected_peer_name?: Peer | null
@@ -47,38 +49,46 @@ export function validate(one: Case): Promise<Answer> {
 
 /** A case as a question: Web PKI cases under that profile, a server's purpose unless the case names others. */
 export function question(one: Case): Question {
-  const peers = [
-    ...one.expected_peer_names,
-    ...(one.expected_peer_name ? [one.expected_peer_name] : []),
-  ]
-  const usual = one.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'
-  const asked = one.extended_key_usage.filter((purpose) => purpose !== 'anyExtendedKeyUsage')
+  const peers = one.expected_peer_name
+    ? [...one.expected_peer_names, one.expected_peer_name]
+    : one.expected_peer_names
   return {
-    leaf: der([one.peer_certificate])[0] ?? new Uint8Array(),
-    intermediates: der(one.untrusted_intermediates),
-    anchors: der(one.trusted_certs),
+    leaf: der(one.peer_certificate),
+    intermediates: one.untrusted_intermediates.map(der),
+    anchors: one.trusted_certs.map(der),
     crls: (one.crls ?? []).map((text) => pemBlocks(text)?.[0]?.der ?? new Uint8Array()),
     now: one.validation_time ? Date.parse(one.validation_time) : Date.now(),
-    purposes: asked.length > 0 ? asked.filter(isPurpose) : [usual],
+    purposes: purposes(one),
+    usages: (one.key_usage ?? []).map(usage),
     names: peers.map(wanted),
     profile: /^(webpki|online)::/.test(one.id) ? 'webpki' : 'rfc5280',
     ...(typeof one.max_chain_depth === 'number' && { depth: one.max_chain_depth }),
   }
 }
 
-type Purpose = NonNullable<Question['purposes']>[number]
+function purposes({ extended_key_usage: asked, validation_kind: kind }: Case): Purpose[] {
+  if (asked.includes('anyExtendedKeyUsage')) return []
+  if (asked.length > 0) return asked.map(purpose)
+  return [kind === 'CLIENT' ? 'clientAuth' : 'serverAuth']
+}
 
-const PURPOSES: ReadonlySet<string> = new Set<Purpose>([
-  'serverAuth',
-  'clientAuth',
-  'codeSigning',
-  'emailProtection',
-  'timeStamping',
-  'OCSPSigning',
-])
+/** A name, or an OID. */
+function purpose(value: string): Purpose {
+  if (isPurpose(value)) return value
+  throw new TypeError(`no extended key usage is called ${value}`)
+}
 
 function isPurpose(value: string): value is Purpose {
-  return PURPOSES.has(value)
+  return (value !== 'any' && Object.hasOwn(PURPOSE, value)) || /^\d+\.[\d.]+$/.test(value)
+}
+
+function usage(value: string): keyof typeof USAGE {
+  if (isUsage(value)) return value
+  throw new TypeError(`no key usage is called ${value}`)
+}
+
+function isUsage(value: string): value is keyof typeof USAGE {
+  return Object.hasOwn(USAGE, value)
 }
 
 const FORMS: Readonly<Record<string, Wanted['form']>> = { DNS: 'dns', IP: 'ip', RFC822: 'email' }
@@ -88,6 +98,6 @@ function wanted({ kind, value }: Peer): Wanted {
 }
 
 /** What is not PEM stays a certificate that cannot be read. */
-function der(list: readonly string[]): Uint8Array[] {
-  return list.map((text) => only(text) ?? new Uint8Array())
+function der(text: string): Uint8Array {
+  return only(text) ?? new Uint8Array()
 }

@@ -83,6 +83,49 @@ describe('serials', () => {
   })
 })
 
+describe('a version', () => {
+  test.each<[1 | 2 | 3, string]>([
+    [3, 'path of 3'],
+    [2, 'VERSION_INVALID at 0'],
+    [1, 'VERSION_INVALID at 0'],
+  ])('%s with extensions', (version, expected) => {
+    expect(verdict({ leaf: leaf({ version }) })).toBe(expected)
+  })
+})
+
+describe('what the key of the leaf may do', () => {
+  const USAGE = { signature: 0x80, encipherment: 0x20 }
+
+  test.each<[string, Partial<Make>, string]>([
+    ['is allowed', { usage: USAGE.signature }, 'path of 3'],
+    ['is something else', { usage: USAGE.encipherment }, 'USAGE_FORBIDDEN at 0'],
+    ['is not restricted', { usage: 'none' }, 'path of 3'],
+  ])('%s', (_, over, expected) => {
+    expect(verdict({ leaf: leaf(over), usages: ['digitalSignature'] })).toBe(expected)
+  })
+})
+
+describe('purposes', () => {
+  const SIGNING = '1.3.6.1.5.5.7.3.3'
+  const purposes = (...ids: readonly string[]) => ({ purposes: ids })
+
+  test.each<[string, Partial<Make>, Partial<Make>, string]>([
+    ['the leaf has it', {}, purposes(SIGNING), 'path of 3'],
+    ['the leaf has another', {}, purposes('1.2.3'), 'PURPOSE_MISSING at 0'],
+    ['the CA has another', purposes('1.2.3'), purposes(SIGNING), 'PURPOSE_MISSING at 1'],
+    ['the CA has any', purposes('2.5.29.37.0'), purposes(SIGNING), 'path of 3'],
+  ])('%s', (_, above, below, expected) => {
+    const asked = { intermediates: [middle(above)], leaf: leaf(below) }
+
+    expect(verdict({ ...asked, purposes: ['codeSigning'] })).toBe(expected)
+    expect(verdict({ ...asked, purposes: [SIGNING] })).toBe(expected)
+  })
+})
+
+test('a time that is none is within no validity', () => {
+  expect(verdict({ now: Number.NaN })).toBe('NOT_YET_VALID at 0')
+})
+
 describe('algorithms', () => {
   test.each(
     keys.map((one) => [one.asymmetricKeyDetails?.namedCurve ?? one.asymmetricKeyType, one]),
