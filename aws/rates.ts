@@ -24,8 +24,8 @@ export const RATES: readonly (Rate & { readonly operations: readonly string[] })
     burst: 50,
   },
   { operations: ['UpdateService'], rate: 5, burst: 50 },
-  { operations: ['DescribeServices'], rate: 20, burst: 20 },
-  { operations: ['ListServiceDeployments'], rate: 20, burst: 20 },
+  { operations: ['DescribeServices'], rate: 20, burst: 50 },
+  { operations: ['ListServiceDeployments'], rate: 20, burst: 25 },
 ]
 
 /** The buckets of one of `share` environments that run at once, by operation; an operation without a bucket is not paced. */

@@ -6,7 +6,8 @@ import { kms } from '../../local/kms/index.ts'
 import { secrets } from '../../local/secrets/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { Secret } from '../../pki/secret.ts'
-import type { Keeper, Vault } from '../../ports/vault.ts'
+import { writeTags } from '../../pki/tags.ts'
+import type { Keeper, Listed, Vault } from '../../ports/vault.ts'
 import { client } from '../support/client.ts'
 import { shelf } from '../support/shelf.ts'
 
@@ -29,11 +30,14 @@ const SIDES: readonly [string, () => { readonly vault: Vault; readonly keeper: K
   ['Secrets Manager', () => ({ vault: vault(east), keeper: keeper(east) })],
   ['the fake of the workflow tests', () => fake],
 ]
-async function collect(pages: AsyncIterable<readonly string[]>): Promise<string[]> {
-  const all: string[] = []
+async function collect(pages: ReturnType<Keeper['managed']>): Promise<Listed[]> {
+  const all: Listed[] = []
   for await (const page of pages) all.push(...page)
   return all
 }
+const arns = (all: readonly Listed[]) => all.map(({ arn }) => arn)
+const sorted = (versions: Listed['versions'] = new Map()) =>
+  Object.fromEntries([...versions].map(([id, labels]) => [id, [...labels].sort()]))
 const code = (name: string) => expect.objectContaining({ code: name })
 const text = (content: Secret) => Buffer.from(content.reveal()).toString('utf8')
 const OURS = { 'certrelay:source': 'arn:aws:acm:us-east-1:111122223333:certificate/1' }
@@ -177,12 +181,44 @@ describe.each(SIDES)('%s', (_, side) => {
     ]
     const deleted = await secret({ 'certrelay:source': source })
     await side().keeper.remove(deleted.arn)
-    const all = async (of?: string) => collect(side().keeper.managed(of))
+    const all = async (of?: Parameters<Keeper['managed']>[0]) =>
+      arns(await collect(side().keeper.managed(of)))
 
-    expect(await all(source)).toEqual([wanted.arn])
+    expect(await all({ source })).toEqual([wanted.arn])
     expect(await all()).toEqual(expect.arrayContaining([wanted.arn, others[0]?.arn]))
     for (const arn of [others[1]?.arn, others[2]?.arn, deleted.arn])
       expect(await all()).not.toContain(arn)
+  })
+
+  test('lists what one service uses, wherever it stands among the services of a secret', async () => {
+    const service = `mesh/${randomUUID()}`
+    const uses = async (...services: string[]) => {
+      const tags = { ...OURS, ...writeTags({ services }) }
+      return (await secret(tags)).arn
+    }
+    const wanted = [
+      await uses(service),
+      await uses('mesh/a', service),
+      await uses(service, 'mesh/b'),
+    ]
+    await uses(`${service}0`)
+    await uses(`a/mesh`)
+
+    const found = arns(await collect(side().keeper.managed({ service })))
+    expect(found.sort()).toEqual(wanted.sort())
+  })
+
+  test('lists a secret with the tags and labels that it has', async () => {
+    const source = `arn:aws:acm:us-east-1:111122223333:certificate/${randomUUID()}`
+    const { arn, put } = await secret({ 'certrelay:source': source })
+    await put('1', 'AWSPENDING')
+    await put('2', 'AWSPENDING')
+    const { tags, versions } = (await side().vault.find(arn)) ?? {}
+
+    const [one, ...rest] = await collect(side().keeper.managed({ source }))
+    expect(rest).toEqual([])
+    expect(one).toMatchObject({ arn, tags })
+    expect(sorted(one?.versions)).toEqual(sorted(versions))
   })
 })
 
@@ -190,7 +226,7 @@ test('a replica is looked after where its primary is, not where it is', async ()
   const arn = await vault(east).create('replicated', { replicas: ['us-west-2'] }, OURS)
   await vault(east).put(arn, randomUUID(), Secret.from('1'), 'AWSPENDING')
   await world.clock.advance(60_000)
-  const listed = async (at: SecretsManagerClient) => collect(keeper(at).managed())
+  const listed = async (at: SecretsManagerClient) => arns(await collect(keeper(at).managed()))
 
   expect(await vault(west).find('replicated')).toMatchObject({ tags: OURS })
   expect(await listed(west)).not.toContain(arn.replace('us-east-1', 'us-west-2'))
