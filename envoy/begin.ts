@@ -1,13 +1,13 @@
-import { bootstrap, secrets } from './bootstrap.ts'
+import { secrets } from './bootstrap.ts'
 import { places, prepare, replace } from './folder.ts'
 import { publish } from './layout.ts'
 import { patiently } from './patience.ts'
 import { plan } from './plan.ts'
 import type { Surroundings } from './program.ts'
+import { render } from './render.ts'
 import type { Settings } from './settings.ts'
 import { type Source, versionsOf, wipe } from './source.ts'
 import { writeState } from './state.ts'
-import { ownAddress } from './task.ts'
 import { verify } from './verify.ts'
 
 /**
@@ -44,13 +44,4 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
     wipe(material)
   }
   return source
-}
-
-/** Envoy's bootstrap, for the address of this container. */
-export async function render(
-  settings: Settings,
-  environment: Surroundings['environment'],
-): Promise<string> {
-  const address = await ownAddress(environment)
-  return `${JSON.stringify(bootstrap(plan(settings, address)), null, 2)}\n`
 }

@@ -40,8 +40,8 @@ export interface Plan {
   readonly second?: boolean
   /** Seconds that a connection may last, however busy it is; default 3,600. */
   readonly lifetime?: number
-  /** Takes plain HTTP on `port` and carries it to `upstream` over mutual TLS. */
-  readonly outbound?: { readonly port: number; readonly upstream: Endpoint; readonly sni?: string }
+  /** Takes plain HTTP on `port` and carries it to `upstream` over mutual TLS; without one somebody else's cluster does. */
+  readonly outbound?: { readonly port: number; readonly upstream?: Endpoint; readonly sni?: string }
 }
 
 /** Seconds: what a client's connection that outlives its certificate, or its revocation, may go on at most. */
@@ -82,11 +82,11 @@ export function bootstrap(plan: Plan): Bootstrap {
     static_resources: {
       listeners: [
         ...(inbound ? [tlsListener(plan, inbound)] : []),
-        ...(outbound ? [plainListener(plan, outbound.port)] : []),
+        ...(outbound?.upstream ? [plainListener(plan, outbound.port)] : []),
       ],
       clusters: [
         ...(inbound?.app ? [appCluster(plan, inbound.app)] : []),
-        ...(outbound ? [upstreamCluster(plan, outbound)] : []),
+        ...(outbound?.upstream ? [upstreamCluster(plan, outbound.upstream, outbound.sni)] : []),
       ],
     },
   }
@@ -197,10 +197,10 @@ function appCluster(plan: Plan, app: Endpoint): Cluster {
   return cluster(plan, 'app', app, { explicit_http_config: { http_protocol_options: {} } })
 }
 
-function upstreamCluster(plan: Plan, outbound: NonNullable<Plan['outbound']>): Cluster {
+function upstreamCluster(plan: Plan, endpoint: Endpoint, sni: string | undefined): Cluster {
   return {
-    ...cluster(plan, 'upstream', outbound.upstream, { auto_config: {} }),
-    transport_socket: upstream(plan, outbound.sni),
+    ...cluster(plan, 'upstream', endpoint, { auto_config: {} }),
+    transport_socket: upstream(plan, sni),
   }
 }
 

@@ -26,6 +26,10 @@ Environment; each is a flag as well: CERTRELAY_PEER_NAMES is --peer-names
   CERTRELAY_DRAIN         seconds that requests under way get on SIGTERM (20)
   CERTRELAY_POLL          seconds between two looks for a newer version; 0: only on SIGHUP (60)
   CERTRELAY_HOT           1: tag this ECS task with the versions that it serves, so that certrelay need not deploy (0)
+  CERTRELAY_LIFETIME      seconds that a connection may last, whatever it does (3600)
+  CERTRELAY_BOOTSTRAP     path of a bootstrap of yours, YAML or JSON, that certrelay's goes into (none)
+  CERTRELAY_LISTENERS     names of listeners in it that take mutual TLS, in place of certrelay's own (none)
+  CERTRELAY_CLUSTERS      names of clusters in it that speak mutual TLS (none)
   CERTRELAY_ENVOY         path of Envoy (envoy)
 
 Signals: TERM and INT drain and stop, a second one at once; HUP looks for a newer version now; USR1 goes to Envoy

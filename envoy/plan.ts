@@ -5,7 +5,7 @@ import type { Settings } from './settings.ts'
 
 /** What Envoy shall do, from what the environment says and the address of this container. */
 export function plan(settings: Settings, address: string): Plan {
-  const { role, dir, peers, upstream, app, second } = settings
+  const { role, dir, peers, upstream, app, second, lifetime } = settings
   const { admin, sds } = places(dir)
   const sni = upstream && serverName(settings)
   return {
@@ -14,10 +14,16 @@ export function plan(settings: Settings, address: string): Plan {
     admin,
     sds,
     peers,
+    lifetime,
     ...(second !== undefined && { second: true }),
     ...(role !== 'client' && { inbound: { port: settings.listen, ...(app && { app }) } }),
-    ...(role !== 'server' &&
-      upstream && { outbound: { port: settings.plainListen, upstream, ...(sni && { sni }) } }),
+    ...(role !== 'server' && {
+      outbound: {
+        port: settings.plainListen,
+        ...(upstream && { upstream }),
+        ...(sni && { sni }),
+      },
+    }),
   }
 }
 

@@ -34,12 +34,20 @@ export interface Settings {
   readonly hot: boolean
   readonly envoy: string
   readonly disk: boolean
+  /** Path of a bootstrap of the user's own that certrelay's goes into. */
+  readonly bootstrap: string | undefined
+  /** Listeners and clusters in it that get our TLS contexts, by name. */
+  readonly listeners: readonly string[]
+  readonly clusters: readonly string[]
+  /** Seconds that a connection may last. */
+  readonly lifetime: number
 }
 
 /** Each is a variable `CERTRELAY_…` and a flag. */
 export const NAMES = [
   ...['SECRET', 'SECOND', 'TRUST', 'ROLE', 'LISTEN', 'PLAIN_LISTEN', 'UPSTREAM', 'PEER_NAMES'],
-  ...['APP', 'DIR', 'ALLOW_DISK', 'ORG', 'KEYS', 'DEADLINE', 'DRAIN', 'POLL', 'HOT', 'ENVOY'],
+  ...['APP', 'DIR', 'ALLOW_DISK', 'ORG', 'KEYS', 'DEADLINE', 'DRAIN', 'POLL', 'HOT'],
+  ...['LIFETIME', 'BOOTSTRAP', 'LISTENERS', 'CLUSTERS', 'ENVOY'],
 ]
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -80,10 +88,15 @@ export function settings(environment: Environment): Settings {
   const secret = optional('SECRET', secretName, PLACE)
 
   if (get('SECRET') === undefined) refuse('SECRET', PLACE)
-  if (role !== 'server' && get('UPSTREAM') === undefined) refuse('UPSTREAM', 'host:port')
+  if (role !== 'server' && get('UPSTREAM') === undefined && get('CLUSTERS') === undefined) {
+    refuse('UPSTREAM', 'host:port')
+  }
   if (role !== 'client' && get('PEER_NAMES') === undefined) refuse('PEER_NAMES', PEERS)
   if (role === 'client' && peers === undefined && upstream && isIP(upstream.host) !== 0) {
     refuse('PEER_NAMES', `${PEERS}, as CERTRELAY_UPSTREAM has no name`)
+  }
+  if (role === 'client' && get('PEER_NAMES') === undefined && get('UPSTREAM') === undefined) {
+    refuse('PEER_NAMES', PEERS)
   }
   if (role === 'both' && listen === plainListen) {
     refuse('PLAIN_LISTEN', 'another port than CERTRELAY_LISTEN')
@@ -107,6 +120,14 @@ export function settings(environment: Environment): Settings {
     hot: optional('HOT', yes, '1 or 0') ?? false,
     envoy: get('ENVOY') ?? 'envoy',
     disk: optional('ALLOW_DISK', yes, '1 or 0') ?? false,
+    bootstrap: optional('BOOTSTRAP', absolute, 'absolute path'),
+    listeners: optional('LISTENERS', list, 'names') ?? [],
+    clusters: optional('CLUSTERS', list, 'names') ?? [],
+    lifetime: number('LIFETIME', 3600, 604_800),
+  }
+  for (const name of ['LISTENERS', 'CLUSTERS']) {
+    if (get(name) !== undefined && get('BOOTSTRAP') === undefined)
+      refuse(name, 'only with CERTRELAY_BOOTSTRAP, where they are')
   }
   if (parsed.keys.length > 0 && parsed.org === undefined) {
     refuse('ORG', 'the organization that CERTRELAY_KEYS seal for')
@@ -152,7 +173,7 @@ function peerNames(text: string): PeerName[] | undefined {
 }
 
 function keys(text: string): string[] | undefined {
-  const arns = text.split(/\s+/).filter(Boolean)
+  const arns = text.split(/[\s,]+/).filter(Boolean)
   try {
     for (const arn of arns) keyRegion(arn)
   } catch (error) {
@@ -160,6 +181,15 @@ function keys(text: string): string[] | undefined {
     throw error
   }
   return arns
+}
+
+function absolute(text: string): string | undefined {
+  return isAbsolute(text) && !text.includes('\0') ? text : undefined
+}
+
+function list(text: string): string[] | undefined {
+  const names = text.split(/\s+/).filter(Boolean)
+  return names.length > 0 ? names : undefined
 }
 
 function folder(text: string): string | undefined {

@@ -40,12 +40,10 @@ function message(type: Message, given: JsonObject, path: string): Mistake[] {
   const found: Mistake[] = []
   const present = new Map<FieldShape, Json>()
   for (const [key, content] of Object.entries(given)) {
-    const field = type.fields.get(key) ?? type.fields.get(snake(key))
+    const field = type.fields.get(key)
     const at = join(path, key)
     if (field === undefined) found.push(unknown(type, key, at))
-    else if (present.has(field)) {
-      found.push({ code: 'TWO_OF_ONE', path: at, rule: `is there twice, also as ${field.name}` })
-    } else if (content !== null) {
+    else if (content !== null) {
       present.set(field, content)
       found.push(...fieldOf(field, content, at))
     }
@@ -154,6 +152,7 @@ function demanded({ type, repeated, rules }: FieldShape): boolean {
   return typeof type === 'string' && 'iuIUf'.includes(type) && scalar(type, 0, rules) !== undefined
 }
 
+/** `statPrefix` is one too: Envoy takes both spellings, and of two the last one without a word. */
 function unknown({ fields, name }: Message, key: string, path: string): Mistake {
   const close = [...fields.keys()].find((one) => distance(one, snake(key)) <= 2)
   const short = name.replace(/^.*\./, '')

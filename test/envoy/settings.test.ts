@@ -26,6 +26,10 @@ test('a server needs a secret and peer names, the rest has defaults', () => {
     drain: 20_000,
     poll: 60_000,
     hot: false,
+    lifetime: 3600,
+    bootstrap: undefined,
+    listeners: [],
+    clusters: [],
     envoy: 'envoy',
     disk: false,
   })
@@ -127,6 +131,16 @@ test('a folder too long for a Unix socket is refused', () => {
   expect(failure({ ...server, CERTRELAY_DIR: `/${'d'.repeat(96)}` })).toContain('CERTRELAY_DIR')
 })
 
+test('keys are separated by spaces or commas, as the functions take them', () => {
+  const keys = ['us-east-1', 'us-west-2'].map(
+    (region) => `arn:aws:kms:${region}:111122223333:key/1234`,
+  )
+  for (const between of [' ', ',', ', '])
+    expect(
+      settings({ ...server, CERTRELAY_ORG: 'acme', CERTRELAY_KEYS: keys.join(between) }).keys,
+    ).toEqual(keys)
+})
+
 test('sealed passphrases need an organization', () => {
   const CERTRELAY_KEYS = 'arn:aws:kms:us-east-1:111122223333:key/1234'
 
@@ -153,3 +167,19 @@ function failure(environment: Record<string, string>): string {
   }
   throw new Error('nothing was refused')
 }
+
+test('listeners and clusters are named only where there is a bootstrap that has them', () => {
+  const own = { CERTRELAY_BOOTSTRAP: '/etc/envoy.yaml', CERTRELAY_LISTENERS: 'a  b' }
+
+  expect(settings({ ...server, ...own }).listeners).toEqual(['a', 'b'])
+  expect(() => settings({ ...server, CERTRELAY_LISTENERS: 'a' })).toThrow('CERTRELAY_LISTENERS')
+  expect(() => settings({ ...server, CERTRELAY_BOOTSTRAP: 'envoy.yaml' })).toThrow('absolute path')
+})
+
+test('a client that has its own cluster needs no upstream, but names of its peers', () => {
+  const own = { CERTRELAY_BOOTSTRAP: '/etc/envoy.yaml', CERTRELAY_CLUSTERS: 'a' }
+  const role = { CERTRELAY_SECRET: 'color', CERTRELAY_ROLE: 'client', ...own }
+
+  expect(settings({ ...role, CERTRELAY_PEER_NAMES: 'a.local' }).upstream).toBeUndefined()
+  expect(() => settings(role)).toThrow(/^set CERTRELAY_PEER_NAMES /)
+})
