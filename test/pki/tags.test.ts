@@ -16,8 +16,13 @@ const registration: fc.Arbitrary<Registration> = fc.record(
     renewBefore: fc.integer({ min: 1, max: 394 }),
     owner: fc.stringMatching(/^[a-z0-9-]{1,36}\/[A-Za-z0-9]{1,100}$/),
     promoted: fc.record({ version: fc.uuid(), at: time }),
+    previous: fc.record({ version: fc.uuid(), notAfter: time }, { requiredKeys: ['version'] }),
+    attempts: fc.record({ version: fc.uuid(), count: fc.integer({ min: 1, max: 99 }), at: time }),
+    rotated: fc.record({ token: fc.uuid(), of: fc.uuid() }),
     sealed: fc.record({ version: fc.uuid(), set: fc.stringMatching(/^[0-9a-f]{16}$/) }),
+    notBefore: time,
     notAfter: time,
+    looked: time,
     replaces: fc.array(fc.constant(ARN), { minLength: 1, maxLength: 3 }),
   },
   { requiredKeys: ['source', 'services'] },
@@ -43,14 +48,26 @@ describe('a registration in tags', () => {
     )
   })
 
-  test('goes on in a further tag at 257 characters, not at 256', () => {
-    const name = (length: number) => `c/${'s'.repeat(length - 2)}`
-    const full = [name(100), name(155)]
+  test('gives each service a tag of its own as long as there are eight at most', () => {
+    const names = Array.from({ length: 8 }, (_, at) => `c/${at}`)
+    const tags = writeTags({ services: names })
 
-    expect(Object.keys(writeTags({ services: full }))).toEqual(['certrelay:services'])
-    expect(writeTags({ services: [name(100), name(156)] })).toEqual({
-      'certrelay:services': name(100),
-      'certrelay:services-2': name(156),
+    expect(Object.keys(tags)).toHaveLength(8)
+    expect(Object.values(tags)).toEqual(names)
+    expect(Object.keys(writeTags({ services: [...names, 'c/8'] }))).toEqual(['certrelay:services'])
+  })
+
+  test('with nine services goes on in a further tag at 257 characters, not at 256', () => {
+    const name = (length: number) => `c/${'s'.repeat(length - 2)}`
+    const many = Array.from({ length: 8 }, (_, at) => `c/${at}`) // 31 characters
+    const [full, over] = [name(256 - 32), name(257 - 32)]
+
+    expect(writeTags({ services: [...many, full] })).toEqual({
+      'certrelay:services': [...many, full].join(' '),
+    })
+    expect(writeTags({ services: [...many, over] })).toEqual({
+      'certrelay:services': many.join(' '),
+      'certrelay:services-2': over,
     })
   })
 
@@ -89,12 +106,29 @@ describe('reading tags', () => {
     ['not-after', 'next year'],
     ['promoted', 'version-only'],
     ['promoted', 'version yesterday'],
+    ['previous', ' 2026-01-01T00:00:00Z'],
+    ['attempts', 'version 1'],
+    ['attempts', 'version none 2026-01-01T00:00:00Z'],
+    ['attempts', 'version 0 2026-01-01T00:00:00Z'],
+    ['attempts', 'version 1.5 2026-01-01T00:00:00Z'],
+    ['attempts', ' 1 2026-01-01T00:00:00Z'],
+    ['attempts', 'version 1 today'],
+    ['rotated', 'token-only'],
+    ['sealed', 'version-only'],
+    ['not-before', ''],
+    ['looked', 'never'],
     ['replaces', 'nothing'],
     ['services', 'no-cluster a/b/c /x'],
   ])('a malformed %s (%s) reads as absent', (name, value) => {
     const tags = { 'certrelay:source': ARN, [`certrelay:${name}`]: value }
 
     expect(readTags(tags)).toEqual({ source: ARN, services: [] })
+  })
+
+  test('a version before without a known end is read all the same', () => {
+    const tags = { 'certrelay:source': ARN, 'certrelay:previous': 'version soon' }
+
+    expect(readTags(tags)).toEqual({ source: ARN, services: [], previous: { version: 'version' } })
   })
 
   test('any tags at all are read without throwing', () => {
@@ -110,15 +144,17 @@ describe('stale tags', () => {
   const held = {
     ...writeTags({ source: ARN, services: ['a/b'], renewBefore: 9, owner: 'o', notAfter: 1 }),
     ...writeTags({ promoted: { version: 'v', at: 1 }, sealed: { version: 'v', set: 's' } }),
+    ...writeTags({ previous: { version: 'u' }, attempts: { version: 'v', count: 2, at: 1 } }),
+    ...writeTags({ rotated: { token: 't', of: 'v' }, notBefore: 1, looked: 1 }),
     team: 'red',
     cost: '7',
     'aws:cloudformation:stack-name': 's',
   }
 
-  test('are ours that are no longer wanted, but never the record of a promotion', () => {
-    expect(staleTags(held, writeTags({ source: ARN, owner: 'o' }))).toEqual([
-      'certrelay:services',
+  test('are ours that are no longer wanted, but never what is on record', () => {
+    expect(staleTags(held, writeTags({ source: ARN, owner: 'o' })).sort()).toEqual([
       'certrelay:renew-before',
+      'certrelay:services',
     ])
   })
 

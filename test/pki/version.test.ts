@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   contentId,
+  isOurs,
   newestVersion,
   nextVersion,
   plainSerial,
@@ -72,4 +73,26 @@ test('the newest version of a certificate is the one that was counted highest', 
 
   expect(newestVersion(first, stored)).toBe(`${first}-10`)
   expect(newestVersion(versionId(ARN, '3'), stored)).toBe(versionId(ARN, '3'))
+})
+
+test('an id of ours is told from those of people and of Secrets Manager', () => {
+  fc.assert(
+    fc.property(fc.string(), hex, fc.uuid({ version: 4 }), (source, serial, theirs) => {
+      const id = versionId(source, serial)
+      expect(isOurs(id)).toBe(true)
+      expect(isOurs(nextVersion(id))).toBe(true)
+      expect(isOurs(theirs)).toBe(false)
+      expect(isOurs(id.toUpperCase())).toBe(false)
+      expect(isOurs(`${id}x`)).toBe(false)
+      expect(isOurs(`x${id}`)).toBe(false)
+      expect(isOurs(`${id}-0`)).toBe(false)
+    }),
+  )
+})
+
+test('a version of a rotation is sealed anew under its own id, and is known to hold the same', () => {
+  const token = '9c4a3b1e-0a56-4c1c-9d35-6f1f1d0c2b7a'
+
+  expect(newestVersion(token, [token, nextVersion(token)])).toBe(`${token}-1`)
+  expect(sameCertificate(token, `${token}-1`)).toBe(true)
 })

@@ -1,0 +1,157 @@
+import { describe, expect, test } from 'vitest'
+import { DAY } from '../../pki/due.ts'
+import { passed, standing } from '../../pki/fresh.ts'
+import { type Registration, writeTags } from '../../pki/tags.ts'
+import { nextVersion } from '../../pki/version.ts'
+import { FOREIGN, HOUR, issued, labels, MINUTE, NEW, OLD, SOURCE, START } from './states.ts'
+
+const ARN = 'arn:aws:secretsmanager:us-east-1:111122223333:secret:mesh/color-AbCdEf'
+const NOW = START + 10 * DAY
+const SET = '0123456789abcdef'
+const usual: Registration = {
+  source: SOURCE,
+  services: ['mesh/color'],
+  promoted: { version: NEW, at: START },
+  notBefore: issued.notBefore,
+  notAfter: issued.notAfter,
+  looked: NOW - HOUR,
+}
+const deployed = { [NEW]: ['AWSCURRENT', 'DEPLOYED'], [OLD]: ['AWSPREVIOUS'] }
+const stand = (
+  over: Partial<Registration> = {},
+  held: Readonly<Record<string, readonly string[]>> = deployed,
+  { now = NOW, set }: { readonly now?: number; readonly set?: string } = {},
+) =>
+  standing(
+    { arn: ARN, tags: writeTags({ ...usual, ...over }), versions: labels(held) },
+    now,
+    ...(set === undefined ? [] : [set]),
+  )
+const without = (name: string) => {
+  const { [`certrelay:${name}`]: _, ...tags } = writeTags(usual)
+  return standing({ arn: ARN, tags, versions: labels(deployed) }, NOW)
+}
+
+describe('a secret is provably fresh', () => {
+  test('when it is deployed, not due and was looked at today', () => {
+    expect(stand()).toEqual({
+      fresh: true,
+      stuck: false,
+      source: SOURCE,
+      version: NEW,
+      notAfter: issued.notAfter,
+      days: 385,
+      unseen: 0,
+    })
+  })
+
+  test('without services when it is promoted', () => {
+    expect(stand({ services: [] }, { [NEW]: ['AWSCURRENT'] }).fresh).toBe(true)
+  })
+
+  test('when the label DEPLOYED is on the same certificate under another seal', () => {
+    const held = { [nextVersion(NEW)]: ['AWSCURRENT'], [NEW]: ['AWSPREVIOUS', 'DEPLOYED'] }
+
+    expect(stand({}, held).fresh).toBe(true)
+  })
+
+  test('when AWSPENDING is on the current version too', () => {
+    expect(stand({}, { [NEW]: ['AWSCURRENT', 'AWSPENDING', 'DEPLOYED'] }).fresh).toBe(true)
+  })
+
+  test('when it is known to be sealed under exactly the keys there are', () => {
+    const sealed = { version: NEW, set: SET }
+
+    expect(stand({ sealed }, deployed, { set: SET }).fresh).toBe(true)
+  })
+})
+
+describe('a secret is not provably fresh', () => {
+  test.each<[string, Partial<Registration>, Readonly<Record<string, readonly string[]>>]>([
+    ['when it is empty', {}, {}],
+    ['when a service may not have it', {}, { [NEW]: ['AWSCURRENT'], [OLD]: ['DEPLOYED'] }],
+    ['when another version is pending', {}, { ...deployed, [FOREIGN]: ['AWSPENDING'] }],
+    ['when one was rolled back', {}, { ...deployed, [OLD]: ['AWSPREVIOUS', 'ROLLEDBACK'] }],
+    ['when one was rejected', {}, { ...deployed, [OLD]: ['REJECTED'] }],
+    ['when somebody moved AWSCURRENT', {}, { [OLD]: ['AWSCURRENT', 'DEPLOYED'] }],
+    ['when it was not looked at since yesterday', { looked: NOW - DAY }, deployed],
+    ['when it is due', { notBefore: NOW - 300 * DAY, notAfter: NOW + 95 * DAY }, deployed],
+    ['when it is due as early as was asked for', { renewBefore: 390 - 4 }, deployed],
+  ])('%s', (_, over, held) => {
+    const now = over.renewBefore === undefined ? NOW : START + 140 * DAY
+
+    expect(stand({ ...over, ...(now !== NOW && { looked: now }) }, held, { now }).fresh).toBe(false)
+  })
+
+  test.each(['promoted', 'not-before', 'not-after', 'looked'])('without its tag %s', (name) => {
+    expect(without(name).fresh).toBe(false)
+  })
+
+  test.each([
+    ['nothing is known of its seal', {}],
+    ['another version was seen', { sealed: { version: OLD, set: SET } }],
+    ['it was under other keys', { sealed: { version: NEW, set: 'f'.repeat(16) } }],
+  ])('with keys, when %s', (_, over) => {
+    expect(stand(over, deployed, { set: SET }).fresh).toBe(false)
+  })
+})
+
+test('looks at a fleet are spread over four hours of the day', () => {
+  const tags = writeTags({ ...usual, looked: NOW - 22 * HOUR })
+  const all = Array.from({ length: 400 }, (_, at) =>
+    standing({ arn: `${ARN}${at}`, tags, versions: labels(deployed) }, NOW),
+  )
+
+  expect(all.filter(({ fresh }) => fresh).length).toBeGreaterThan(150)
+  expect(all.filter(({ fresh }) => !fresh).length).toBeGreaterThan(150)
+})
+
+describe('the end that counts', () => {
+  test('is in whole days, 0 on the last, below when it is over', () => {
+    const days = (left: number) => stand({ notAfter: NOW + left }).days
+
+    expect([days(DAY), days(DAY - 1), days(0), days(-1)]).toEqual([1, 0, 0, -1])
+  })
+
+  test('is that of the version before when AWSCURRENT was moved back by hand', () => {
+    const previous = { version: OLD, notAfter: NOW + 3 * DAY }
+
+    expect(stand({ previous }, { [OLD]: ['AWSCURRENT'] })).toMatchObject({ version: OLD, days: 3 })
+    expect(stand({ previous }).days).toBe(385)
+  })
+})
+
+describe('a secret is stuck', () => {
+  const held = { [NEW]: ['AWSCURRENT'], [OLD]: ['AWSPREVIOUS'] }
+  const promoted = { version: NEW, at: NOW - 2 * HOUR - MINUTE }
+
+  test('when its rollout has not ended in two hours', () => {
+    expect(stand({ promoted, looked: 0 }, held).stuck).toBe(true)
+    expect(stand({ promoted: { version: NEW, at: NOW - HOUR }, looked: 0 }, held).stuck).toBe(false)
+  })
+
+  test('not when a look since then found that none of its services runs', () => {
+    expect(stand({ promoted, looked: NOW - HOUR }, held).stuck).toBe(false)
+  })
+
+  test('not without services', () => {
+    expect(stand({ promoted, looked: 0, services: [] }, held).stuck).toBe(false)
+  })
+
+  test('when a certificate that was rolled back is not tried any more, and not before', () => {
+    const undone = { [OLD]: ['AWSCURRENT', 'DEPLOYED'], [NEW]: ['AWSPREVIOUS', 'ROLLEDBACK'] }
+    const failed = (count: number) =>
+      stand({ attempts: { version: NEW, count, at: START } }, undone).stuck
+
+    expect([failed(5), failed(6)]).toEqual([false, true])
+  })
+})
+
+test('each threshold is passed for an hour, so that an hourly sweep tells of it once', () => {
+  const end = START + 100 * DAY
+  const told = Array.from({ length: 24 * 20 }, (_, hour) =>
+    passed(end, end - 15 * DAY + hour * HOUR + MINUTE),
+  ).filter((one) => one !== undefined)
+
+  expect(told).toEqual([14, 7, 3, 1])
+})
