@@ -149,7 +149,7 @@ describe('CloudFormation has its answer', () => {
 
     expect(Status).toBe('FAILED')
     expect(Reason).toMatch(
-      /^CONFIG_INVALID: set CERTRELAY_DEAD_LETTERS, CERTRELAY_KEYS, CERTRELAY_ORG, CERTRELAY_QUEUE: /,
+      /^CONFIG_INVALID: set CERTRELAY_DEAD_LETTERS, CERTRELAY_KEYS, CERTRELAY_ORG, CERTRELAY_QUEUE, CERTRELAY_ROLLOUTS: /,
     )
     for (const value of Object.values(Variables)) expect(Reason).not.toContain(value)
   })
