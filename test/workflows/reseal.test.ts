@@ -36,7 +36,7 @@ async function made(keys: Keys | undefined) {
   world.services.set('mesh/color', {
     name: 'mesh/color',
     state: 'active',
-    deployed: Date.parse('2027-01-01'),
+    deployments: [{ began: Date.parse('2027-01-01'), state: 'completed' }],
   })
   const look = async (with_: Keys | undefined) => {
     const [one] = await reconcile({ ...world.ports, keys: with_ }, { secret }, () => 100_000)
