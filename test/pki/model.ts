@@ -16,6 +16,7 @@ export interface Hidden {
 /** AWS in a few lines: what is seen after a step was carried out. */
 export function after(one: Observed, decision: Decision, hidden: Hidden, now: number): Observed {
   const { certificate = issued, versions } = one
+  const known = certificate.status === 'issued' ? certificate : issued
   const version = certificate.status === 'issued' ? certificate.version : ''
   const current = holder(versions, 'AWSCURRENT')
   switch (decision.step) {
@@ -24,7 +25,7 @@ export function after(one: Observed, decision: Decision, hidden: Hidden, now: nu
     case 'export':
       return {
         ...one,
-        certificate: { ...issued, ...certificate, version: decision.version },
+        certificate: { ...known, version: decision.version },
         versions: stored(versions, decision.version),
       }
     case 'check':
@@ -59,7 +60,7 @@ export function after(one: Observed, decision: Decision, hidden: Hidden, now: nu
     case 'rollback':
       return back(one, decision, now)
     case 'renew':
-      return { ...one, certificate: { ...issued, ...certificate, renewing: true } }
+      return { ...one, certificate: { ...known, renewing: true } }
     default:
       return one
   }

@@ -12,7 +12,12 @@ const seen = (services: readonly Running[], minutes = 1, deadline?: number) => {
   )
   return { late, running, proven, failed }
 }
-const none = { late: [], running: [], proven: [], failed: [] }
+const none: Readonly<Record<'late' | 'running' | 'proven' | 'failed', readonly string[]>> = {
+  late: [],
+  running: [],
+  proven: [],
+  failed: [],
+}
 
 describe('a service is', () => {
   test.each<[string, Running, number, Partial<typeof none>]>([

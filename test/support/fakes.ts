@@ -57,7 +57,7 @@ export interface World {
   readonly rolls: string[]
   /** Deployments that were asked for and have not begun: `begin` has them begun. */
   readonly rollouts: Rollout[]
-  readonly looks: { readonly secret: string; readonly delay: number }[]
+  readonly looks: { readonly secret: string; readonly delay: number; readonly waits?: number }[]
   readonly buried: { readonly body: string; readonly reason: RelayError }[]
   /** Everything that was told, in order. */
   readonly news: News[]
@@ -130,8 +130,8 @@ export async function fakes(options: Options = {}): Promise<World> {
     keeper: store.keeper,
     fleet: fleet(world, () => time.now),
     queue: {
-      async look(secret, delay) {
-        world.looks.push({ secret, delay })
+      async look(secret, delay, waits = 0) {
+        world.looks.push({ secret, delay, ...(waits > 0 && { waits }) })
       },
       async looks(all) {
         world.looks.push(...all)

@@ -9,39 +9,51 @@ import { asks, holder, labels, trusted, wanted } from '../support/asks.ts'
 import { DAY, fakes, type Options, required, START, type World } from '../support/fakes.ts'
 
 const plenty = () => 100_000
-/** A world with one secret, whose service has run since before. */
+const MINUTE = 60_000
+/** A world with one secret, which its service runs with. */
 async function running(options: Options = {}) {
   const world = await fakes(options)
   const { physicalId: secret, data } = await certificate.make(world.ports, asks(wanted()))
   world.pass(DAY)
-  world.services.set('mesh/color', {
-    name: 'mesh/color',
-    state: 'active',
-    deployed: world.ports.clock.now(),
-  })
+  world.serve('mesh/color')
   world.pass(DAY)
+  await look(world, secret)
   return { world, secret, source: data['CertificateArn'] ?? '', first: data['VersionId'] ?? '' }
 }
 const look = (world: World, secret: string) => reconcile(world.ports, { secret }, plenty)
+/** Everything that was asked for begins, and completes. */
+const rollOut = async (world: World, secret: string) => {
+  world.pass(MINUTE)
+  await world.begin()
+  for (const name of world.services.keys()) world.end(name)
+  return look(world, secret)
+}
 const events = (world: World) => world.lines.map(({ event }) => event)
 
 describe('a new serial', () => {
-  test('is exported, staged, checked, promoted, recorded and rolled out, in one look', async () => {
+  test('is exported, staged, checked, promoted and recorded, and its rollout is asked for, in one look', async () => {
     const { world, secret, source, first } = await running({ sealing: true })
     await world.renewed(source)
     const [end] = await reconcile(world.ports, { source, why: 'ACM Certificate Available' }, plenty)
 
     const current = required(holder(world, secret, 'AWSCURRENT'))
-    expect(end).toMatchObject({ secret, step: 'done' })
+    const now = world.ports.clock.now()
+    expect(end).toMatchObject({ secret, step: 'wait' })
     expect(current).not.toBe(first)
     expect(labels(world, secret)).toEqual({
-      [first]: ['AWSPREVIOUS'],
+      [first]: ['AWSPREVIOUS', 'DEPLOYED'],
       [current]: ['AWSCURRENT', 'AWSPENDING'],
     })
-    expect(world.rolls).toEqual(['mesh/color'])
+    expect(world.rollouts).toEqual([
+      { service: 'mesh/color', secret, version: current, since: now },
+    ])
+    expect(world.rolls).toEqual([])
+    const { notBefore, notAfter } = required(world.issues.get(source)).material
     expect(readTags(required(world.shelf.get(secret)).tags)).toMatchObject({
-      promoted: { version: current, at: world.ports.clock.now() },
-      notAfter: required(world.issues.get(source)).material.notAfter,
+      promoted: { version: current, at: now },
+      previous: { version: first },
+      notBefore,
+      notAfter,
     })
     expect(events(world)).toEqual(
       expect.arrayContaining([
@@ -50,49 +62,47 @@ describe('a new serial', () => {
         'promote',
         'promoted',
         'roll',
-        'rollout-started',
-        'done',
+        'rollout-asked',
+        'wait',
       ]),
     )
+    expect(await rollOut(world, secret)).toMatchObject([{ step: 'done' }])
+    expect(world.rolls).toEqual(['mesh/color'])
+    expect(holder(world, secret, 'DEPLOYED')).toBe(current)
   })
 
   test('rolls each service once, however often it is told', async () => {
     const { world, secret, source } = await running()
     await world.renewed(source)
     for (let count = 0; count < 3; count++) await look(world, secret)
+    expect(world.rollouts).toHaveLength(3)
+    await rollOut(world, secret)
+    for (let count = 0; count < 3; count++) await look(world, secret)
 
-    expect(world.rolls).toEqual(['mesh/color'])
-  })
-
-  test('rolls a service once even when its clock is behind ours', async () => {
-    const { world, secret, source } = await running()
-    await world.renewed(source)
-    const late = { name: 'mesh/color', state: 'active' as const, deployed: START }
-    const fleet = { ...world.ports.fleet, look: async () => [late] }
-    await reconcile({ ...world.ports, fleet }, { secret }, plenty)
-
+    expect(world.rollouts).toEqual([])
     expect(world.rolls).toEqual(['mesh/color'])
   })
 
   test('does not roll what is idle, draining or gone, and says so once', async () => {
     const world = await fakes()
-    const services = ['a/idle', 'a/draining', 'a/gone', 'a/active']
+    const services = ['a/idle', 'a/draining', 'a/gone', 'a/foreign', 'a/active']
     const { physicalId: secret, data } = await certificate.make(
       world.ports,
       asks(wanted({ services })),
     )
-    for (const state of ['idle', 'draining', 'active'] as const)
-      world.services.set(`a/${state}`, { name: `a/${state}`, state, deployed: START })
+    for (const state of ['idle', 'draining', 'foreign', 'active'] as const)
+      world.services.set(`a/${state}`, { name: `a/${state}`, state, deployments: [] })
     world.pass(DAY)
     await world.renewed(data['CertificateArn'] ?? '')
     await look(world, secret)
 
-    expect(world.rolls).toEqual(['a/active'])
+    expect(world.rollouts.map(({ service }) => service)).toEqual(['a/active'])
     const skipped = world.lines.filter(({ event }) => event === 'service-skipped')
     expect(skipped.map(({ fields }) => fields['target'])).toEqual([
       'a/idle',
       'a/draining',
       'a/gone',
+      'a/foreign',
     ])
   })
 
@@ -154,8 +164,12 @@ describe('a bad certificate', () => {
 
       const rejected = required(holder(world, secret, 'REJECTED'))
       expect(end?.step).toBe('done')
-      expect(labels(world, secret)).toEqual({ [current]: ['AWSCURRENT'], [rejected]: ['REJECTED'] })
-      expect(world.rolls).toEqual([])
+      expect(labels(world, secret)).toEqual({
+        [current]: ['AWSCURRENT', 'DEPLOYED'],
+        [rejected]: ['REJECTED'],
+      })
+      expect(world.rollouts).toEqual([])
+      expect(world.news.at(-1)).toMatchObject({ kind: 'Rejected', version: rejected })
       expect(world.lines).toContainEqual(
         expect.objectContaining({
           level: 'error',
@@ -184,6 +198,7 @@ describe('a bad certificate', () => {
 
     expect(holder(world, secret, 'AWSCURRENT')).not.toBe(rejected)
     expect(holder(world, secret, 'REJECTED')).toBe(rejected)
+    await rollOut(world, secret)
     expect(world.rolls).toEqual(['mesh/color'])
   })
 
@@ -194,9 +209,9 @@ describe('a bad certificate', () => {
     const tags = { 'certrelay:source': source }
     const empty = await world.ports.vault.create('empty', { replicas: [] }, tags)
 
-    await expect(look(world, empty)).rejects.toThrow(
-      expect.objectContaining({ code: 'CHAIN_BROKEN' }),
-    )
+    expect(await look(world, empty)).toMatchObject([
+      { step: 'alarm', reason: expect.stringMatching(/^CHAIN_BROKEN: .*nothing was stored$/) },
+    ])
     expect(world.shelf.get('empty')?.versions.size).toBe(0)
   })
 
@@ -241,15 +256,14 @@ describe('a bad certificate', () => {
 })
 
 describe('a renewal', () => {
-  test('is asked for when two thirds of the lifetime are over, and looked after a minute later', async () => {
+  test('is asked for when two thirds of the lifetime are over, and looked after a quarter of an hour later', async () => {
     const { world, secret, source } = await running()
     world.pass(262 * DAY)
     const [end] = await look(world, secret)
 
-    expect(end?.step).toBe('renew')
+    expect(end).toMatchObject({ step: 'wait', reason: 'a renewal is under way' })
     expect(world.issues.get(source)?.renewing).toBe(true)
-    expect(world.looks).toContainEqual({ secret, delay: 60 })
-    expect(await look(world, secret)).toMatchObject([{ step: 'wait' }])
+    expect(world.looks.at(-1)).toEqual({ secret, delay: 900, waits: 1 })
   })
 
   test('that ACM has begun without telling us is waited for', async () => {
@@ -260,11 +274,11 @@ describe('a renewal', () => {
     }
     const ports = { ...world.ports, authority: { ...world.ports.authority, renew } }
 
-    expect(await reconcile(ports, { secret }, plenty)).toMatchObject([{ step: 'renew' }])
+    expect(await reconcile(ports, { secret }, plenty)).toMatchObject([{ step: 'wait' }])
     expect(world.issues.get(source)?.renewing).toBe(false)
   })
 
-  test('that ACM refuses is told to whoever asked', async () => {
+  test('that ACM will never make needs a person', async () => {
     const { world, secret } = await running()
     world.pass(262 * DAY)
     const renew = async () => {
@@ -272,8 +286,11 @@ describe('a renewal', () => {
     }
     const ports = { ...world.ports, authority: { ...world.ports.authority, renew } }
 
-    await expect(reconcile(ports, { secret }, plenty)).rejects.toThrow(
-      expect.objectContaining({ code: 'CERTIFICATE_REFUSED' }),
+    expect(await reconcile(ports, { secret }, plenty)).toMatchObject([
+      { step: 'alarm', reason: 'CERTIFICATE_REFUSED: not eligible' },
+    ])
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ level: 'count', event: 'Attention' }),
     )
   })
 
@@ -284,6 +301,8 @@ describe('a renewal', () => {
       const issue = required(world.issues.get(source))
       expect(issue.material.notAfter).toBeGreaterThan(world.ports.clock.now() + 100 * DAY)
       if (issue.renewing) await world.renewed(source)
+      await look(world, secret)
+      await rollOut(world, secret)
       world.pass(5 * DAY)
     }
 
@@ -292,40 +311,31 @@ describe('a renewal', () => {
   })
 })
 
-describe('what needs a person', () => {
-  test.each(['failed', 'expired', 'revoked'] as const)(
-    'a certificate that is %s raises an alarm and changes nothing',
-    async (status) => {
-      const { world, secret, source } = await running()
-      required(world.issues.get(source)).status = status
-      const before = structuredClone(world.shelf.kept)
-      const [end] = await look(world, secret)
+describe('what somebody did by hand', () => {
+  const renewed = async () => {
+    const made = await running()
+    await made.world.renewed(made.source)
+    await look(made.world, made.secret)
+    await rollOut(made.world, made.secret)
+    return { ...made, current: required(holder(made.world, made.secret, 'AWSCURRENT')) }
+  }
 
-      expect(end?.step).toBe('alarm')
-      expect(world.shelf.kept).toEqual(before)
-      expect(world.lines).toContainEqual(
-        expect.objectContaining({ level: 'count', event: 'Attention' }),
-      )
-    },
-  )
-
-  test('a certificate that is gone raises an alarm', async () => {
-    const { world, secret, source } = await running()
-    world.issues.delete(source)
-
-    expect(await look(world, secret)).toMatchObject([{ step: 'alarm' }])
-  })
-
-  test('AWSCURRENT that was moved back by hand is not moved again', async () => {
-    const { world, secret, source, first } = await running()
-    await world.renewed(source)
-    await look(world, secret)
-    const current = required(holder(world, secret, 'AWSCURRENT'))
-    await world.ports.vault.move(secret, 'AWSPENDING', current, undefined)
+  test('AWSCURRENT that was moved back is not moved again, whatever labels it left', async () => {
+    const { world, secret, first, current } = await renewed()
+    expect(labels(world, secret)[current]).toContain('AWSPENDING')
     await world.ports.vault.move(secret, 'AWSCURRENT', current, first)
 
     expect(await look(world, secret)).toMatchObject([{ step: 'alarm' }])
     expect(holder(world, secret, 'AWSCURRENT')).toBe(first)
+  })
+
+  test('the next certificate is promoted all the same', async () => {
+    const { world, secret, source, first, current } = await renewed()
+    await world.ports.vault.move(secret, 'AWSCURRENT', current, first)
+    await world.renewed(source)
+    await look(world, secret)
+
+    expect([first, current]).not.toContain(holder(world, secret, 'AWSCURRENT'))
   })
 })
 
@@ -372,10 +382,8 @@ describe('runs that meet', () => {
     await world.renewed(source)
     const ends = await Promise.all([look(world, secret), look(world, secret), look(world, secret)])
 
-    expect(ends.flat().map(({ step }) => step)).toContain('done')
-    expect(world.rolls).toEqual(['mesh/color'])
-    world.pass(120_000)
-    expect(await look(world, secret)).toMatchObject([{ step: 'done' }])
+    expect(ends.flat().map(({ step }) => step)).toEqual(['wait', 'wait', 'wait'])
+    expect(await rollOut(world, secret)).toMatchObject([{ step: 'done' }])
     expect(world.rolls).toEqual(['mesh/color'])
     expect(world.shelf.get(secret)?.versions.size).toBe(2)
     expect(holder(world, secret, 'AWSPREVIOUS')).toBe(first)
@@ -386,13 +394,14 @@ describe('runs that meet', () => {
     await world.renewed(source)
     const kept = required(world.shelf.get(secret))
     await look(world, secret)
+    await rollOut(world, secret)
     const current = required(holder(world, secret, 'AWSCURRENT'))
     kept.versions.get(current)?.labels.clear()
     const exports = required(world.issues.get(source)).exports
     const [end] = await look(world, secret)
 
-    expect(end?.step).toBe('done')
-    expect(holder(world, secret, 'AWSCURRENT')).toBe(current)
+    expect(end?.step).toBe('alarm')
+    expect(holder(world, secret, 'AWSPENDING')).toBe(current)
     expect(required(world.issues.get(source)).exports).toBe(exports + 1)
   })
 
@@ -402,7 +411,7 @@ describe('runs that meet', () => {
     const [end] = await reconcile(world.ports, { secret }, () => 9_000)
 
     expect(end?.step).toBe('wait')
-    expect(world.looks).toContainEqual({ secret, delay: 1 })
+    expect(world.looks.at(-1)).toEqual({ secret, delay: 1, waits: 1 })
     expect(holder(world, secret, 'AWSCURRENT')).toBe(first)
   })
 
@@ -412,6 +421,62 @@ describe('runs that meet', () => {
     Object.assign(required(world.issues.get(source)), { ready: Number.POSITIVE_INFINITY })
 
     expect(await look(world, secret)).toMatchObject([{ step: 'wait' }])
-    expect(world.looks.at(-1)).toEqual({ secret, delay: 60 })
+    expect(world.looks.at(-1)).toEqual({ secret, delay: 60, waits: 1 })
+  })
+})
+
+describe('looks for later', () => {
+  const waiting = async () => {
+    const made = await running()
+    Object.assign(required(made.world.issues.get(made.source)), {
+      status: 'pending',
+      ready: Number.POSITIVE_INFINITY,
+    })
+    return made
+  }
+
+  test('are left twelve times in a row when there is nothing to do but wait, then the sweep is next', async () => {
+    const { world, secret } = await waiting()
+    let waits = 0
+    for (let count = 0; count < 20; count++) {
+      const left = world.looks.length
+      await reconcile(world.ports, { secret, waits }, plenty)
+      if (world.looks.length === left) break
+      waits = world.looks.at(-1)?.waits ?? 0
+    }
+
+    expect(waits).toBe(12)
+  })
+
+  test('are counted anew when something was brought about', async () => {
+    const { world, secret, source } = await running()
+    await world.renewed(source)
+    await reconcile(world.ports, { secret, waits: 12 }, plenty)
+
+    expect(world.looks.at(-1)).toEqual({ secret, delay: 300, waits: 1 })
+  })
+
+  test('are not left where a person has to act: the sweep says it again, once an hour', async () => {
+    const { world, secret, source } = await running()
+    world.issues.delete(source)
+    const left = world.looks.length
+    await look(world, secret)
+
+    expect(world.looks.length).toBe(left)
+  })
+
+  test('are not left when all is well; that it is so is written down, twice a day at most', async () => {
+    const { world, secret } = await running()
+    const looked = () => readTags(required(world.shelf.get(secret)).tags)?.looked
+    const before = looked()
+    const left = world.looks.length
+    world.pass(DAY / 4)
+    await look(world, secret)
+    expect(looked()).toBe(before)
+    world.pass(DAY / 2)
+    await look(world, secret)
+
+    expect(looked()).toBe(world.ports.clock.now())
+    expect(world.looks.length).toBe(left)
   })
 })

@@ -1,43 +1,166 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { type Registration, writeTags } from '../../pki/tags.ts'
+import { versionId } from '../../pki/version.ts'
+import type { Listed } from '../../ports/vault.ts'
 import { certificate } from '../../workflows/certificate.ts'
+import { reconcile } from '../../workflows/reconcile.ts'
 import { sweep } from '../../workflows/sweep.ts'
 import { trust } from '../../workflows/trust.ts'
 import { asks, trusted, wanted } from '../support/asks.ts'
-import { fakes } from '../support/fakes.ts'
+import { DAY, fakes, START, type World } from '../support/fakes.ts'
 
-test('every secret with a certificate is queued once, over all pages, and nothing else is', async () => {
+const HOUR = DAY / 24
+const counts = ({ lines }: World) =>
+  Object.fromEntries(
+    lines.flatMap(({ level, event, fields }) =>
+      level === 'count' ? [[event, fields['value']]] : [],
+    ),
+  )
+
+/** A secret as a list shows it: all is well with it, and it ends in so many days. */
+function listed(name: string, days: number, over: Partial<Registration> = {}): Listed {
+  const source = `arn:aws:acm:us-east-1:111122223333:certificate/${name}`
+  const version = versionId(source, '1')
+  const notAfter = START + days * DAY + HOUR
+  const tags = writeTags({
+    source,
+    services: [],
+    promoted: { version, at: START - DAY },
+    notBefore: notAfter - 395 * DAY,
+    notAfter,
+    looked: START,
+    ...over,
+  })
+  return { arn: `arn:${name}`, tags, versions: new Map([[version, ['AWSCURRENT', 'DEPLOYED']]]) }
+}
+
+/** Ports that list these, in pages. */
+async function fleet(...pages: readonly (readonly Listed[])[]) {
   const world = await fakes()
-  const names = ['a', 'b', 'c', 'd', 'e']
+  const managed = async function* () {
+    yield* pages
+  }
+  const ports = { ...world.ports, keeper: { ...world.ports.keeper, managed } }
+  return { world, ports }
+}
+
+test('every secret with a certificate is swept over, over all pages, and nothing else is', async () => {
+  const world = await fakes()
   const made: string[] = []
-  for (const secret of names) {
-    const { physicalId } = await certificate.make(world.ports, asks(wanted({ secret })))
+  for (const secret of ['a', 'b', 'c', 'd', 'e']) {
+    const { physicalId } = await certificate.make(
+      world.ports,
+      asks(wanted({ secret, services: [] })),
+    )
     made.push(physicalId)
   }
   await trust.make(world.ports, asks(trusted()))
   await world.ports.vault.create('foreign', { replicas: [] }, {})
   await world.ports.keeper.remove(made.pop() ?? '')
 
-  expect(await sweep(world.ports)).toEqual({ queued: 4 })
+  expect(await sweep(world.ports)).toEqual({ managed: 4, queued: 4 })
   expect(world.looks.map(({ secret }) => secret)).toEqual(made)
-  expect(world.lines).toContainEqual({ level: 'count', event: 'Swept', fields: { value: 4 } })
+  for (const secret of made) await reconcile(world.ports, { secret }, () => 100_000)
+  expect(await sweep(world.ports)).toEqual({ managed: 4, queued: 0 })
+  world.pass(DAY)
+  expect(await sweep(world.ports)).toEqual({ managed: 4, queued: 4 })
 })
 
-test('a large fleet is spread over a minute', async () => {
-  const world = await fakes()
-  const arns = Array.from({ length: 150 }, (_, at) => `arn:${at}`)
-  const managed = async function* () {
-    yield arns.slice(0, 100)
-    yield arns.slice(100)
-  }
-  await sweep({ ...world.ports, keeper: { ...world.ports.keeper, managed } })
+test('what is provably fresh costs no message', async () => {
+  const { world, ports } = await fleet([listed('a', 390), listed('b', 390, { looked: 0 })])
 
+  expect(await sweep(ports)).toEqual({ managed: 2, queued: 1 })
+  expect(world.looks).toMatchObject([{ secret: 'arn:b' }])
+})
+
+test('the nearest end is looked at first', async () => {
+  const { world, ports } = await fleet([listed('far', 300, { looked: 0 })], [listed('near', 3)])
+  await sweep(ports)
+  const delay = (secret: string) => world.looks.find((one) => one.secret === secret)?.delay ?? NaN
+
+  expect(delay('arn:near')).toBe(15)
+  expect(delay('arn:far')).toBe(900)
+})
+
+test('what is over is looked at without delay', async () => {
+  const { world, ports } = await fleet([listed('over', -2)])
+  await sweep(ports)
+
+  expect(world.looks).toEqual([{ secret: 'arn:over', delay: 0 }])
+})
+
+test('while an earlier sweep is worked off only what ends in two weeks is queued again', async () => {
+  const { world, ports } = await fleet([
+    listed('old', 100),
+    listed('near', 14),
+    listed('later', 15),
+  ])
+  const queue = { ...ports.queue, waiting: async () => 1_000 }
+
+  expect(await sweep({ ...ports, queue })).toEqual({ managed: 3, queued: 1 })
+  expect(world.looks).toMatchObject([{ secret: 'arn:near' }])
+  expect(await sweep(ports)).toEqual({ managed: 3, queued: 3 })
+})
+
+test('a large fleet of new secrets is spread over a minute, page by page', async () => {
+  const all = Array.from({ length: 150 }, (_, at) => ({
+    ...listed(`${at}`, 100),
+    versions: new Map(),
+  }))
+  const { world, ports } = await fleet(all.slice(0, 100), all.slice(100))
+  await sweep(ports)
   const delays = world.looks.map(({ delay }) => delay)
+
   expect(Math.max(...delays)).toBe(59)
   expect(new Set(delays).size).toBe(60)
 })
 
-test('with nothing to do it says so', async () => {
-  const world = await fakes()
+describe('the fleet is measured', () => {
+  test('by the nearest end, the longest time without a look, what waits and what is stuck', async () => {
+    const attempts = { version: versionId('x', '2'), count: 6, at: START }
+    const stuck = listed('stuck', 200, { attempts })
+    const { world, ports } = await fleet([
+      listed('a', 100),
+      listed('b', 20, { looked: START - 3 * DAY }),
+      { ...stuck, versions: new Map([...stuck.versions, [attempts.version, ['ROLLEDBACK']]]) },
+    ])
+    await sweep(ports)
 
-  expect(await sweep(world.ports)).toEqual({ queued: 0 })
+    expect(counts(world)).toEqual({
+      Swept: 3,
+      Queued: 3,
+      Stuck: 1,
+      DaysSinceLook: 3,
+      DaysToExpiry: 20,
+    })
+  })
+
+  test('with nothing to do it says so, and names no end', async () => {
+    const { world, ports } = await fleet([])
+
+    expect(await sweep(ports)).toEqual({ managed: 0, queued: 0 })
+    expect(counts(world)).toEqual({ Swept: 0, Queued: 0, Stuck: 0, DaysSinceLook: 0 })
+  })
+})
+
+describe('what ends soon', () => {
+  test('is said every hour from 14 days on, and told once at 14, 7, 3 and 1 days', async () => {
+    const { world, ports } = await fleet([listed('near', 15)])
+    for (let hour = 0; hour < 24 * 16; hour++) {
+      await sweep(ports)
+      world.pass(HOUR)
+    }
+    const said = world.lines.filter(({ event }) => event === 'expiry-near')
+
+    expect(said.length).toBeGreaterThan(24 * 14)
+    expect(world.news.map((one) => 'days' in one && one.days)).toEqual([14, 7, 3, 1])
+    expect(world.news[0]).toMatchObject({ kind: 'ExpiryNear', secret: 'arn:near' })
+  })
+
+  test('is not said of what has 15 days or more', async () => {
+    const { world, ports } = await fleet([listed('a', 15), listed('b', 300)])
+    await sweep(ports)
+
+    expect(world.lines.filter(({ event }) => event === 'expiry-near')).toEqual([])
+  })
 })
