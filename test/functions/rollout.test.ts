@@ -7,7 +7,11 @@ import {
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs'
 import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge'
-import { CreateQueueCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+} from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseNews } from '../../events/news.ts'
 import { client } from '../support/client.ts'
@@ -47,11 +51,23 @@ afterAll(async () => {
 
 /** A queue of a user who hears certrelay's own events. */
 async function listen() {
-  const { QueueUrl = '' } = await on.sqs.send(new CreateQueueCommand({ QueueName: 'chat' }))
+  const Arn = `arn:aws:sqs:us-east-1:${on.aws.account}:chat`
+  const Policy = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { Service: 'events.amazonaws.com' },
+        Action: 'sqs:SendMessage',
+        Resource: Arn,
+      },
+    ],
+  })
+  const create = new CreateQueueCommand({ QueueName: 'chat', Attributes: { Policy } })
+  const { QueueUrl = '' } = await on.sqs.send(create)
   const bus = new EventBridgeClient(client(on.aws))
   const EventPattern = JSON.stringify({ source: ['certrelay'] })
   await bus.send(new PutRuleCommand({ Name: 'chat', EventPattern }))
-  const Arn = `arn:aws:sqs:us-east-1:${on.aws.account}:chat`
   await bus.send(new PutTargetsCommand({ Rule: 'chat', Targets: [{ Id: 'chat', Arn }] }))
   bus.destroy()
   news = QueueUrl
@@ -63,7 +79,10 @@ async function heard(): Promise<string[]> {
   for (;;) {
     const { Messages = [] } = await on.sqs.send(receive)
     if (Messages.length === 0) return kinds
-    for (const { Body = '' } of Messages) kinds.push(parseNews(JSON.parse(Body))['detail-type'])
+    for (const { Body = '', ReceiptHandle } of Messages) {
+      kinds.push(parseNews(JSON.parse(Body))['detail-type'])
+      await on.sqs.send(new DeleteMessageCommand({ QueueUrl: news, ReceiptHandle }))
+    }
   }
 }
 
