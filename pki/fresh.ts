@@ -71,8 +71,18 @@ function isSettled(
   const own = promoted !== undefined && sameCertificate(promoted.version, version)
   const proven = services.length === 0 || isDeployed(versions)
   const pending = holder(versions, 'AWSPENDING')
-  const undone = holder(versions, 'ROLLEDBACK') ?? holder(versions, 'REJECTED')
-  return own && proven && undone === undefined && (pending === undefined || pending === version)
+  return (
+    own &&
+    proven &&
+    takenBack(versions) === undefined &&
+    (pending === undefined || pending === version)
+  )
+}
+
+/** The version that AWSCURRENT came back from, to be tried again. Of an older failure or a rejection only the label is left. */
+function takenBack(versions: Shown['versions']): string | undefined {
+  const version = holder(versions, 'ROLLEDBACK')
+  return versions.get(version ?? '')?.includes('AWSPREVIOUS') ? version : undefined
 }
 
 function isDue(registration: Registration, now: number, version: string, set?: string): boolean {
@@ -88,7 +98,7 @@ function isStuck(
   version: string,
   now: number,
 ): boolean {
-  const undone = holder(versions, 'ROLLEDBACK')
+  const undone = takenBack(versions)
   if (undone !== undefined && undone !== version && attempts !== undefined)
     return attempts.count >= MOST_ATTEMPTS && sameCertificate(attempts.version, undone)
   if (promoted === undefined || services.length === 0) return false
