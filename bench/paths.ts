@@ -7,8 +7,8 @@ import * as peculiar from '@peculiar/x509'
 import { parseCertificate } from '../pki/certificate.ts'
 import { isFault } from '../pki/der.ts'
 import { pemBlocks } from '../pki/pem.ts'
-import { type Case, validate } from '../test/pki/limbo.ts'
-import { askGo, askOpenssl, buildGo } from '../test/pki/second.ts'
+import type { Case } from '../test/pki/limbo.ts'
+import { ask, askOpenssl, buildGo, buildOurs } from '../test/pki/second.ts'
 
 const FILE = join(import.meta.dirname, '..', '..', 'shared', 'limbo', 'limbo-dev.json')
 /** How long one case may take before it counts as a hang. */
@@ -20,38 +20,44 @@ interface Outcome {
   readonly ms: number
 }
 
+/** How often ours and Go's verifier run, in turn; the run of the median counts. */
+const ROUNDS = 5
+
 /**
- * Certificate paths over the x509-limbo suite in ../shared/limbo, one process each: ours, PKI.js with a limit a case, `openssl
- * verify` (a process a case), and Go's crypto/x509 where there is Go; and what reading one certificate costs. Reading the file
- * belongs to the seconds of ours and of Go.
+ * Certificate paths over the x509-limbo suite in ../shared/limbo: ours and Go's crypto/x509 (where there is Go) in one process
+ * each, which is started anew for every run, so nothing is warm; PKI.js with a limit a case; `openssl verify` (a process a case);
+ * and what reading one certificate costs. `seconds` of ours and of Go: to read the file, its JSON and PEM, and answer every case;
+ * `wholeSeconds`: with start and end of the process.
  */
 export async function paths() {
   if (!existsSync(FILE))
     throw new Error('../shared/limbo/limbo-dev.json is not there: nothing to measure')
-  const began = performance.now()
   const cases: readonly Case[] = JSON.parse(readFileSync(FILE, 'utf8')).testcases
-  const ours: Outcome[] = []
-  for (const one of cases) {
-    const start = performance.now()
-    const { result } = await validate(one)
-    ours.push({ id: one.id, result, ms: performance.now() - start })
-  }
-  const rows = [row('ours', cases, ours, performance.now() - began)]
-  const program = await buildGo()
-  if (program !== undefined) {
-    const { seconds, opinions } = await askGo(program, FILE)
-    rows.push(row('go', cases, opinions.map(outcome), seconds * 1_000))
-  }
+  const rows: Row[] = await race(cases)
   const pki = performance.now()
   rows.push(row('pkijs', cases, await pkijs(cases), performance.now() - pki))
   const ssl = performance.now()
-  rows.push(row('openssl', cases, (await askOpenssl(cases)).map(outcome), performance.now() - ssl))
+  rows.push(row('openssl', cases, await askOpenssl(cases), performance.now() - ssl))
   return { cases: cases.length, rows, parseUs: parsing(cases) }
 }
 
-function outcome({ id, valid, ms }: { id: string; valid: boolean; ms: number }): Outcome {
-  return { id, ms, result: valid ? 'SUCCESS' : 'FAILURE' }
+/** Ours and Go in turn, so that what else the machine does meets both. */
+async function race(cases: readonly Case[]) {
+  const [ours, go] = [await buildOurs(), await buildGo()]
+  const runs: Record<string, Awaited<ReturnType<typeof ask>>[]> = { ours: [], go: [] }
+  for (let round = 0; round < ROUNDS; round++) {
+    runs['ours']?.push(await ask(ours, FILE))
+    if (go !== undefined) runs['go']?.push(await ask(go, FILE))
+  }
+  return Object.entries(runs).flatMap(([name, list]) => {
+    const middle = list.toSorted((a, b) => a.seconds - b.seconds)[ROUNDS >> 1]
+    if (middle === undefined) return []
+    const { seconds, whole, opinions } = middle
+    return [{ ...row(name, cases, opinions, seconds * 1_000), wholeSeconds: hundredths(whole) }]
+  })
 }
+
+type Row = ReturnType<typeof row> & { readonly wholeSeconds?: number }
 
 function row(validator: string, cases: readonly Case[], outcomes: readonly Outcome[], ms: number) {
   const expected = new Map(cases.map((one) => [one.id, one.expected_result]))
@@ -63,9 +69,13 @@ function row(validator: string, cases: readonly Case[], outcomes: readonly Outco
     falseAccepts: wrong.filter(({ result }) => result === 'SUCCESS').length,
     falseRejects: wrong.filter(({ result }) => result === 'FAILURE').length,
     hangs: outcomes.filter(({ result }) => result === 'HANG').length,
-    seconds: Math.round(ms / 10) / 100,
+    seconds: hundredths(ms / 1_000),
     slowestMs: Math.round(Math.max(...outcomes.map((one) => one.ms))),
   }
+}
+
+function hundredths(seconds: number): number {
+  return Math.round(seconds * 100) / 100
 }
 
 /** PKI.js in a thread of its own, which is ended and replaced when a case takes too long. */

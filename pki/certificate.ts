@@ -144,10 +144,11 @@ function version(one: Element | undefined): number {
 
 /** What nobody uses may stand behind the key, from version 2 on (RFC 5280 4.1.2.8). */
 function uniqueIdentifiers(fields: Cursor, version: number): void {
-  for (const tag of [context(1), context(2)]) {
-    const one = version < 2 ? undefined : fields.optional(tag)
-    if (one !== undefined) bits(one, tag)
-  }
+  if (version < 2) return
+  const issuer = fields.optional(context(1))
+  if (issuer !== undefined) bits(issuer, issuer.tag)
+  const subject = fields.optional(context(2))
+  if (subject !== undefined) bits(subject, subject.tag)
 }
 
 /** The values of the extensions; empty ones when they cannot be read, which `rules` reports. */

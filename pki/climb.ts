@@ -100,9 +100,7 @@ function order(child: Certificate, anchors: readonly Certificate[]) {
     return (anchors.includes(one) ? 0 : 2) + (fits ? 0 : 1)
   }
   return (a: Certificate, b: Certificate) =>
-    rank(a) - rank(b) ||
-    b.notAfter.at - a.notAfter.at ||
-    (a.fingerprint() < b.fingerprint() ? -1 : 1)
+    rank(a) - rank(b) || b.notAfter.at - a.notAfter.at || Buffer.compare(a.der, b.der)
 }
 
 /** Of paths of the same length the one whose earliest notAfter is latest, then the one to the first anchor. */

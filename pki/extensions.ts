@@ -66,13 +66,15 @@ export function nothing(): Known {
 
 /** Reads the list of extensions without their values. @throws Malformed also when one comes twice (RFC 5280 4.2). */
 export function extensionList(one: Element): Extension[] {
-  const list = items(one).map(extension)
-  if (list.length === 0) throw new Malformed(one.start)
+  const list: Extension[] = []
   const seen = new Set<string>()
-  for (const { id, value } of list) {
-    if (seen.has(id)) throw new Malformed(value.start)
-    seen.add(id)
+  for (const all = enter(one); all.more(); ) {
+    const each = extension(all.next())
+    if (seen.has(each.id)) throw new Malformed(each.value.start)
+    seen.add(each.id)
+    list.push(each)
   }
+  if (list.length === 0) throw new Malformed(one.start)
   return list
 }
 

@@ -1,3 +1,4 @@
+import { buffer } from './der.ts'
 import type { GeneralName } from './names.ts'
 import { address, isHost } from './syntax.ts'
 
@@ -8,29 +9,29 @@ export interface Wanted {
 }
 
 /** Whether one of the subject alternative names is the one wanted. The subject's common name never counts (RFC 9525 6.3). */
-export function matches(names: readonly GeneralName[], wanted: Wanted): boolean {
-  return names.some((name) => name.form === wanted.form && equal(name, wanted.value))
-}
-
-function equal(name: GeneralName, wanted: string): boolean {
-  switch (name.form) {
-    case 'dns':
-      return isHost(wanted) && sameHost(name.value.toLowerCase(), wanted.toLowerCase())
+export function matches(names: readonly GeneralName[], { form, value }: Wanted): boolean {
+  switch (form) {
+    case 'dns': {
+      const host = value.toLowerCase()
+      return isHost(host) && names.some((name) => name.form === form && sameHost(name.value, host))
+    }
     case 'ip': {
-      const octets = address(wanted)
-      return octets !== undefined && Buffer.compare(octets, name.value) === 0
+      const octets = address(value)
+      return (
+        octets !== undefined &&
+        names.some((name) => name.form === form && buffer(octets).equals(name.value))
+      )
     }
     case 'email':
-      return sameMailbox(name.value, wanted)
+      return names.some((name) => name.form === form && sameMailbox(name.value, value))
     case 'uri':
-      return name.value === wanted
-    default:
-      return false
+      return names.some((name) => name.form === form && name.value === value)
   }
 }
 
 /** A wildcard stands for exactly one whole label, the first (RFC 9525 6.3). */
-function sameHost(pattern: string, host: string): boolean {
+function sameHost(name: string, host: string): boolean {
+  const pattern = name.toLowerCase()
   if (!pattern.startsWith('*.')) return pattern === host
   const dot = host.indexOf('.')
   return dot > 0 && host.slice(dot) === pattern.slice(1)

@@ -56,11 +56,11 @@ export function address(value: string): Uint8Array | undefined {
 }
 
 function four(value: string): Uint8Array | undefined {
-  const parts = value.split('.')
-  const sound = parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part))
-  const octets = parts.map(Number)
-  return sound && octets.every((octet) => octet < 256) ? Uint8Array.from(octets) : undefined
+  return QUAD.test(value) ? Uint8Array.from(value.split('.'), Number) : undefined
 }
+
+const OCTET = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+const QUAD = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`)
 
 function six(value: string): Uint8Array | undefined {
   const dotted = /^(.*:)([0-9.]+)$/.exec(value)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hierarchies } from './generate.ts'
 import { validate } from './limbo.ts'
-import { askGo, askOpenssl, type Opinion } from './second.ts'
+import { ask, askOpenssl, type Opinion, type Program } from './second.ts'
 
 /** One verdict that is not everybody's. */
 export interface Difference {
@@ -25,13 +25,13 @@ export function explained({ ours, go, openssl }: Difference): boolean {
 }
 
 /** Verdicts over `count` hierarchies from a seed: ours, Go's, and for the first `share` of them OpenSSL's. */
-export async function compare(program: string, seed: number, count: number, share: number) {
+export async function compare(program: Program, seed: number, count: number, share: number) {
   const cases = hierarchies(seed, count)
   const folder = await mkdtemp(join(tmpdir(), 'certrelay-cases-'))
   try {
     const file = join(folder, 'cases.json')
     await writeFile(file, JSON.stringify({ testcases: cases }))
-    const { opinions } = await askGo(program, file)
+    const { opinions } = await ask(program, file)
     const others = new Map((await askOpenssl(cases.slice(0, share))).map((one) => [one.id, one]))
     const differences: Difference[] = []
     let valid = 0
@@ -52,5 +52,5 @@ export async function compare(program: string, seed: number, count: number, shar
 
 function said(opinion: Opinion | undefined): string {
   if (opinion === undefined) return 'no answer'
-  return opinion.valid ? 'valid' : opinion.why
+  return opinion.result === 'SUCCESS' ? 'valid' : opinion.why
 }

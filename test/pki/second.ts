@@ -3,17 +3,20 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { build } from 'esbuild'
 import * as v from 'valibot'
 import type { Case } from './limbo.ts'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '..', '..')
 const TOOL = join(ROOT, 'test', 'tool')
+const BUILT = join(ROOT, '.cache', 'tool')
 
-/** What another validator says of a case: whether it found a path, and why not in its own words. */
+/** What a validator says of a case, and why there is no path in its own words. */
 export interface Opinion {
   readonly id: string
-  readonly valid: boolean
+  /** `SUCCESS`, `FAILURE` or `SKIPPED`. */
+  readonly result: string
   readonly why: string
   readonly ms: number
 }
@@ -30,30 +33,41 @@ const answers = v.object({
   ),
 })
 
+/** A program, with its arguments, that answers the cases of a file: what test/tool/verify.go prints is what it prints. */
+export type Program = readonly [file: string, ...words: readonly string[]]
+
 /** Builds the Go program of test/tool; `undefined` where there is no Go. */
-export async function buildGo(): Promise<string | undefined> {
-  const program = join(ROOT, '.cache', 'tool', 'paths')
-  await mkdir(join(ROOT, '.cache', 'tool'), { recursive: true })
+export async function buildGo(): Promise<Program | undefined> {
+  const program = join(BUILT, 'paths')
+  await mkdir(BUILT, { recursive: true })
   try {
     await run('go', ['build', '-o', program, '.'], { cwd: TOOL })
-    return program
+    return [program]
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
 }
 
-/** Go's crypto/x509 over a file of cases, in one process. */
-export async function askGo(program: string, file: string) {
-  const { stdout } = await run(program, [file], { maxBuffer: 1 << 28 })
+/** Builds the same program of ours: one file, as what we deploy is one. */
+export async function buildOurs(): Promise<Program> {
+  const outfile = join(BUILT, 'paths.mjs')
+  const entryPoints = [join(TOOL, 'verify.ts')]
+  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm' })
+  return [process.execPath, outfile]
+}
+
+/**
+ * A program over a file of cases, in one process. What V8 compiled of ours is kept from run to run, as what Go compiled is. `seconds`: as it says, to read the file and answer every case; `whole`: with the
+ * start and the end of its process, as seen from here.
+ */
+export async function ask([program, ...words]: Program, file: string) {
+  const began = performance.now()
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(BUILT, 'compiled') }
+  const { stdout } = await run(program, [...words, file], { maxBuffer: 1 << 28, env })
+  const whole = (performance.now() - began) / 1_000
   const { seconds, results } = v.parse(answers, JSON.parse(stdout))
-  const opinions = results.map(({ id, result, why, ms }) => ({
-    id,
-    why,
-    ms,
-    valid: result === 'SUCCESS',
-  }))
-  return { seconds, opinions }
+  return { seconds, whole, opinions: results satisfies Opinion[] }
 }
 
 /** `openssl verify` over cases, a process each. */
@@ -89,17 +103,17 @@ async function openssl(folder: string, one: Case): Promise<Opinion> {
     ...(one.untrusted_intermediates.length > 0 ? ['-untrusted', others] : []),
     ...(peer ? peerName : []),
   ]
-  const done = (valid: boolean, why: string) => ({
+  const done = (result: string, why: string) => ({
     id: one.id,
-    valid,
+    result,
     why,
     ms: performance.now() - began,
   })
   try {
     await run('openssl', [...words, leaf])
-    return done(true, '')
+    return done('SUCCESS', '')
   } catch (error) {
     const text = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
-    return done(false, /error \d+ at .*/.exec(text)?.[0] ?? text.split('\n')[0] ?? '')
+    return done('FAILURE', /error \d+ at .*/.exec(text)?.[0] ?? text.split('\n')[0] ?? '')
   }
 }
