@@ -19,13 +19,13 @@ export async function reject({ scene, outputs }: Plot): Promise<Found> {
   )
   scene.misissue(false)
   const after = await current(scene, outputs, 'color')
-  const code = /"message":"rejected".*"code":"([A-Z_]+)"/.exec(
-    lines(scene, 'reconcile', rejected),
-  )?.[1]
+  const code = await until(`a line says why version ${rejected} was rejected`, async () => {
+    const said = lines(scene, 'reconcile', rejected)
+    return /"message":"rejected".*"code":"([A-Z_]+)"/.exec(said)?.[1]
+  })
   const started = (await deployments(scene, 'color')) - began
   const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
   claim(after.version === before.version, 'AWSCURRENT of color has moved to another version')
-  claim(code !== undefined, `no line says why version ${rejected} was rejected`)
   claim(started === 0, `${started} deployments of color were started for a rejected certificate`)
   claim(
     shown === before.facts.serial,
@@ -33,7 +33,7 @@ export async function reject({ scene, outputs }: Plot): Promise<Found> {
   )
   return {
     facts: {
-      code: code ?? '',
+      code,
       rejected,
       current: after.version,
       deployments: started,

@@ -7,7 +7,10 @@ const schema = v.object({
     v.object({
       messageId: v.pipe(v.string(), v.minLength(1)),
       body: v.string(),
-      attributes: v.object({ ApproximateReceiveCount: v.pipe(v.string(), v.transform(Number)) }),
+      attributes: v.object({
+        ApproximateReceiveCount: v.pipe(v.string(), v.transform(Number)),
+        MessageGroupId: v.optional(v.string()),
+      }),
       /** arn:aws:sqs:REGION:ACCOUNT:NAME */
       eventSourceARN: v.pipe(v.string(), v.startsWith('arn:')),
     }),
@@ -19,6 +22,8 @@ export interface Message {
   readonly id: string
   readonly body: string
   readonly tries: number
+  /** Of a FIFO queue. */
+  readonly group?: string
   readonly region: string
   readonly account: string
 }
@@ -33,6 +38,7 @@ export function parseBatch(event: unknown): readonly Message[] {
     )
   return parsed.output.Records.map(({ messageId, body, attributes, eventSourceARN }) => {
     const [, , , region = '', account = ''] = eventSourceARN.split(':')
-    return { id: messageId, body, tries: attributes.ApproximateReceiveCount, region, account }
+    const { ApproximateReceiveCount: tries, MessageGroupId: group } = attributes
+    return { id: messageId, body, tries, region, account, ...(group !== undefined && { group }) }
   })
 }

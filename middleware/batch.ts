@@ -10,6 +10,7 @@ interface Message {
   readonly id: string
   readonly body: string
   readonly tries: number
+  readonly group?: string
   readonly region: string
   readonly account: string
 }
@@ -24,7 +25,7 @@ const MOST_TRIES = 5
 
 /**
  * Messages of a queue, one after the other. One that nobody can process goes into the dead-letter queue with its reason;
- * one that may succeed later comes again, alone.
+ * one that may succeed later comes again, alone, or in a FIFO queue with those of its group that came after it.
  */
 export function batch<N, P = Ports>(
   parseBatch: (event: unknown) => readonly Message[],
@@ -35,7 +36,12 @@ export function batch<N, P = Ports>(
     parse: parseBatch,
     async run(messages, { ports, remaining }) {
       const failed: { itemIdentifier: string }[] = []
+      const held = new Set<string>()
       for (const message of messages) {
+        if (message.group !== undefined && held.has(message.group)) {
+          failed.push({ itemIdentifier: message.id })
+          continue
+        }
         try {
           if (message.tries > MOST_TRIES)
             throw new RelayError(
@@ -44,8 +50,9 @@ export function batch<N, P = Ports>(
             )
           await workflow(ports, parseNotice(message.body, message), remaining)
         } catch (thrown) {
-          if (!(await settled(ports, message, ours(thrown))))
-            failed.push({ itemIdentifier: message.id })
+          if (await settled(ports, message, ours(thrown))) continue
+          failed.push({ itemIdentifier: message.id })
+          if (message.group !== undefined) held.add(message.group)
         }
       }
       return { batchItemFailures: failed }

@@ -63,6 +63,26 @@ describe('a failure', () => {
     expect(world.buried).toEqual([])
   })
 
+  test('in a FIFO queue brings back what came after it in its group, untouched, and no other', async () => {
+    const { Records } = messages(['1', look('a')], ['2', look('b')], ['3', look('a')])
+    const grouped = Records.map((one, index) => ({
+      ...one,
+      attributes: { ...one.attributes, MessageGroupId: index === 1 ? 'other' : 'same' },
+    }))
+    const { seen, failed } = await run({ Records: grouped }, { a: error('SERVICE_UNAVAILABLE') })
+
+    expect(seen).toEqual(['a', 'b'])
+    expect(failed).toEqual(['1', '3'])
+  })
+
+  test('of an invocation that never ended, five times, is not tried a sixth time', async () => {
+    const { world, seen, failed } = await run(messages(['1', look('a'), 6]))
+
+    expect(seen).toEqual([])
+    expect(failed).toEqual([])
+    expect(world.buried).toMatchObject([{ reason: { code: 'EVENT_INVALID' } }])
+  })
+
   test.each(['CERTIFICATE_PENDING', 'VERSION_CONFLICT', 'SERVICE_UNAVAILABLE'] as const)(
     '%s comes again',
     async (code) => {
