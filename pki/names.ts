@@ -43,7 +43,7 @@ const STRINGS: ReadonlySet<number> = new Set([
 
 /** The names read last: the issuer of one certificate is mostly the subject of the next. */
 const RECENT: { readonly one: Element; readonly name: Name }[] = []
-const MANY = 8
+const MANY = 4
 
 /** Reads a Name. @throws Malformed */
 export function distinguished(one: Element): Name {

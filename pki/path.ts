@@ -1,7 +1,7 @@
 import { BUDGET, Exhausted, purse } from './budget.ts'
 import { type Certificate, parseCertificate, valuesOf } from './certificate.ts'
 import { climb, type Verdict } from './climb.ts'
-import { parseRevocationList } from './crl.ts'
+import { parseRevocationList, type RevocationList } from './crl.ts'
 import { isFault } from './der.ts'
 import { purposesRefused, type Search } from './edge.ts'
 import { matches, type Wanted } from './match.ts'
@@ -47,25 +47,25 @@ export function findPath(question: Question): Verdict {
     const code = leaf.code === 'TOO_LARGE' ? 'BUDGET_EXHAUSTED' : 'MALFORMED'
     return { code, at: 0, tried: [] }
   }
-  const search = prepare(question)
   const lists = (question.crls ?? []).map(parseRevocationList)
   const crls = lists.flatMap((list) => (isFault(list) ? [] : [list]))
   if (crls.length < lists.length) return { code: 'CRL_INVALID', at: 0, tried: [] }
+  const search = prepare(question, crls)
   try {
     const code = leafRefused(search, leaf, question.usages)
     if (code !== undefined) return { code, at: 0, tried: [{ code, at: 0, path: [leaf] }] }
     const trusted = readable(anchors, [leaf])
     const others = readable(intermediates, [leaf, ...trusted])
-    if (leafNamed(leaf, question)) return climb({ ...search, crls }, leaf, trusted, others)
+    if (leafNamed(leaf, question)) return climb(search, leaf, trusted, others)
     // without its name it fails anyway: only what costs no signature is asked for a more telling reason
-    return unnamed(climb({ ...search, ask: () => true }, leaf, trusted, others))
+    return unnamed(climb({ ...search, crls: [], ask: () => true }, leaf, trusted, others))
   } catch (error) {
     if (!(error instanceof Exhausted)) throw error
     return { code: 'BUDGET_EXHAUSTED', at: 0, tried: [] }
   }
 }
 
-function prepare(question: Question): Search {
+function prepare(question: Question, crls: readonly RevocationList[]): Search {
   const { now, profile = 'rfc5280', depth = BUDGET.depth } = question
   const spend = purse()
   const remembered = { leaf: verdicts(), ca: verdicts(), anchor: verdicts() }
@@ -74,7 +74,7 @@ function prepare(question: Question): Search {
     profile,
     depth,
     spend,
-    crls: [],
+    crls,
     ask: signatures(spend),
     purposes: (question.purposes ?? []).map(purposeId),
     rule: (one, role) => {

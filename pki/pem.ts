@@ -6,8 +6,11 @@ export interface Block {
   readonly der: Buffer
 }
 
-const BEGIN = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n/y
+const BEGIN = '-----BEGIN '
+const DASHES = '-----'
+const LABEL = /^[A-Z0-9 ]+$/
 const LINE_ENDS = /[\r\n]/g
+const LINE_END: ReadonlySet<string> = new Set('\r\n')
 const WIDTH = 64
 
 /**
@@ -18,19 +21,24 @@ export function pemBlocks(text: string): Block[] | undefined {
   const blocks: Block[] = []
   let at = skip(text, 0)
   while (at < text.length) {
-    BEGIN.lastIndex = at
-    const label = BEGIN.exec(text)?.[1]
+    const label = labelAt(text, at)
     if (label === undefined) return undefined
-    const body = BEGIN.lastIndex
-    const end = text.indexOf('-----', body)
+    const body = at + BEGIN.length + label.length + DASHES.length
+    const end = text.indexOf(DASHES, body)
     const last = `-----END ${label}-----`
     if (end < 0 || !text.startsWith(last, end)) return undefined
-    const der = decoded(text.slice(body, end))
+    const der = LINE_END.has(text[body] ?? '') ? decoded(text.slice(body, end)) : undefined
     if (der === undefined) return undefined
     blocks.push(new Read(label, der))
     at = skip(text, end + last.length)
   }
   return blocks
+}
+
+function labelAt(text: string, at: number): string | undefined {
+  if (!text.startsWith(BEGIN, at)) return undefined
+  const label = text.slice(at + BEGIN.length, text.indexOf(DASHES, at + BEGIN.length))
+  return LABEL.test(label) ? label : undefined
 }
 
 class Read implements Block {
