@@ -116,7 +116,8 @@ export function rollout(observed: Observed, now: number): Decision | undefined {
   if (!sameCertificate(promoted.version, current)) {
     // our own way back, cut short after the label moved; anybody else's move is not ours to finish
     const ours = undoing && observed.previous?.version === current
-    return ours ? { step: 'mark', reason: 'its return is not on record' } : undefined
+    const reason = 'the way back was cut short'
+    return ours ? { step: 'rollback', reason, version: promoted.version, to: current } : undefined
   }
   if (undoing) return back(observed, current, 'its rollout failed', now)
   if (isDeployed(versions)) return undefined
@@ -179,8 +180,9 @@ function supply(observed: Observed, now: number): Decision {
       return { step: 'mark', reason: 'its promotion is not on record' }
     return current(observed, certificate, now)
   }
-  if (labels.includes('REJECTED')) return rejected(observed, certificate, now)
   const staged = labels.includes('AWSPENDING')
+  const refused = labels.includes('REJECTED')
+  if (refused && !staged) return rejected(observed, certificate, now)
   if (labels.includes('ROLLEDBACK')) {
     const held = retry(observed, certificate, now)
     if (held !== undefined) return held
@@ -191,9 +193,9 @@ function supply(observed: Observed, now: number): Decision {
     }
   }
   if (checked?.version !== version) return { step: 'check', reason: 'it is stored but unchecked' }
-  return checked.findings.length === 0
+  return checked.findings.length === 0 && !refused
     ? { step: 'promote', reason: 'it passed the check' }
-    : { step: 'reject', reason: checked.findings.map(({ code }) => code).join(' ') }
+    : { step: 'reject', reason: checked.findings.map(({ code }) => code).join(' ') || 'again' }
 }
 
 const UNISSUED = {

@@ -2,13 +2,12 @@ import type { Finding } from '../pki/check.ts'
 import type { Decision } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
-import type { Registration } from '../pki/tags.ts'
-import { sameCertificate } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { describe, type Run, type Seen } from './observe.ts'
-import { record, stage, verify } from './publish.ts'
+import { stage, verify } from './publish.ts'
+import { leaving, mark, record } from './record.ts'
 import { reseal } from './reseal.ts'
 import { rollback } from './rollback.ts'
 import { settled, skip } from './settled.ts'
@@ -58,7 +57,7 @@ export async function act(
       await reject(ports, held, version, observed.checked?.findings ?? [])
       return {}
     case 'mark':
-      await mark(ports, seen, run)
+      await mark(ports, held, registration, known(run))
       return {}
     case 'reseal':
       await reseal(ports, held, version)
@@ -139,30 +138,6 @@ export async function promote(
   })
 }
 
-/** What is known of the version that AWSCURRENT leaves. */
-export function leaving({ notAfter }: Registration, version: string) {
-  return { version, ...(notAfter !== undefined && { notAfter }) }
-}
-
-/** Puts a promotion on record that was made and not written down. */
-async function mark(ports: Needs, { held, registration }: Seen, run: Run): Promise<void> {
-  const { arn: secret, versions } = held
-  const current = holder(versions, 'AWSCURRENT') ?? ''
-  const { previous, promoted } = registration
-  if (previous?.version === current) {
-    // it is the one that was gone back to
-    await record(ports, secret, current, previous)
-    return
-  }
-  const before = holder(versions, 'AWSPREVIOUS')
-  const was =
-    before !== undefined && promoted !== undefined && sameCertificate(promoted.version, before)
-  await record(ports, secret, current, {
-    ...known(run),
-    ...(was && { previous: leaving(registration, before) }),
-  })
-}
-
 /** Asks for deployments. They begin when changes have been collected for a while, so that nobody is rolled out twice. */
 async function ask(
   { queue, log }: Pick<Ports, 'queue' | 'log'>,
@@ -189,9 +164,8 @@ export async function reject(
 ): Promise<void> {
   const { vault, log } = ports
   const { arn: secret, versions } = held
-  await vault.move(secret, 'REJECTED', holder(versions, 'REJECTED'), version)
-  if (versions.get(version)?.includes('AWSPENDING'))
-    await vault.move(secret, 'AWSPENDING', version, undefined)
+  if (!versions.get(version)?.includes('REJECTED'))
+    await vault.move(secret, 'REJECTED', holder(versions, 'REJECTED'), version)
   for (const { code, certificate, rule } of findings) {
     log.error('rejected', { secret, version, code, certificate, rule })
   }
@@ -199,6 +173,9 @@ export async function reject(
   const reason = findings.map(({ code }) => code).join(' ')
   const source = held.tags['certrelay:source'] ?? ''
   await tell(ports, { kind: 'Rejected', secret, source, version, reason })
+  // the last of it: until then the next look does and says all of it again
+  if (versions.get(version)?.includes('AWSPENDING'))
+    await vault.move(secret, 'AWSPENDING', version, undefined)
 }
 
 function known({ certificate }: Run): Certificate {

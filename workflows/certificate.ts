@@ -7,7 +7,8 @@ import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { type Claim, claim, inspect, release } from './claim.ts'
 import { awaitIssue, candidates, obtain, type Wanted } from './obtain.ts'
-import { record, stage, verify, versionOf } from './publish.ts'
+import { stage, verify, versionOf } from './publish.ts'
+import { leaving, mark, record } from './record.ts'
 import type { Asked, Gone, Made, Resource } from './resource.ts'
 
 type Needs = Pick<
@@ -115,7 +116,7 @@ async function publish(ports: Needs, held: Held, issued: Certificate): Promise<s
   const current = holder(versions, 'AWSCURRENT')
   const registration = readTags(tags)
   if (current === known) {
-    if (registration?.promoted?.version !== known) await record(ports, secret, known, issued)
+    if (registration?.promoted?.version !== known) await mark(ports, held, registration, issued)
     await queue.look(secret, 0) // an update may have been killed between promotion and rollout
     return known
   }
@@ -135,8 +136,8 @@ async function publish(ports: Needs, held: Held, issued: Certificate): Promise<s
     throw failed(issued, list)
   }
   await vault.move(secret, 'AWSCURRENT', current, version)
-  const { notAfter } = registration ?? {}
-  const previous = { version: current, ...(notAfter !== undefined && { notAfter }) }
+  const previous =
+    registration === undefined ? { version: current } : leaving(registration, current)
   await record(ports, secret, version, { ...issued, previous })
   await queue.look(secret, 0)
   return version

@@ -5,7 +5,7 @@ import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import type { Context } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
-import { type Registration, readTags, writeTags } from '../pki/tags.ts'
+import { readTags, writeTags } from '../pki/tags.ts'
 import { isOurs, newestVersion, versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
@@ -152,23 +152,6 @@ export async function verify(
   } finally {
     passphrase.wipe()
   }
-}
-
-/** Writes down when the version was promoted: deployments that began before may have read the one before it. */
-export async function record(
-  { keeper, clock }: Pick<Ports, 'keeper' | 'clock'>,
-  secret: string,
-  version: string,
-  about: Pick<Registration, 'notBefore' | 'notAfter' | 'previous'>,
-): Promise<void> {
-  const { notBefore, notAfter, previous } = about
-  const tags = writeTags({
-    promoted: { version, at: clock.now() },
-    ...(notBefore !== undefined && { notBefore }),
-    ...(notAfter !== undefined && { notAfter }),
-    ...(previous !== undefined && { previous }),
-  })
-  await keeper.tag(secret, tags)
 }
 
 /** The encryption context of a bundle's passphrase. */

@@ -3,7 +3,7 @@ import { writeTags } from '../pki/tags.ts'
 import { sameCertificate } from '../pki/version.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Seen } from './observe.ts'
-import { record } from './publish.ts'
+import { record } from './record.ts'
 import { tell } from './tell.ts'
 
 type Needs = Pick<Ports, 'vault' | 'keeper' | 'bus' | 'clock' | 'log'>
@@ -42,12 +42,12 @@ export async function rollback(
     await vault.move(secret, 'AWSPENDING', version, undefined)
   // what it proved once has to be proved again: some services run with the other one now
   if (labels(to).includes('DEPLOYED')) await vault.move(secret, 'DEPLOYED', to, undefined)
-  await vault.move(secret, 'AWSCURRENT', version, to)
-  await record(ports, secret, to, previous ?? {})
-
+  if (labels(version).includes('AWSCURRENT')) await vault.move(secret, 'AWSCURRENT', version, to)
   log.error('rolled-back', { secret, version, to, reason })
   log.count('RolledBack', 1)
   const running = observed.services.filter(({ state }) => state === 'active')
   const services = running.map(({ name }) => name)
   await tell(ports, { kind: 'RolledBack', secret, source, version, previous: to, reason, services })
+  // the last of it: until then the next look sees it as cut short, and says it again
+  await record(ports, secret, to, previous ?? {})
 }

@@ -39,7 +39,11 @@ export interface Rotation {
  */
 export async function rotate(ports: Needs, { step, secret, token }: Rotation): Promise<void> {
   const held = await underRotation(ports, secret, token)
-  if (held.versions.get(token)?.includes('AWSCURRENT')) return
+  if (held.versions.get(token)?.includes('AWSCURRENT')) {
+    // the run that promoted it may have died before it said so
+    if (step === 'finishSecret') await ports.queue.look(held.arn, 0)
+    return
+  }
   if (step === 'setSecret') return // nobody else holds what would have to be changed
   const source = readTags(held.tags)?.source ?? ''
   const certificate = await ports.authority.describe(source)

@@ -143,10 +143,10 @@ describe('first what is under way in the services, without a word from the sourc
       'describe',
     ],
     [
-      'the label is back, the record is not: mark',
+      'the label is back, the record is not: rollback goes on',
       { versions: undone.versions, attempts: { version: NEW, count: 1, at: START } },
       1,
-      'mark',
+      'rollback',
     ],
     [
       'a promotion that is not on record: on to the source',
@@ -192,7 +192,7 @@ describe('first what is under way in the services, without a word from the sourc
     expect(step({ ...late }, DUE)).toBe('renew')
   })
 
-  test('mark is only for our own way back: what somebody else moved meanwhile is not ours to record', () => {
+  test('only our own way back goes on: what somebody else moved meanwhile is not ours to record', () => {
     const moved = labels({ [FOREIGN]: ['AWSCURRENT'], [NEW]: ['AWSPREVIOUS', 'ROLLEDBACK'] })
     const attempts = { version: NEW, count: 1, at: START }
 
@@ -283,10 +283,10 @@ describe('then the certificate at its source', () => {
       'done',
     ],
     [
-      'rejected, cut short before AWSPENDING went: done',
+      'rejected, cut short before AWSPENDING went: check, and then reject it again',
       { versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPENDING', 'REJECTED'] }), ...before },
       START,
-      'done',
+      'check',
     ],
     [
       'rejected, and time to renew: renew',
@@ -394,6 +394,13 @@ describe('then the certificate at its source', () => {
     const { promoted: _, ...rest } = look()
 
     expect(decide(rest, START).step).toBe('mark')
+  })
+
+  test('what was rejected before is rejected again, even if it passed the check this time', () => {
+    const versions = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['AWSPENDING', 'REJECTED'] })
+    const checked = { version: NEW, findings: [] }
+
+    expect(step({ versions, ...before, checked })).toBe('reject')
   })
 
   test('a certificate that failed says why', () => {

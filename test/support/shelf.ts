@@ -8,6 +8,7 @@ export interface Kept {
   readonly arn: string
   readonly name: string
   tags: Record<string, string>
+  /** Empty content: a rotation has begun, and nothing was stored yet. */
   readonly versions: Map<string, { readonly content: string; readonly labels: Set<string> }>
   deleted: boolean
   rotating?: boolean
@@ -61,11 +62,12 @@ function vault(kept: Map<string, Kept>, get: Get, alive: Alive): Vault {
       const one = alive(secret)
       const text = Buffer.from(content.reveal()).toString('utf8')
       const there = one.versions.get(version)
-      if (there !== undefined && there.content !== text)
+      const empty = there === undefined || there.content === ''
+      if (!empty && there.content !== text)
         throw new RelayError('VERSION_CONFLICT', `version ${version} exists with other content`)
-      if (there !== undefined) return
+      if (!empty) return
       const first = one.versions.size === 0
-      one.versions.set(version, { content: text, labels: new Set() })
+      one.versions.set(version, { content: text, labels: new Set(there?.labels) })
       attach(one, label, version)
       if (first) attach(one, 'AWSCURRENT', version)
     },
@@ -73,7 +75,8 @@ function vault(kept: Map<string, Kept>, get: Get, alive: Alive): Vault {
       const one = alive(secret)
       const id = version ?? holder(one, 'AWSCURRENT') ?? ''
       const there = one.versions.get(id)
-      if (there === undefined) throw new RelayError('SECRET_MISSING', `no version ${id}`)
+      if (there === undefined || there.content === '')
+        throw new RelayError('SECRET_MISSING', `no version ${id}`)
       return { version: id, content: Secret.from(there.content) }
     },
     async move(secret, label, from, to) {
