@@ -1,3 +1,4 @@
+import { RelayError } from '../../pki/error.ts'
 import type { Ports } from '../../ports/index.ts'
 
 /** What a test throws where a process would have died. */
@@ -6,37 +7,93 @@ export class Crash extends Error {
 }
 
 /** Every call that changes or reads the world; clock and log cannot fail. */
-const FRAGILE = ['authority', 'vault', 'keeper', 'fleet', 'queue'] as const
+const FRAGILE = ['authority', 'vault', 'keeper', 'fleet', 'queue', 'bus', 'keys'] as const
+/** What may answer as it did before; a version's content never changes. */
+const READS =
+  /^(authority\.(describe|leaf|issuer)|vault\.find|fleet\.look|keeper\.managed|queue\.waiting)$/
+
+/** How a call goes wrong. */
+export const MISHAPS = {
+  before: 'killed before it',
+  after: 'killed after it, before the reply',
+  unavailable: 'answered with 5xx although it was done',
+  throttled: 'throttled',
+  stale: 'answered as the time before',
+} as const
+export type Mishap = keyof typeof MISHAPS
+
+/** Answers of reads by call and arguments, and when they were given: what a stale read answers. */
+export type Memory = Map<string, { readonly answer: unknown; readonly at: number }>
+/** No read is staler, milliseconds. */
+const STALEST = 3_600_000
 
 /**
- * Ports that die at their nth call (the first is 0): before it has an effect, or after, when the reply is lost.
- * `calls` tells how many were made.
+ * Ports whose nth call (the first is 0) goes wrong. `calls` tells how many were made, `last` which one was struck, if any: a
+ * stale read strikes only what was read before.
  */
-export function crashing(ports: Ports, at: number, when: 'before' | 'after') {
+export function crashing(ports: Ports, at: number, when: Mishap, memory: Memory = new Map()) {
   const count = { calls: 0, last: '' }
-  const call = (name: string, run: () => unknown): unknown => {
-    const mine = count.calls++ === at
-    count.last = mine ? name : count.last
-    if (mine && when === 'before') throw new Crash(name)
-    const result = run()
-    if (!mine) return result
-    if (!(result instanceof Promise)) throw new Crash(name)
-    return result.then(() => {
-      throw new Crash(name)
-    })
+  const hit = (name: string): boolean => {
+    count.last = name
+    return true
+  }
+  const error = (name: string) =>
+    when === 'before' || when === 'after'
+      ? new Crash(name)
+      : new RelayError('SERVICE_UNAVAILABLE', `${name}: ${when}`)
+  const early = when === 'before' || when === 'throttled'
+
+  const once = async (name: string, key: string, mine: boolean, run: () => Promise<unknown>) => {
+    if (mine && when === 'stale') {
+      const known = memory.get(key)
+      if (known === undefined || known.at < ports.clock.now() - STALEST) return run()
+      hit(name)
+      return known.answer
+    }
+    if (mine && early && hit(name)) throw error(name)
+    const answer = await run()
+    if (READS.test(name)) memory.set(key, { answer, at: ports.clock.now() })
+    if (mine && hit(name)) throw error(name)
+    return answer
+  }
+  const pages = async function* (
+    name: string,
+    key: string,
+    mine: boolean,
+    run: () => AsyncIterable<unknown>,
+  ) {
+    const collected = async () => {
+      const all: unknown[] = []
+      for await (const page of run()) all.push(page)
+      return all
+    }
+    const answer = await once(name, key, mine, collected)
+    if (Array.isArray(answer)) yield* answer
   }
   const fragile = <T extends object>(port: T, name: string): T =>
     new Proxy(port, {
-      get(target, key, receiver) {
-        const value: unknown = Reflect.get(target, key, receiver)
+      get(target, property, receiver) {
+        const value: unknown = Reflect.get(target, property, receiver)
         if (typeof value !== 'function') return value
-        return (...args: unknown[]) =>
-          call(`${name}.${String(key)}`, () => Reflect.apply(value, target, args))
+        return (...args: unknown[]) => {
+          const call = `${name}.${String(property)}`
+          const mine = count.calls++ === at
+          const key = READS.test(call) ? `${call} ${JSON.stringify(args)}` : call
+          const run = () => Reflect.apply(value, target, args)
+          return call === 'keeper.managed'
+            ? pages(call, key, mine, run)
+            : once(call, key, mine, run)
+        }
       },
     })
   const wrapped: Ports = {
     ...ports,
-    ...Object.fromEntries(FRAGILE.map((name) => [name, fragile(ports[name], name)])),
+    ...Object.fromEntries(
+      FRAGILE.flatMap((name) => {
+        const port = ports[name]
+        return port === undefined ? [] : [[name, fragile(port, name)]]
+      }),
+    ),
   }
   return { ports: wrapped, count }
 }

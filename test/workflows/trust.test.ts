@@ -52,7 +52,7 @@ describe('create', () => {
     const world = await fakes()
     await trust.make(world.ports, asks(trusted()))
     const pages: string[] = []
-    for await (const page of world.ports.keeper.managed()) pages.push(...page)
+    for await (const page of world.ports.keeper.managed()) pages.push(...page.map(({ arn }) => arn))
 
     expect(pages).toEqual([])
   })
