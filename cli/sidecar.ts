@@ -22,6 +22,8 @@ export async function bundleSidecar(
     target: 'node22',
     format: 'cjs',
     mainFields: ['module', 'main'],
+    // imported as modules, node:http would load undici
+    supported: { 'dynamic-import': false },
     logLevel: 'error',
   })
   await rename(fresh, outfile)

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto'
-import { locks, shelves, tagger } from '../aws/sidecar.ts'
+import { reach } from '../aws/sidecar.ts'
 import { failover } from '../middleware/failover.ts'
 import { memory } from '../middleware/memory.ts'
 import { time } from '../middleware/time.ts'
@@ -16,6 +16,8 @@ import { taskName, tell } from './task.ts'
 
 const { env, stdout, stderr } = process
 
+const aws = reach(env)
+
 /** What one fetch may spend on KMS; `patience.ts` tries again until the deadline. Milliseconds. */
 const BUDGET = 5_000
 /** So that `certrelay audit` tells which task it was. */
@@ -26,7 +28,7 @@ function line(fields: object): void {
 }
 
 function source(settings: Settings): Source {
-  const keys = failover(locks(settings.keys), {
+  const keys = failover(aws.locks(settings.keys), {
     audit: (fields: Fields, attempts) => line({ audit: true, trace, ...fields, attempts }),
     warn: (event, fields) => line({ level: 'WARN', message: event, trace, ...fields }),
     count: () => {},
@@ -35,7 +37,7 @@ function source(settings: Settings): Source {
     remaining: () => BUDGET,
   })
   const opener = settings.keys.length > 0 ? keys : undefined
-  const stores = { shelves: shelves(regions(settings, env)), keys: opener, environment: env }
+  const stores = { shelves: aws.shelves(regions(settings, env)), keys: opener, environment: env }
   return stored(stores, settings)
 }
 
@@ -48,6 +50,6 @@ void program(process.argv.slice(2), {
   print: (text) => void stdout.write(text),
   say: (line) => void stderr.write(`certrelay-sidecar: ${line}\n`),
   audit: (fields) => line({ audit: true, trace, ...fields, ...metric(fields, Date.now()) }),
-  prove: (versions) => tell(env, tagger(), versions),
+  prove: (versions) => tell(env, aws.tag, versions),
   stdio: 'inherit',
 }).then((status) => process.exit(status))

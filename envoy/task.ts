@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
-import type { Tagger } from '../aws/sidecar.ts'
+import { exchange } from '../aws/post.ts'
+import type { Reach } from '../aws/sidecar.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Versions } from './source.ts'
 
@@ -30,7 +31,7 @@ const SERVES = 'certrelay:serves'
  */
 export async function tell(
   environment: Readonly<Record<string, string | undefined>>,
-  tag: Tagger,
+  tag: Reach['tag'],
   { version, second, trust }: Versions,
 ): Promise<void> {
   const found = await metadata(environment, '/task')
@@ -47,9 +48,12 @@ async function metadata(
   const url = environment['ECS_CONTAINER_METADATA_URI_V4']
   if (!url) return undefined
   try {
-    const answer = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(PATIENCE) })
-    if (!answer.ok) throw new Error(`status ${answer.status}`)
-    const found: unknown = await answer.json()
+    const at = new URL(`${url}${path}`)
+    const limits = { connect: PATIENCE, whole: PATIENCE }
+    const asked = { url: at, method: 'GET', headers: { host: at.host }, ...limits } as const
+    const { status, body } = await exchange(asked)
+    if (status !== 200) throw new Error(`status ${status}`)
+    const found: unknown = JSON.parse(body)
     return typeof found === 'object' && found !== null ? found : {}
   } catch (cause) {
     throw new RelayError(

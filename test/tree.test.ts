@@ -10,7 +10,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   pki: ['node:crypto'],
   ports: ['pki'],
   workflows: ['ports', 'pki'],
-  aws: ['ports', 'pki', '@aws-sdk/*', '@aws-lambda-powertools/*', 'valibot', 'node:crypto'],
+  aws: ['ports', 'pki', '@aws-sdk/*', '@aws-lambda-powertools/*', 'valibot', 'node:*'],
   middleware: ['ports', 'pki', '@middy/core', 'aws-lambda'],
   events: ['pki', 'valibot', 'node:crypto'],
   functions: ['events', 'middleware', 'workflows', 'aws'],

@@ -6,7 +6,6 @@ import { handOver } from '../../envoy/handover.ts'
 import type { Material } from '../../envoy/source.ts'
 import { stored } from '../../envoy/stored.ts'
 import type { Authority } from '../../local/x509/x509.ts'
-import { encodeBundle } from '../../pki/bundle.ts'
 import { Secret } from '../../pki/secret.ts'
 import {
   freePort,
@@ -15,6 +14,7 @@ import {
   type Sidecar,
   start,
   stopAll,
+  textOf,
   until,
 } from '../support/sidecar.ts'
 
@@ -131,10 +131,6 @@ async function serving(first: Material) {
       now = { version, text }
     },
   }
-}
-
-function textOf({ bundle, passphrase }: Pick<Material, 'bundle' | 'passphrase'>): string {
-  return Buffer.from(encodeBundle({ ...bundle, passphrase }).reveal()).toString()
 }
 
 /** The same key, but its passphrase derived with HMAC-SHA512, whose identifier is one bit away. */

@@ -11,7 +11,7 @@ import { program } from '../../envoy/program.ts'
 import { type Material, type Source, type Versions, versionsOf } from '../../envoy/source.ts'
 import type { KeyAlgorithm } from '../../local/x509/algorithms.ts'
 import { type Authority, authority, leaf } from '../../local/x509/x509.ts'
-import { facts } from '../../pki/bundle.ts'
+import { encodeBundle, facts } from '../../pki/bundle.ts'
 import { Secret } from '../../pki/secret.ts'
 import type { Fields } from '../../ports/log.ts'
 import { envoyBinary } from './envoy.ts'
@@ -76,6 +76,11 @@ export async function material(
       ...(wish.crl !== undefined && { crl: wish.crl }),
     },
   }
+}
+
+/** The stored text of material whose passphrase is not sealed. */
+export function textOf({ bundle, passphrase }: Pick<Material, 'bundle' | 'passphrase'>): string {
+  return Buffer.from(encodeBundle({ ...bundle, passphrase }).reveal()).toString()
 }
 
 /** A PKCS#8 key as ACM exports it: PBES2 and AES-256-CBC. */
@@ -243,7 +248,9 @@ export async function stopAll(): Promise<void> {
     sidecar.signal('SIGTERM')
     await sidecar.ended
   }
-  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true })
+  // a look that was under way may still write
+  const options = { recursive: true, force: true, maxRetries: 10 }
+  for (const folder of folders.splice(0)) await rm(folder, options)
 }
 
 /** A server, and a client in front of it that answers on `url`. */

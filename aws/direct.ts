@@ -1,0 +1,96 @@
+import { isRecord } from '../pki/sealed.ts'
+import { exchange } from './post.ts'
+import { type Identity, sign } from './sign.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** What a service answered. */
+export interface Answer {
+  readonly body: Readonly<Record<string, unknown>>
+  readonly requestId: string
+}
+
+/** Calls one operation. @throws errors that tell of themselves as those of the SDK do (pki/fault.ts) */
+export type Call = (
+  operation: string,
+  input: Readonly<Record<string, unknown>>,
+  use?: { readonly signal?: AbortSignal; readonly id?: string },
+) => Promise<Answer>
+
+/** How operations are called, and how the variable with an endpoint of its own ends. */
+const SERVICES = {
+  secretsmanager: { target: 'secretsmanager', variable: 'SECRETS_MANAGER' },
+  kms: { target: 'TrentService', variable: 'KMS' },
+  ecs: { target: 'AmazonEC2ContainerServiceV20141113', variable: 'ECS' },
+} as const
+export type Service = keyof typeof SERVICES
+
+/** Where calls go and who makes them. */
+export interface Line {
+  readonly environment: Environment
+  readonly identity: () => Promise<Identity>
+  /** Milliseconds until there is a connection, and until the answer is whole. */
+  readonly connect: number
+  readonly whole: number
+}
+
+/**
+ * A service that speaks AWS's JSON 1.1, without the SDK: loading that takes a sidecar longer than all it has to do. One
+ * attempt a call.
+ */
+export function direct(service: Service, region: string, line: Line): Call {
+  const url = endpoint(service, region, line.environment)
+  const { target } = SERVICES[service]
+  return async (operation, input, { signal, id } = {}) => {
+    const body = JSON.stringify(input)
+    const headers = {
+      host: url.host,
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': `${target}.${operation}`,
+    }
+    const signed = sign({ service, region, headers, body }, await line.identity(), Date.now())
+    // CloudTrail records the user agent: an attempt whose answer was never read is found by its name
+    const agent = `certrelay-sidecar${id === undefined ? '' : ` certrelay/${id}`}`
+    const { connect, whole } = line
+    const all = { ...signed, 'user-agent': agent, 'content-length': `${Buffer.byteLength(body)}` }
+    const exchanged = { url, method: 'POST', headers: all, body, connect, whole, signal } as const
+    const { status, headers: told, body: text } = await exchange(exchanged)
+    const requestId = String(told['x-amzn-requestid'] ?? '')
+    const found = object(text)
+    if (status === 200) return { body: found, requestId }
+    throw refusal(status, found['__type'] ?? told['x-amzn-errortype'], requestId)
+  }
+}
+
+/** The service's own message is left out: it may quote what was asked. */
+function refusal(status: number, type: unknown, requestId: string): Error {
+  const [, name = 'UnknownError'] = /^(?:[^#]*#)?([A-Za-z0-9_.]+)/.exec(String(type)) ?? []
+  return Object.assign(new Error(`the service answered ${status}`), {
+    name,
+    $fault: status >= 500 ? 'server' : 'client',
+    $metadata: { httpStatusCode: status, requestId },
+  })
+}
+
+function object(text: string): Record<string, unknown> {
+  try {
+    const found: unknown = JSON.parse(text)
+    return isRecord(found) ? found : {}
+  } catch {
+    return {} // not the service's: a proxy on the way, or half an answer
+  }
+}
+
+/** As the SDKs find it (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). */
+function endpoint(service: Service, region: string, environment: Environment): URL {
+  const own = environment[`AWS_ENDPOINT_URL_${SERVICES[service].variable}`]
+  const given = own || environment['AWS_ENDPOINT_URL']
+  if (given) return new URL(given)
+  const fips = environment['AWS_USE_FIPS_ENDPOINT'] === 'true' ? '-fips' : ''
+  const dual = environment['AWS_USE_DUALSTACK_ENDPOINT'] === 'true'
+  const china = region.startsWith('cn-')
+  const domain = dual
+    ? `api.${china ? 'amazonwebservices.com.cn' : 'aws'}`
+    : `amazonaws.com${china ? '.cn' : ''}`
+  return new URL(`https://${service}${fips}.${region}.${domain}`)
+}
