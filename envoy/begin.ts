@@ -1,8 +1,8 @@
-import { secrets } from './bootstrap.ts'
 import { places, prepare, replace } from './folder.ts'
 import { publish } from './layout.ts'
+import { writeConf } from './nginx.ts'
 import { patiently } from './patience.ts'
-import { plan } from './plan.ts'
+import { sdsNames } from './plan.ts'
 import type { Surroundings } from './program.ts'
 import { render } from './render.ts'
 import type { Settings } from './settings.ts'
@@ -28,8 +28,9 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
   const material = await patiently(`secret ${secret}`, deadline, fetch, say)
   try {
     verify(material, settings, Date.now())
-    await replace(places(dir).bootstrap, text ?? '')
-    const meta = await publish(dir, material, secrets(plan(settings, '')))
+    if (settings.target === 'nginx') await writeConf(dir, material)
+    else await replace(places(dir).bootstrap, text ?? '')
+    const meta = await publish(dir, material, sdsNames(settings))
     await writeState(dir, { looked: new Date().toISOString(), refusals: {} })
     const { version, serial, notAfter } = meta
     audit({

@@ -10,6 +10,7 @@ export function places(dir: string) {
     sds: join(dir, 'sds'),
     current: join(dir, 'current'),
     bootstrap: join(dir, 'bootstrap.json'),
+    nginx: join(dir, 'nginx.conf'),
     admin: join(dir, 'admin.sock'),
     state: join(dir, 'state.json'),
   }

@@ -31,6 +31,8 @@ Environment; each is a flag as well: CERTRELAY_PEER_NAMES is --peer-names
   CERTRELAY_LISTENERS     names of listeners in it that take mutual TLS, in place of certrelay's own (none)
   CERTRELAY_CLUSTERS      names of clusters in it that speak mutual TLS (none)
   CERTRELAY_ENVOY         path of Envoy (envoy)
+  CERTRELAY_FOR           envoy or nginx: init, watch, health and bootstrap are for nginx as well (envoy)
+  CERTRELAY_PID           file with the process id of nginx (/run/nginx.pid)
 
 Signals: TERM and INT drain and stop, a second one at once; HUP looks for a newer version now; USR1 goes to Envoy
 

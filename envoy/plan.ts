@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
-import type { Plan } from './bootstrap.ts'
+import type { SecretName } from './api.ts'
+import { type Plan, secrets } from './bootstrap.ts'
 import { places } from './folder.ts'
 import type { Settings } from './settings.ts'
 
@@ -25,6 +26,11 @@ export function plan(settings: Settings, address: string): Plan {
       },
     }),
   }
+}
+
+/** The SDS secrets that are laid out; nginx reads files, not SDS. */
+export function sdsNames(settings: Settings): SecretName[] {
+  return settings.target === 'nginx' ? [] : secrets(plan(settings, ''))
 }
 
 /** The name of a secret without what its ARN adds: prefix, and the suffix of six characters. */

@@ -5,20 +5,20 @@ import { RelayError } from '../pki/error.ts'
 import type { Fields } from '../ports/log.ts'
 import { admin } from './admin.ts'
 import { begin } from './begin.ts'
-import { secrets } from './bootstrap.ts'
 import { envoyCommand } from './command.ts'
 import { EXIT, Exit, explain, status } from './exit.ts'
 import { type FileSystem, places, prepare } from './folder.ts'
 import { examine } from './health.ts'
 import { HELP } from './help.ts'
 import { current } from './layout.ts'
-import { plan } from './plan.ts'
+import { handOverTo, nginxAdmin } from './nginx.ts'
+import { sdsNames } from './plan.ts'
 import { render } from './render.ts'
 import { NAMES, type Settings, settings } from './settings.ts'
 import type { Source, Versions } from './source.ts'
 import { readState } from './state.ts'
 import { supervise } from './supervise.ts'
-import { watch } from './watch.ts'
+import { type Watching, watch } from './watch.ts'
 import { words } from './words.ts'
 
 /** What surrounds the program; in production: the process, AWS and the machine. */
@@ -80,6 +80,9 @@ async function init(around: Surroundings): Promise<number> {
 async function run(around: Surroundings, rest: readonly string[]): Promise<number> {
   const { environment, signals, stdio, say } = around
   const parsed = settings(environment)
+  if (parsed.target === 'nginx') {
+    throw new Exit(EXIT.usage, 'run is for Envoy: let nginx run beside init and watch')
+  }
   const { command, args } = envoyCommand(parsed, rest)
   const source = await interruptible(signals, () => begin(around, parsed))
   return watched(around, parsed, source, async (watching) => {
@@ -117,8 +120,7 @@ async function watched(
   const stop = new AbortController()
   const end = () => stop.abort()
   for (const name of ['SIGTERM', 'SIGINT']) signals.on(name, end)
-  const names = secrets(plan(parsed, ''))
-  const receiver = { dir, names, admin: admin(places(dir).admin) }
+  const receiver = { dir, names: sdsNames(parsed), ...targetOf(parsed) }
   const told = { signals, say, audit, prove: hot ? prove : async () => {} }
   const over = watch({ ...receiver, ...told, settings: parsed, source }, stop.signal)
   try {
@@ -135,11 +137,19 @@ async function watched(
   }
 }
 
+/** Who takes what is handed over, and how it is asked what it serves. */
+function targetOf({ target, dir, pid, listen: port }: Settings): Pick<Watching, 'admin' | 'hand'> {
+  if (target === 'envoy') return { admin: admin(places(dir).admin) }
+  const server = { dir, pid, host: '127.0.0.1', port }
+  return { admin: nginxAdmin(server), hand: (_, material) => handOverTo(server, material) }
+}
+
 async function health({ environment, print, say }: Surroundings): Promise<number> {
-  const { dir } = settings(environment)
+  const parsed = settings(environment)
+  const { dir } = parsed
   const laidOut = await current(dir)
   const state = await readState(dir)
-  const { ailments, remarks } = await examine(admin(places(dir).admin), laidOut, state, Date.now())
+  const { ailments, remarks } = await examine(targetOf(parsed).admin, laidOut, state, Date.now())
   if (ailments.length > 0) {
     say(`unhealthy: ${[...ailments, ...remarks].join('; ')}`)
     return 1

@@ -3,6 +3,7 @@ import { RelayError } from '../pki/error.ts'
 import { bootstrap } from './bootstrap.ts'
 import { isObject } from './json.ts'
 import { merge } from './merge.ts'
+import { nginxConf } from './nginx.ts'
 import { plan } from './plan.ts'
 import type { Settings } from './settings.ts'
 import { mistakes } from './strict.ts'
@@ -13,7 +14,7 @@ import { parseFile } from './yaml.ts'
 const MOST = 20
 
 /**
- * Envoy's bootstrap as JSON, for the address of this container: ours, or a user's own (`CERTRELAY_BOOTSTRAP`) with ours in it. Ours
+ * Envoy's bootstrap as JSON, for the address of this container (or what nginx includes): ours, or a user's own (`CERTRELAY_BOOTSTRAP`) with ours in it. Ours
  * compiles only when it is right; a user's is checked against the whole API of Envoy before anything is started.
  *
  * @throws RelayError CONFIG_INVALID naming every mistake and conflict by its path, never a value.
@@ -22,6 +23,7 @@ export async function render(
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
+  if (settings.target === 'nginx') return nginxConf(settings.dir, false)
   const wanted = plan(settings, await ownAddress(environment))
   const ours = bootstrap(wanted)
   const { bootstrap: path, listeners, clusters } = settings

@@ -32,6 +32,10 @@ export interface Settings {
   readonly poll: number
   /** Tells ECS what this task serves (docs/hot.md). */
   readonly hot: boolean
+  /** Whom the material is for. */
+  readonly target: 'envoy' | 'nginx'
+  /** File with the process id of nginx. */
+  readonly pid: string
   readonly envoy: string
   readonly disk: boolean
   /** Path of a bootstrap of the user's own that certrelay's goes into. */
@@ -47,7 +51,7 @@ export interface Settings {
 export const NAMES = [
   ...['SECRET', 'SECOND', 'TRUST', 'ROLE', 'LISTEN', 'PLAIN_LISTEN', 'UPSTREAM', 'PEER_NAMES'],
   ...['APP', 'DIR', 'ALLOW_DISK', 'ORG', 'KEYS', 'DEADLINE', 'DRAIN', 'POLL', 'HOT'],
-  ...['LIFETIME', 'BOOTSTRAP', 'LISTENERS', 'CLUSTERS', 'ENVOY'],
+  ...['LIFETIME', 'BOOTSTRAP', 'LISTENERS', 'CLUSTERS', 'ENVOY', 'FOR', 'PID'],
 ]
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -119,6 +123,8 @@ export function settings(environment: Environment): Settings {
     poll: number('POLL', 60, 86_400, 0) * 1000,
     hot: optional('HOT', yes, '1 or 0') ?? false,
     envoy: get('ENVOY') ?? 'envoy',
+    target: optional('FOR', parseTarget, 'envoy or nginx') ?? 'envoy',
+    pid: optional('PID', absolute, 'absolute path') ?? '/run/nginx.pid',
     disk: optional('ALLOW_DISK', yes, '1 or 0') ?? false,
     bootstrap: optional('BOOTSTRAP', absolute, 'absolute path'),
     listeners: optional('LISTENERS', list, 'names') ?? [],
@@ -128,6 +134,11 @@ export function settings(environment: Environment): Settings {
   for (const name of ['LISTENERS', 'CLUSTERS']) {
     if (get(name) !== undefined && get('BOOTSTRAP') === undefined)
       refuse(name, 'only with CERTRELAY_BOOTSTRAP, where they are')
+  }
+  if (parsed.target === 'nginx') {
+    if (role !== 'server') refuse('ROLE', 'server, for nginx')
+    if (parsed.peers.length > 0) refuse('PEER_NAMES', '*: nginx compares no names')
+    if (parsed.second !== undefined) refuse('SECOND', 'nothing, for nginx')
   }
   if (parsed.keys.length > 0 && parsed.org === undefined) {
     refuse('ORG', 'the organization that CERTRELAY_KEYS seal for')
@@ -141,6 +152,10 @@ const PEERS = 'DNS names or spiffe:// URIs, or * for any name under the anchors'
 
 function parseRole(text: string): Settings['role'] | undefined {
   return text === 'server' || text === 'client' || text === 'both' ? text : undefined
+}
+
+function parseTarget(text: string): Settings['target'] | undefined {
+  return text === 'envoy' || text === 'nginx' ? text : undefined
 }
 
 function secretName(text: string): string | undefined {

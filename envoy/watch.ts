@@ -20,6 +20,8 @@ export interface Watching extends Receiver {
   readonly say: (line: string) => void
   /** Takes one record for each hand-over. */
   readonly audit: (fields: Fields) => void
+  /** How a version is handed over; default: to Envoy. */
+  readonly hand?: typeof handOver
   /** Tells whoever waits for it that this task serves these versions. */
   readonly prove: (versions: Versions) => Promise<void>
 }
@@ -178,7 +180,7 @@ async function take(about: Step, attempt: Attempt, laidOut: Meta | undefined): P
       return { ...state, trouble }
     }
     verify(material, settings, Date.now())
-    const { meta, refused } = await handOver(watching, material, stop)
+    const { meta, refused } = await (watching.hand ?? handOver)(watching, material, stop)
     if (refused !== undefined) {
       const trouble = `secret ${settings.secret} version ${meta.version} was rolled back: ${refused}`
       const next = refuse(about, attempt, 'rolled-back', trouble)

@@ -30,6 +30,8 @@ test('a server needs a secret and peer names, the rest has defaults', () => {
     bootstrap: undefined,
     listeners: [],
     clusters: [],
+    target: 'envoy',
+    pid: '/run/nginx.pid',
     envoy: 'envoy',
     disk: false,
   })
