@@ -31,7 +31,8 @@ test.each([
 })
 
 test('our own message leads to its secret', () => {
-  expect(read({ certrelay: 'look', secret })).toEqual({ secret })
+  expect(read({ certrelay: 'look', secret })).toEqual({ secret, waits: 0 })
+  expect(read({ certrelay: 'look', secret, waits: 12 })).toEqual({ secret, waits: 12 })
 })
 
 describe('refused', () => {
@@ -73,6 +74,11 @@ describe('refused', () => {
     [
       'a look at no secret',
       { certrelay: 'look', secret: 'mesh/color' },
+      /neither "look at this secret"/,
+    ],
+    [
+      'a look that has waited less than never',
+      { certrelay: 'look', secret, waits: -1 },
       /neither "look at this secret"/,
     ],
     [

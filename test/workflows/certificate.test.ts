@@ -4,6 +4,7 @@ import { RelayError } from '../../pki/error.ts'
 import { readTags } from '../../pki/tags.ts'
 import { versionId } from '../../pki/version.ts'
 import { certificate } from '../../workflows/certificate.ts'
+import { reconcile } from '../../workflows/reconcile.ts'
 import { asks, holder, labels, OWNER, token, wanted } from '../support/asks.ts'
 import { CA, DAY, fakes, issuer, required, START, type World } from '../support/fakes.ts'
 
@@ -48,6 +49,7 @@ describe('create', () => {
       renewBefore: 90,
       owner: OWNER,
       promoted: { version: data['VersionId'], at: START },
+      notBefore: required(issue).material.notBefore,
       notAfter: Date.parse(notAfter),
     })
   })
@@ -488,6 +490,27 @@ describe('update', () => {
     expect(holder(world, physicalId, 'AWSCURRENT')).toBe(data['VersionId'])
     expect(world.issues.size).toBe(1)
   })
+})
+
+test('an update leaves what was rolled back where it is, and asks for a look', async () => {
+  const world = await fakes()
+  const { physicalId, data } = await create(world)
+  const [source = ''] = world.issues.keys()
+  await world.renewed(source)
+  const look = () => reconcile(world.ports, { secret: physicalId }, () => 100_000)
+  await look()
+  const second = required(holder(world, physicalId, 'AWSCURRENT'))
+  await world.ports.vault.move(physicalId, 'ROLLEDBACK', undefined, second)
+  await world.ports.vault.move(physicalId, 'AWSCURRENT', second, data['VersionId'])
+  world.looks.splice(0)
+  const { data: updated } = await certificate.make(
+    world.ports,
+    asks(wanted({ tags: { team: 'blue' } }), { physicalId }),
+  )
+
+  expect(updated['VersionId']).toBe(data['VersionId'])
+  expect(holder(world, physicalId, 'AWSCURRENT')).toBe(data['VersionId'])
+  expect(world.looks).toEqual([{ secret: physicalId, delay: 0 }])
 })
 
 describe('adoption', () => {
