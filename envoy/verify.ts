@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { type KeyObject, X509Certificate } from 'node:crypto'
 import { type Bundle, certificates } from '../pki/bundle.ts'
 import { check, type Finding, type Usage } from '../pki/check.ts'
 import { type Code, RelayError } from '../pki/error.ts'
@@ -104,8 +104,8 @@ function keyFaults(certificate: string, privateKey: string): Fault[] {
   return found
 }
 
-function knownKey({ publicKey }: X509Certificate): boolean {
-  const { asymmetricKeyType, asymmetricKeyDetails } = publicKey
+function knownKey(leaf: X509Certificate): boolean {
+  const { asymmetricKeyType, asymmetricKeyDetails } = publicKey(leaf) ?? {}
   if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048
   if (asymmetricKeyType === 'ec') return CURVES.has(asymmetricKeyDetails?.namedCurve ?? '')
   return asymmetricKeyType === 'ed25519'
@@ -117,10 +117,19 @@ function passphraseFaults(bytes: Uint8Array): Fault[] {
   return [{ code: 'PASSPHRASE_UNUSABLE', certificate: 'key', rule: 'not empty, no NUL byte' }]
 }
 
+/** OpenSSL throws on a key that it cannot read. */
+function publicKey(leaf: X509Certificate): KeyObject | undefined {
+  try {
+    return leaf.publicKey
+  } catch {
+    return undefined // that it cannot be read is all there is to say
+  }
+}
+
 /** Envoy takes one certificate for each kind of key, and chooses by what the client offers. */
 function twinFaults(one: Bundle, other: Bundle): Fault[] {
   const kind = ({ certificate }: Bundle) =>
-    new X509Certificate(certificate).publicKey.asymmetricKeyType
+    publicKey(new X509Certificate(certificate))?.asymmetricKeyType
   if (kind(one) !== kind(other)) return []
   const rule = 'keys of two algorithms, one RSA and one ECDSA'
   return [{ code: 'ALGORITHMS_SAME', certificate: 'second leaf', rule }]
