@@ -1,0 +1,58 @@
+import { due } from '../../pki/due.ts'
+import { standing } from '../../pki/fresh.ts'
+import { readTags } from '../../pki/tags.ts'
+import type { Acm } from './authority.ts'
+import { CALM } from './dice.ts'
+import type { Site } from './ports.ts'
+import type { Rules } from './rules.ts'
+import { holder, type Kept, type Shelf } from './secrets.ts'
+import type { World } from './world.ts'
+
+const DAY = 86_400_000
+/** What was looked at is fresh for so long (pki/fresh.ts). */
+const SEEN = 20 * 3_600_000
+const NEAR = 20 * DAY
+
+/**
+ * What ListSecrets finds. To the sweep a secret that is settled and far from its renewal is shown every few days only, and so is
+ * one whose newest certificate was rejected: in between they would be found fresh, or be looked at in vain.
+ */
+export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['material']): Site['list'] {
+  const quiet = new Map<Kept, { readonly held: Kept['held']; readonly until: number }>()
+
+  function rest(kept: Kept): number {
+    const { held, source, arn } = kept
+    const now = world.loop.now()
+    const {
+      notBefore = 0,
+      notAfter = 0,
+      looked,
+      ...registration
+    } = readTags(held.tags) ?? { source }
+    const serial = acm.issues.get(source)?.material.serial
+    const has = (label: string) => find(arn, holder(kept, label) ?? '')?.serial === serial
+    if (looked === undefined || notAfter - now < NEAR) return now
+    if (has('REJECTED')) return now + 3 * DAY
+    if (!standing(held, now).fresh) return now
+    if (!has('AWSCURRENT')) return looked + SEEN
+    const renewal = due(registration, { notBefore, notAfter })
+    return Math.min(renewal, now + world.dice.stretch(2, 20) * DAY)
+  }
+
+  function isQuiet(kept: Kept): boolean {
+    let known = quiet.get(kept)
+    if (known?.held !== kept.held) {
+      known = { held: kept.held, until: rest(kept) }
+      quiet.set(kept, known)
+    }
+    return world.loop.now() < known.until
+  }
+
+  return (of) => {
+    const all = [...shelf.kept.values()]
+    if (of?.service !== undefined)
+      return all.filter((one) => one.services.includes(of.service ?? ''))
+    if (of?.source !== undefined) return all.filter((one) => one.source === of.source)
+    return world.weather.killed === CALM.killed ? all : all.filter((one) => !isQuiet(one))
+  }
+}

@@ -1,0 +1,132 @@
+/** Virtual time, and what happens in it. Times in epoch milliseconds. */
+export interface Loop {
+  now(): number
+  /** Has something happen at a time, or at once when that is past; at the same time in the order asked. */
+  at(time: number, what: () => void): void
+  after(milliseconds: number, what: () => void): void
+  /** Starts code of ours; `ended` is told how it ended, once. */
+  spawn(work: (run: Run) => Promise<unknown>, ended: (run: Run, error?: unknown) => void): Run
+  /** Lets time pass until `until`: one event after the other, and none before all code has come to rest. */
+  play(until: number): Promise<void>
+}
+
+/** Code of ours between its start and its end: it makes one call after the other. */
+export interface Run {
+  readonly id: number
+  /** Time passes inside the run. */
+  pause(milliseconds: number): Promise<void>
+  /** The process dies: the code never goes on, not even into its `finally`. */
+  die(): Promise<never>
+  readonly dead: boolean
+}
+
+interface Happening {
+  readonly at: number
+  readonly order: number
+  readonly what: () => void
+}
+
+const NEVER = new Promise<never>(() => {})
+const DONE = Promise.resolve()
+
+/**
+ * A discrete-event loop: the clock jumps from one event to the next, and only when all code that was woken waits again. No
+ * real time, no timers: the same seeds make the same history.
+ */
+export function loop(start: number): Loop {
+  const heap: Happening[] = []
+  let now = start
+  let until = start
+  let order = 0
+  let runs = 0
+  let busy = 0 // runs whose code is moving
+
+  const at = (time: number, what: () => void) => {
+    push(heap, { at: Math.max(time, now), order: order++, what })
+  }
+
+  function spawn(work: (run: Run) => Promise<unknown>, ended: (run: Run, error?: unknown) => void) {
+    let dead = false
+    const run: Run = {
+      id: ++runs,
+      get dead() {
+        return dead
+      },
+      pause(milliseconds) {
+        const time = now + Math.max(0, milliseconds)
+        const next = heap[0]
+        if (busy === 1 && time <= until && (next === undefined || next.at > time)) {
+          now = time // nothing else can happen before
+          return DONE
+        }
+        busy--
+        return new Promise((resolve) => {
+          at(time, () => {
+            busy++
+            resolve()
+          })
+        })
+      },
+      die() {
+        dead = true
+        busy--
+        ended(run)
+        return NEVER
+      },
+    }
+    const end = (error?: unknown) => {
+      busy--
+      ended(run, error)
+    }
+    busy++
+    work(run).then(() => end(), end)
+    return run
+  }
+
+  async function play(to: number): Promise<void> {
+    until = to
+    for (let next = heap[0]; next !== undefined && next.at <= to; next = heap[0]) {
+      pop(heap)
+      now = Math.max(now, next.at)
+      next.what()
+      while (busy > 0) await DONE
+    }
+    now = to
+  }
+
+  return { now: () => now, at, after: (ms, what) => at(now + ms, what), spawn, play }
+}
+
+function before(a: Happening, b: Happening): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}
+
+/** A binary heap: the earliest first. */
+function push(heap: Happening[], one: Happening): void {
+  let place = heap.length
+  heap.push(one)
+  while (place > 0) {
+    const above = (place - 1) >> 1
+    const parent = heap[above]
+    if (parent === undefined || before(parent, one)) break
+    heap[place] = parent
+    place = above
+  }
+  heap[place] = one
+}
+
+function pop(heap: Happening[]): void {
+  const last = heap.pop()
+  if (last === undefined || heap.length === 0) return
+  let place = 0
+  for (;;) {
+    const left = heap[2 * place + 1]
+    const right = heap[2 * place + 2]
+    if (left === undefined) break
+    const child = right !== undefined && before(right, left) ? right : left
+    if (before(last, child)) break
+    heap[place] = child
+    place = child === left ? 2 * place + 1 : 2 * place + 2
+  }
+  heap[place] = last
+}

@@ -1,0 +1,198 @@
+import { parseBundle } from '../../pki/bundle.ts'
+import { sameCertificate } from '../../pki/version.ts'
+import type { Acm } from './authority.ts'
+import type { Ecs, Service, Tasks } from './fleet.ts'
+import type { Run } from './loop.ts'
+import { fits, type Material } from './material.ts'
+import { holder, type Kept, type Shelf, type Watch } from './secrets.ts'
+import type { World } from './world.ts'
+
+const DAY = 86_400_000
+const MINUTE = 60_000
+/** Of the stored versions: so many are looked at with real cryptography, besides the check that certrelay makes itself. */
+const SHARE = 0.2
+
+/** What must always hold; the first breach ends a run. */
+export interface Rules extends Watch {
+  /** Of certrelay, not of people. */
+  deployed(run: Run, service: string, about: Asked | undefined): void
+  /** The certificate that a version holds. */
+  material(secret: string, version: string): Material | undefined
+  /** Reads what tasks read, and looks at it again when it ends. */
+  read(secret: string): string
+  leaks(event: string, fields: Readonly<Record<string, unknown>>): void
+  /** After all misfortune has ended and time has passed. */
+  settled(): void
+}
+
+/** The request that a deployment is made for. */
+export interface Asked {
+  readonly service: string
+  readonly secret: string
+  readonly version: string
+  readonly since: number
+}
+
+interface Facts {
+  readonly material: Material | undefined
+  /** Everything in it belongs together. */
+  readonly whole: boolean
+}
+
+/** What is made for them is only known later. */
+interface About {
+  readonly shelf: () => Shelf
+  readonly acm: () => Acm
+  readonly ecs: () => Ecs
+  /** Milliseconds. */
+  readonly coalesce: number
+}
+
+export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules {
+  const { loop, dice } = world
+  const facts = new Map<string, Facts>()
+  const refused = new Set<string>()
+  const rolled = new Set<string>()
+  const began = new Map<string, number>()
+  const watched = new Set<string>()
+  const key = (secret: string, version: string) => `${secret} ${version}`
+  const material = (secret: string, version: string) => facts.get(key(secret, version))?.material
+
+  function promoted(kept: Kept, from: string | undefined, to: string): void {
+    const { arn } = kept
+    world.note('AWSCURRENT', arn, to)
+    if (refused.has(key(arn, to))) world.fail(`${to} of ${arn} was rejected and is current`)
+    const found = facts.get(key(arn, to))
+    if (found?.whole !== true)
+      world.fail(`${to} of ${arn} is current, and its parts do not belong together`)
+    const before = from === undefined ? undefined : material(arn, from)
+    const after = found?.material
+    if (before === undefined || after === undefined || after.notAfter >= before.notAfter) return
+    const back = holder(kept, 'ROLLEDBACK') === from
+    if (!back) world.fail(`the end of ${arn} moved back without a rollback`)
+  }
+
+  /** Looks at the end of a certificate whether it is still in use. */
+  function end(secret: string, version: string): void {
+    const own = material(secret, version)
+    const name = key(secret, version)
+    if (own === undefined || watched.has(name)) return
+    watched.add(name)
+    loop.at(own.notAfter, () => {
+      watched.delete(name)
+      const now = loop.now()
+      if (world.weather.outages.some(({ from, to }) => from < now && to > now - 7 * DAY)) return
+      for (const service of ecs().services.values())
+        if (
+          ecs()
+            .running(service)
+            .some((tasks) => tasks.get(secret) === version)
+        )
+          world.fail(`${service.name} runs with ${version} of ${secret}, which has ended`)
+    })
+  }
+
+  return {
+    material,
+    stored(kept, version) {
+      const content = kept.versions.get(version)?.content ?? ''
+      facts.set(key(kept.arn, version), weigh(world, acm(), kept, content, dice.chance(SHARE)))
+    },
+    moved(kept, label, from, to) {
+      if (label === 'AWSCURRENT' && to !== undefined) promoted(kept, from, to)
+      if (label === 'REJECTED' && to !== undefined) refused.add(key(kept.arn, to))
+      if (label === 'DEPLOYED' && to !== undefined) {
+        world.counts.deployed++
+        proven(world, ecs(), kept, to)
+      }
+    },
+    deployed(_, service, about) {
+      const now = loop.now()
+      const last = began.get(service) ?? -Infinity
+      began.set(service, now)
+      world.counts.deployments++
+      world.note('deployment', service, about?.version)
+      if (now - last < coalesce)
+        world.fail(`two deployments of ${service} within ${Math.round((now - last) / 1000)} s`)
+      const once = `${service} ${about?.secret} ${about?.version} ${about?.since}`
+      if (rolled.has(once)) world.fail(`a second deployment of ${service} for one promotion`)
+      rolled.add(once)
+    },
+    read(secret) {
+      const kept = shelf().kept.get(secret)
+      const version = (kept && holder(kept, 'AWSCURRENT')) ?? ''
+      end(secret, version)
+      return version
+    },
+    leaks(event, fields) {
+      for (const value of [event, ...Object.values(fields)])
+        if (
+          typeof value === 'string' &&
+          /canary-passphrase|GCSqGSIb3DQEFDT|PRIVATE KEY/.test(value)
+        )
+          world.fail(`a log line ${event} holds material`)
+    },
+    settled() {
+      for (const kept of shelf().kept.values()) calm(world, acm(), ecs(), kept, material)
+    },
+  }
+}
+
+/** Whether what is stored belongs together: certificate, chain, key, passphrase, facts. */
+function weigh(world: World, acm: Acm, kept: Kept, content: string, real: boolean): Facts {
+  const { certificate, privateKey, passphrase, facts, chain } = parseBundle(content)
+  const material = world.issued.get(certificate)
+  if (material === undefined) return { material, whole: false }
+  const phrase = passphrase && Buffer.from(passphrase.reveal()).toString()
+  const keys = phrase === undefined ? [...material.keys.values()] : [material.keys.get(phrase)]
+  const whole =
+    keys.includes(privateKey) &&
+    facts.serial === material.serial &&
+    facts.source === kept.source &&
+    chain.split('BEGIN').length === 2 &&
+    !acm.spoiled.has(material.serial)
+  if (real && phrase !== undefined && whole !== (fits(certificate, privateKey, phrase) && whole))
+    world.fail(`real cryptography finds another thing about a version of ${kept.arn}`)
+  return { material, whole }
+}
+
+/** A version is only called deployed when every service that runs has it. */
+function proven(world: World, ecs: Ecs, kept: Kept, version: string): void {
+  for (const name of kept.services) {
+    const service = ecs.services.get(name)
+    if (service?.state !== 'active') continue
+    const read = service.tasks.get(kept.arn)
+    if (read !== undefined && !sameCertificate(read, version))
+      world.fail(`${version} of ${kept.arn} is called deployed, and ${name} runs with ${read}`)
+  }
+}
+
+type Find = Rules['material']
+
+/** One version that is current, proven, in use, and the newest that ACM has (or ACM's does not fit). */
+function calm(world: World, acm: Acm, ecs: Ecs, kept: Kept, find: Find): void {
+  const { arn, source, services } = kept
+  const current = holder(kept, 'AWSCURRENT') ?? ''
+  const newest = acm.issues.get(source)
+  const own = find(arn, current)
+  const wanted = newest?.material.serial
+  if (own?.serial !== wanted && newest?.spoil === undefined)
+    world.fail(`in the end ${arn} does not have the certificate that ACM has`)
+  const active = services.flatMap((name) => ecs.services.get(name) ?? []).filter(isActive)
+  if (active.length > 0 && kept.versions.get(current)?.labels.has('DEPLOYED') !== true)
+    world.fail(`in the end ${current} of ${arn} is not deployed`)
+  for (const service of active) {
+    const all = ecs.running(service).map((tasks: Tasks) => tasks.get(arn) ?? '')
+    if (all.some((version) => find(arn, version)?.serial !== own?.serial))
+      world.fail(`in the end ${service.name} does not run with ${current} of ${arn}`)
+  }
+  const end = kept.held.tags['certrelay:not-after']
+  if (own !== undefined && end !== new Date(own.notAfter).toISOString())
+    world.fail(`in the end the tags of ${arn} tell another end than its certificate's`)
+  const ended = world.loop.now() + MINUTE
+  if ((own?.notAfter ?? 0) < ended) world.fail(`in the end ${arn} has a certificate that is over`)
+}
+
+function isActive({ state }: Service): boolean {
+  return state === 'active'
+}

@@ -1,0 +1,233 @@
+import { encodeBundle, facts } from '../../pki/bundle.ts'
+import { Secret } from '../../pki/secret.ts'
+import { writeTags } from '../../pki/tags.ts'
+import { versionId } from '../../pki/version.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Rollout } from '../../ports/queue.ts'
+import { START } from '../support/fakes.ts'
+import { keys } from '../support/keys.ts'
+import { type Acm, acm } from './authority.ts'
+import { dice, weather } from './dice.ts'
+import { type Ecs, ecs } from './fleet.ts'
+import { functions } from './functions.ts'
+import { lists } from './lists.ts'
+import { loop, type Run } from './loop.ts'
+import { type Mint, mint, PHRASES } from './material.ts'
+import { helper, rotations } from './people.ts'
+import { portsOf, type Site } from './ports.ts'
+import { fifo, standard } from './queues.ts'
+import { type Rules, rules } from './rules.ts'
+import { type Shelf, shelf } from './secrets.ts'
+import { type Tape, tape } from './tape.ts'
+import { counts, type World } from './world.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+/** As in serverless.yml and resources.yml. */
+const LOOKS = { most: 5, concurrency: 4 }
+const ROLLOUTS = { most: 10, concurrency: 2 }
+const COALESCE = 60
+
+/** What a history depends on. */
+export interface Setting {
+  readonly seed: number
+  readonly certs: number
+  /** Nothing of that kind happens; events are then neither lost nor is there an outage that loses them. */
+  readonly without?: 'events' | 'sweep'
+}
+
+/** A world with everything in it, ready to begin. */
+export interface Made {
+  readonly world: World
+  readonly rules: Rules
+  readonly tape: Tape
+  /** Every service is well again. */
+  heal(): void
+}
+
+export async function site({ seed, certs, without }: Setting): Promise<Made> {
+  const chance = dice(seed)
+  const time = loop(START)
+  const record = tape()
+  const minted = await mint()
+  const world: World = {
+    loop: time,
+    dice: chance,
+    weather: climate(chance, without),
+    counts: counts(),
+    breach: undefined,
+    issued: new Map(),
+    out: () => world.weather.outages.some(({ from, to }) => from <= time.now() && time.now() < to),
+    note: (what, about, more) => record.note(time.now(), what, about, more),
+    fail: (rule) => {
+      world.breach ??= { at: time.now(), rule }
+      world.note(`BROKEN: ${rule}`)
+    },
+  }
+  const asked = new Map<Run, Rollout>()
+  const law = rules(world, {
+    shelf: () => vault,
+    acm: () => authority,
+    ecs: () => services,
+    coalesce: COALESCE * 1_000,
+  })
+  const vault: Shelf = shelf(world, law)
+  const event = (what: () => void) => (without === 'events' ? undefined : tell(world, what))
+  const authority: Acm = acm(world, minted, (source, why) =>
+    event(() => looks.send(JSON.stringify({ source, why }), 0)),
+  )
+  const services: Ecs = ecs(world, law.read, (service) => event(() => own.settle(service)))
+  const own = functions(
+    world,
+    (run) => portsOf(place, run),
+    (run, rollout) => asked.set(run, rollout),
+  )
+  const looks = standard(world, { ...LOOKS, invoke: own.looks })
+  const rollouts = fifo(world, COALESCE, { ...ROLLOUTS, invoke: own.rollouts })
+  const call = helper(world, services, vault, own)
+  const place: Site = {
+    world,
+    acm: authority,
+    shelf: vault,
+    ecs: services,
+    looks,
+    rollouts,
+    root: minted.root,
+    keys: chance.chance(0.5) ? keys() : undefined,
+    list: lists(world, authority, vault, law.material),
+    rolling: (run, service) => law.deployed(run, service, asked.get(run)),
+    log: (run) => log(world, law, run, call),
+  }
+  populate(world, minted, place, certs)
+  rotations(world, vault, own)
+  turn(world, services)
+  if (without !== 'sweep') hourly(world, () => place.list(undefined).length > 0 && own.sweep())
+  return {
+    world,
+    rules: law,
+    tape: record,
+    heal() {
+      for (const service of services.services.values()) {
+        service.sick = time.now()
+        if (service.state === 'idle') services.turn(service, 'active')
+      }
+    },
+  }
+}
+
+function climate(chance: World['dice'], without: Setting['without']): World['weather'] {
+  const all = weather(chance, START, START + 20 * 365 * DAY)
+  if (without !== 'sweep') return all
+  // a queue that has given up, a certificate that was rejected, a rollout that fails for long: only a sweep finds them
+  const rest = { lost: 0, spoiled: 0, outages: [], sickness: HOUR / 4 }
+  return { ...all, ...rest, killed: all.killed / 4, failing: all.failing / 4 }
+}
+
+/** EventBridge: events come twice, late, or not at all; while nothing answers they wait. */
+function tell(world: World, what: () => void): void {
+  const { dice, loop, weather } = world
+  if (dice.chance(weather.lost)) return
+  for (const _copy of dice.chance(weather.twice) ? [1, 2] : [1]) {
+    const late = dice.chance(weather.late)
+      ? dice.stretch(1_000, 6 * HOUR)
+      : dice.between(100, 2_000)
+    const out = weather.outages.find(({ from, to }) => from <= loop.now() && loop.now() < to)
+    loop.at((out?.to ?? loop.now()) + late, what)
+  }
+}
+
+function hourly(world: World, sweep: () => unknown): void {
+  world.loop.after(HOUR, () => {
+    sweep()
+    hourly(world, sweep)
+  })
+}
+
+/** Certificates of all ages, current and deployed, in secrets that one to three services share. */
+function populate(world: World, minted: Mint, { acm, shelf, ecs }: Site, certs: number): void {
+  const { dice } = world
+  const names = Array.from({ length: Math.ceil(certs * 0.7) }, (_, n) => `mesh/service-${n}`)
+  for (const name of names) ecs.add(name, dice.chance(0.8))
+  for (let nth = 0; nth < certs; nth++) {
+    const issue = acm.add(nth, START - dice.between(2, 250) * DAY)
+    const { arn: source, material } = issue
+    const services = [
+      ...new Set(Array.from({ length: 1 + Math.floor(dice.roll() * 2) }, () => dice.pick(names))),
+    ]
+    const version = versionId(source, material.serial)
+    const { notBefore, notAfter } = material
+    const kept = shelf.add(
+      `mesh/secret-${nth}`,
+      { source, services, rotating: dice.chance(0.15) },
+      {
+        ...writeTags({
+          source,
+          services,
+          promoted: { version, at: START - DAY },
+          notBefore,
+          notAfter,
+          ...(dice.chance(0.3) && { renewBefore: Math.round(dice.between(10, 300)) }),
+        }),
+      },
+    )
+    shelf.put(kept.arn, version, bundle(source, minted, material), 'AWSCURRENT')
+    shelf.move(kept.arn, 'DEPLOYED', undefined, version)
+    for (const name of services) ecs.services.get(name)?.secrets.push(kept.arn)
+  }
+  for (const service of ecs.services.values()) ecs.turn(service, 'active')
+}
+
+function bundle(
+  source: string,
+  { chain, root }: Mint,
+  { certificate, keys }: ReturnType<Mint['make']>,
+): string {
+  const [issuer = ''] = chain.split(/(?<=-----END CERTIFICATE-----\n)/)
+  const [phrase = ''] = PHRASES
+  const content = encodeBundle({
+    format: 1,
+    certificate,
+    chain: issuer,
+    anchors: root,
+    privateKey: keys.get(phrase) ?? '',
+    passphrase: Secret.from(phrase),
+    facts: facts(source, certificate),
+  })
+  return Buffer.from(content.reveal()).toString()
+}
+
+/** Now and then somebody stops a service for some days. */
+function turn(world: World, ecs: Ecs): void {
+  const { loop, dice } = world
+  for (const service of ecs.services.values()) {
+    if (!dice.chance(0.2)) continue
+    loop.after(dice.between(1, 900) * DAY, () => {
+      if (world.weather.sick === 0) return
+      ecs.turn(service, 'idle')
+      loop.after(dice.stretch(HOUR, 20 * DAY), () => {
+        if (service.state === 'idle') ecs.turn(service, 'active')
+      })
+    })
+  }
+}
+
+/** What is logged is searched for material, counted, and calls a person where it calls for one. */
+function log(world: World, rules: Rules, run: Run, call: (secret: string) => void): Log {
+  const { counts: all } = world
+  const write: Log['info'] = (event, fields = {}) => {
+    rules.leaks(event, fields)
+    const { secret } = fields
+    world.note(event, typeof secret === 'string' ? secret : undefined, { run: run.id, ...fields })
+    if (event === 'promoted') all.promotions++
+    else if (event === 'rolled-back') all.rollbacks++
+    else if (event === 'rejected') all.rejected++
+    else if (event === 'attention' && typeof secret === 'string') call(secret)
+  }
+  return {
+    info: write,
+    warn: write,
+    error: write,
+    audit: (fields) => rules.leaks('audit', fields),
+    count: (metric, _, fields = {}) => rules.leaks(metric, fields),
+  }
+}
