@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -22,7 +22,7 @@ export function due(
 
 /** A number from 0 to below 1 that is always the same for the same text. */
 export function share(text: string): number {
-  return createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32
+  return Number.parseInt(hash('sha256', text, 'hex').slice(0, 8), 16) / 2 ** 32
 }
 
 /** Milliseconds from the nth failed rollout of a certificate to its next one. */

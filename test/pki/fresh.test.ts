@@ -66,13 +66,19 @@ describe('a secret is provably fresh', () => {
   })
 })
 
+test.each(['REJECTED', 'ROLLEDBACK'])(
+  'a secret is provably fresh although an older version is labeled %s',
+  (label) => {
+    expect(stand({}, { ...deployed, [OLD]: [label] }).fresh).toBe(true)
+  },
+)
+
 describe('a secret is not provably fresh', () => {
   test.each<[string, Partial<Registration>, Readonly<Record<string, readonly string[]>>]>([
     ['when it is empty', {}, {}],
     ['when a service may not have it', {}, { [NEW]: ['AWSCURRENT'], [OLD]: ['DEPLOYED'] }],
     ['when another version is pending', {}, { ...deployed, [FOREIGN]: ['AWSPENDING'] }],
     ['when one was rolled back', {}, { ...deployed, [OLD]: ['AWSPREVIOUS', 'ROLLEDBACK'] }],
-    ['when one was rejected', {}, { ...deployed, [OLD]: ['REJECTED'] }],
     ['when somebody moved AWSCURRENT', {}, { [OLD]: ['AWSCURRENT', 'DEPLOYED'] }],
     ['when it was not looked at since yesterday', { looked: NOW - DAY }, deployed],
     ['when it is due', { notBefore: NOW - 300 * DAY, notAfter: NOW + 95 * DAY }, deployed],
@@ -144,6 +150,13 @@ describe('a secret is stuck', () => {
       stand({ attempts: { version: NEW, count, at: START } }, undone).stuck
 
     expect([failed(5), failed(6)]).toEqual([false, true])
+  })
+
+  test('no longer when a newer certificate has taken its place', () => {
+    const attempts = { version: OLD, count: 6, at: START }
+    const over = { [NEW]: ['AWSCURRENT', 'DEPLOYED'], [OLD]: ['ROLLEDBACK'] }
+
+    expect(stand({ attempts }, over).stuck).toBe(false)
   })
 })
 
