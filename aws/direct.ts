@@ -82,7 +82,7 @@ function object(text: string): Record<string, unknown> {
 }
 
 /** As the SDKs find it (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). */
-function endpoint(service: Service, region: string, environment: Environment): URL {
+export function endpoint(service: Service, region: string, environment: Environment): URL {
   const own = environment[`AWS_ENDPOINT_URL_${SERVICES[service].variable}`]
   const given = own || environment['AWS_ENDPOINT_URL']
   if (given) return new URL(given)

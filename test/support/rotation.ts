@@ -1,10 +1,7 @@
-import { Agent, request } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { servedSerial } from '../../cli/traffic.ts'
+import { hammer } from './hammer.ts'
 import { freePort, material, root, start, stopAll, supply } from './sidecar.ts'
-
-const LANES = 4
-const PATIENCE = 5_000
 
 /** What clients saw while certificates were changed under them. */
 export interface Seen {
@@ -55,48 +52,5 @@ export async function rotation(wish: {
     return { ...(await load.stop()), visibleMs }
   } finally {
     await stopAll()
-  }
-}
-
-function hammer(port: number, rate: number, identity: Readonly<Record<string, string>>) {
-  const kept = new Agent({ keepAlive: true, maxSockets: LANES })
-  const failures: string[] = []
-  const pending = new Set<Promise<void>>()
-  let [requests, failed, opened] = [0, 0, 0]
-  const ask = () =>
-    new Promise<void>((resolve) => {
-      const agent = requests++ % 2 === 0 ? kept : false
-      const settle = (why?: string) => {
-        if (why !== undefined && failed++ < 10) failures.push(why)
-        resolve()
-      }
-      const options = { host: '127.0.0.1', port, agent, timeout: PATIENCE, ...identity }
-      const asked = request(options, (answer) => {
-        answer.resume().once('error', (error) => settle(error.message))
-        answer.once('end', () =>
-          settle(answer.statusCode === 200 ? undefined : `status ${answer.statusCode}`),
-        )
-      })
-      asked.once('socket', () => {
-        if (!asked.reusedSocket) opened++
-      })
-      asked.once('timeout', () => asked.destroy(new Error('no answer in time')))
-      asked.once('error', (error) => settle(error.message)).end()
-    })
-  const began = performance.now()
-  const timer = setInterval(() => {
-    // timers of a busy machine come late: what is due is sent all the same
-    while (requests < ((performance.now() - began) * rate) / 1_000) {
-      const one = ask().finally(() => pending.delete(one))
-      pending.add(one)
-    }
-  }, 1_000 / rate)
-  return {
-    async stop() {
-      clearInterval(timer)
-      await Promise.all(pending)
-      kept.destroy()
-      return { requests, failed, failures, opened }
-    },
   }
 }
