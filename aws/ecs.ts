@@ -1,7 +1,9 @@
 import {
   DescribeServicesCommand,
+  DescribeTasksCommand,
   type ECSClient,
   ListServiceDeploymentsCommand,
+  ListTasksCommand,
   type ServiceDeploymentBrief,
   type Service as Told,
   UpdateServiceCommand,
@@ -13,6 +15,7 @@ import { required } from './acm.ts'
 import { ask } from './errors.ts'
 
 const MOST = 10 // DescribeServices takes ten at a time
+const MOST_TASKS = 100 // DescribeTasks takes a hundred at a time
 const RECENT = 20 // deployments of one service: the newest decide
 
 /**
@@ -79,6 +82,20 @@ export function fleet(client: ECSClient, once: ECSClient): Fleet {
         }
       }
       return names.map((name) => found.get(name) ?? { name, state: 'gone', deployments: [] })
+    },
+    async serving(name) {
+      const [cluster = '', serviceName = ''] = name.split('/')
+      const list = new ListTasksCommand({ cluster, serviceName, desiredStatus: 'RUNNING' })
+      const what = `ask the tasks of ${name} what they serve`
+      const { taskArns = [] } = await ask(what, () => client.send(list), LEAVING)
+      if (taskArns.length === 0) return []
+      const tasks = taskArns.slice(0, MOST_TASKS) // the first page, 100 at most: one of many that is behind is enough
+      const describe = new DescribeTasksCommand({ cluster, tasks, include: ['TAGS'] })
+      const { tasks: found = [] } = await ask(what, () => client.send(describe), LEAVING)
+      return found.map(({ tags = [] }) => {
+        const value = tags.find(({ key }) => key === 'certrelay:serves')?.value ?? ''
+        return value.split(' ').filter(Boolean)
+      })
     },
     async roll(name) {
       const [cluster = '', service = ''] = name.split('/')

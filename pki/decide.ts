@@ -1,83 +1,10 @@
-import type { Finding } from './check.ts'
 import { again, DAY, due, MOST_ATTEMPTS } from './due.ts'
-import { holder, isDeployed, type Versions } from './labels.ts'
-import { DEADLINE, type Progress, progress, type Running } from './rollout.ts'
-import type { Attempts, Previous, Promoted } from './tags.ts'
+import { holder, isDeployed } from './labels.ts'
+import type { Decision, Issued, Observed, Source } from './observed.ts'
+import { DEADLINE, type Progress, progress } from './rollout.ts'
 import { isOurs, sameCertificate } from './version.ts'
 
-/** The world of one secret, as far as the next step depends on it. Times in epoch milliseconds. */
-export interface Observed {
-  readonly source: string
-  /** Absent until its source was asked: what is under way is seen to first, without that call. */
-  readonly certificate?: Source
-  readonly versions: Versions
-  /** What the check said in this run, and of which version. */
-  readonly checked?: { readonly version: string; readonly findings: readonly Finding[] }
-  readonly renewBefore?: number
-  readonly promoted?: Promoted
-  /** What AWSCURRENT was on before the last promotion. */
-  readonly previous?: Previous
-  /** Failed rollouts. */
-  readonly attempts?: Attempts
-  /** End of the current certificate. */
-  readonly notAfter?: number
-  readonly services: readonly Running[]
-  /** A deployment may run so long, milliseconds. */
-  readonly deadline?: number
-  /** This run has asked for the deployments that are missing. */
-  readonly asked?: boolean
-  /** Secrets Manager rotates this secret: an AWSPENDING that is not ours waits for the next certificate. */
-  readonly rotating?: boolean
-  /** The version that should have taken the next certificate holds something else. */
-  readonly taken?: string
-  /** The current version is not known to be sealed under exactly the keys that are configured. */
-  readonly unsealed?: boolean
-}
-
-/** The certificate at its source. */
-export type Source =
-  | {
-      readonly status: 'pending' | 'failed' | 'expired' | 'revoked' | 'missing'
-      readonly why?: string
-    }
-  | Issued
-
-interface Issued {
-  readonly status: 'issued'
-  readonly notBefore: number
-  readonly notAfter: number
-  /** Id that a version with this certificate has or would have. */
-  readonly version: string
-  /** A renewal is under way. */
-  readonly renewing: boolean
-  /** The last renewal failed. */
-  readonly refused?: { readonly at: number; readonly why: string }
-}
-
-/** The one next step, and why. */
-export type Decision =
-  | {
-      readonly step: 'describe' | 'renew' | 'check' | 'promote' | 'reject' | 'mark' | 'reseal'
-      readonly reason: string
-    }
-  /** Store the certificate under this id. */
-  | { readonly step: 'export'; readonly reason: string; readonly version: string }
-  /** Every service has it. */
-  | { readonly step: 'settle'; readonly reason: string; readonly version: string }
-  | { readonly step: 'roll'; readonly reason: string; readonly services: readonly string[] }
-  /** Move AWSCURRENT back from `version` to `to`. */
-  | {
-      readonly step: 'rollback'
-      readonly reason: string
-      readonly version: string
-      readonly to: string
-    }
-  /** Nothing can be done before `at`. */
-  | { readonly step: 'wait'; readonly reason: string; readonly at: number }
-  /** All is as it should be until `at`. */
-  | { readonly step: 'done'; readonly reason: string; readonly at: number }
-  /** A person is needed; something may go on by itself at `at`. */
-  | { readonly step: 'alarm'; readonly reason: string; readonly at?: number }
+export type { Decision, Observed, Source } from './observed.ts'
 
 const MINUTE = 60_000
 /** ACM's event is expected earlier. */
@@ -122,7 +49,11 @@ export function rollout(observed: Observed, now: number): Decision | undefined {
   if (undoing) return back(observed, current, 'its rollout failed', now)
   if (isDeployed(versions)) return undefined
   const { services, deadline, asked } = observed
-  const found = progress(services, promoted.at, now, deadline)
+  const terms = {
+    ...(deadline !== undefined && { deadline }),
+    ...(observed.hot === true && { hot: current }),
+  }
+  const found = progress(services, promoted.at, now, terms)
   if (found.failed.length > 0)
     return back(observed, current, `the rollout of ${found.failed.join(' ')} failed`, now)
   if (found.late.length > 0 && asked !== true)
@@ -140,10 +71,15 @@ export function rollout(observed: Observed, now: number): Decision | undefined {
   return proof(found, current, now)
 }
 
-function proof({ late, running, proven, deadline }: Progress, version: string, now: number) {
+function proof(found: Progress, version: string, now: number) {
+  const { late, taking, running, proven, deadline } = found
   if (late.length + running.length > 0) {
     const reason = `deployments are under way: ${[...late, ...running].join(' ')}`
     return { step: 'wait', reason, at: Math.min(now + POLL, deadline) } as const
+  }
+  if (taking.length > 0) {
+    const reason = `the tasks of ${taking.join(' ')} take it by themselves`
+    return { step: 'wait', reason, at: Math.min(now + MINUTE, deadline) } as const
   }
   if (proven.length === 0) return undefined
   return { step: 'settle', reason: 'every service runs with it', version } as const

@@ -1,3 +1,5 @@
+import { sameCertificate } from './version.ts'
+
 /** A service that uses the secret. */
 export interface Running {
   /** `cluster/service`. */
@@ -6,6 +8,8 @@ export interface Running {
   readonly state: 'active' | 'idle' | 'draining' | 'gone' | 'foreign'
   /** Deployments that began since the promotion, the newest first. */
   readonly deployments: readonly Deployment[]
+  /** For each of its running tasks the version ids that it says it serves; only where that was asked. */
+  readonly serving?: readonly (readonly string[])[]
 }
 
 /** One deployment of a service. */
@@ -20,41 +24,60 @@ export interface Deployment {
 export interface Progress {
   /** No deployment has begun since. */
   readonly late: readonly string[]
+  /** No deployment has begun, and none need: their tasks are given time to take the version by themselves. */
+  readonly taking: readonly string[]
   readonly running: readonly string[]
   readonly proven: readonly string[]
   readonly failed: readonly string[]
-  /** When the first of the running ones counts as failed, epoch milliseconds. */
+  /** When the first of those that are waited for counts as failed or late, epoch milliseconds. */
   readonly deadline: number
 }
 
 /** A deployment that has not ended after so many milliseconds counts as failed, where nothing else is configured. */
 export const DEADLINE = 30 * 60_000
+/** Sidecars that rotate hot have so many milliseconds to prove that they serve a version; then there is a deployment. */
+export const HOT = 5 * 60_000
 
 /**
  * What the deployments since a promotion say. A service is proven by any deployment since then that completed: what became of
  * later ones is not the certificate's doing. A service without the deployment circuit breaker never reports a failure (ECS,
  * DeploymentCircuitBreaker), so that one which is still running after `deadline` milliseconds counts as failed.
+ *
+ * @param deadline milliseconds
+ * @param hot the version, where sidecars take it without a deployment and say so
  */
 export function progress(
   services: readonly Running[],
   since: number,
   now: number,
-  deadline: number = DEADLINE,
+  { deadline = DEADLINE, hot }: { readonly deadline?: number; readonly hot?: string } = {},
 ): Progress {
-  const found = { late: [], running: [], proven: [], failed: [] } satisfies Record<string, string[]>
-  const lists: Record<keyof typeof found, string[]> = found
+  const late: string[] = []
+  const taking: string[] = []
+  const running: string[] = []
+  const proven: string[] = []
+  const failed: string[] = []
   let first = Infinity
-  for (const { name, state, deployments } of services) {
+  for (const { name, state, deployments, serving = [] } of services) {
     if (state !== 'active') continue
     const own = deployments.filter(({ began }) => began >= since)
     const [newest] = own
-    if (newest === undefined) lists.late.push(name)
-    else if (own.some((one) => one.state === 'completed')) lists.proven.push(name)
-    else if (newest.state === 'failed' || now >= newest.began + deadline) lists.failed.push(name)
+    if (newest === undefined && hot !== undefined && serves(serving, hot)) proven.push(name)
+    else if (newest === undefined && hot !== undefined && now < since + HOT) {
+      taking.push(name)
+      first = Math.min(first, since + HOT)
+    } else if (newest === undefined) late.push(name)
+    else if (own.some((one) => one.state === 'completed')) proven.push(name)
+    else if (newest.state === 'failed' || now >= newest.began + deadline) failed.push(name)
     else {
-      lists.running.push(name)
+      running.push(name)
       first = Math.min(first, newest.began + deadline)
     }
   }
-  return { ...lists, deadline: first }
+  return { late, taking, running, proven, failed, deadline: first }
+}
+
+/** Whether every task serves a version of this certificate; no task proves nothing. */
+function serves(tasks: readonly (readonly string[])[], version: string): boolean {
+  return tasks.length > 0 && tasks.every((ids) => ids.some((id) => sameCertificate(id, version)))
 }

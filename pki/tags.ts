@@ -25,6 +25,10 @@ export interface Registration {
   readonly services: readonly string[]
   /** Days before expiry at which to renew at the latest. */
   readonly renewBefore?: number
+  /** Sidecars take a new version without a deployment, and prove it. */
+  readonly hot?: true
+  /** How its versions are written (docs/bundle.md); absent: format 1. */
+  readonly layout?: 'walkthrough'
   /** Who made it: `STACK-UUID/LogicalId`; only the owner may take a name over or remove it. */
   readonly owner?: string
   /** A rollout is due for deployments that began before. */
@@ -67,13 +71,15 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
   const looked = time(tags[`${PREFIX}looked`])
   const owner = tags[`${PREFIX}owner`]
   const [under, set] = words(tags, 'sealed')
-  const replaces = (tags[REPLACES] ?? '').split(' ').filter((arn) => arn.startsWith('arn:'))
+  const replaces = words(tags, 'replaces').filter((arn) => arn.startsWith('arn:'))
   return {
     source,
-    services: serviceKeys.flatMap((key) =>
-      (tags[key] ?? '').split(' ').filter((name) => SERVICE.test(name)),
+    services: serviceKeys.flatMap(
+      (key) => tags[key]?.split(' ').filter((name) => SERVICE.test(name)) ?? [],
     ),
     ...(Number.isInteger(days) && days > 0 && { renewBefore: days }),
+    ...(tags[`${PREFIX}hot`] === 'yes' && { hot: true }),
+    ...(tags[`${PREFIX}layout`] === 'walkthrough' && { layout: 'walkthrough' }),
     ...(owner !== undefined && { owner }),
     ...(promoted && { promoted }),
     ...(previous && { previous }),
@@ -89,11 +95,13 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
 
 /** Tags to write for the members that are given; absent members are left alone. */
 export function writeTags(record: Partial<Registration>): Record<string, string> {
-  const { source, services, renewBefore, owner, promoted, previous, attempts } = record
+  const { source, services, renewBefore, layout, owner, promoted, previous, attempts } = record
   const { rotated, sealed, notBefore, notAfter, looked, replaces = [] } = record
   const own: Record<string, string | undefined> = {
     source,
     'renew-before': renewBefore?.toString(),
+    hot: record.hot && 'yes',
+    layout,
     owner,
     promoted: promoted && `${promoted.version} ${iso(promoted.at)}`,
     previous: previous && `${previous.version} ${optional(previous.notAfter)}`.trimEnd(),
@@ -175,11 +183,12 @@ function optional(milliseconds: number | undefined): string {
 }
 
 function words(tags: Readonly<Record<string, string>>, name: string): readonly string[] {
-  return (tags[`${PREFIX}${name}`] ?? '').split(' ')
+  return tags[`${PREFIX}${name}`]?.split(' ') ?? []
 }
 
 /** ISO 8601 as epoch milliseconds. */
-function time(text = ''): number | undefined {
+function time(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
   const milliseconds = Date.parse(text)
   return Number.isNaN(milliseconds) ? undefined : milliseconds
 }

@@ -1,6 +1,7 @@
 import type { Observed, Source } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder, isDeployed } from '../pki/labels.ts'
+import type { Running } from '../pki/rollout.ts'
 import { keySet } from '../pki/sealed.ts'
 import { type Registration, readTags } from '../pki/tags.ts'
 import { sameCertificate } from '../pki/version.ts'
@@ -55,12 +56,14 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
   const { renewBefore, notAfter, sealed } = registration
   const current = holder(versions, 'AWSCURRENT') ?? ''
   const own = promoted !== undefined && sameCertificate(promoted.version, current)
-  const services = own && !isDeployed(versions) ? await ports.fleet.look(names, promoted.at) : []
+  const looked = own && !isDeployed(versions) ? await ports.fleet.look(names, promoted.at) : []
+  const services = registration.hot === true ? await asked(ports, looked) : looked
   const observed: Observed = {
     source,
     versions,
     services,
     asked: run.asked,
+    hot: registration.hot === true,
     unsealed: !run.resealed && isUnsealed(ports, sealed, current),
     rotating: held.rotating === true,
     deadline: ports.deadline,
@@ -76,6 +79,19 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
     ...(attempts !== undefined && { attempts }),
   }
   return { observed, held, registration }
+}
+
+/** What the tasks say for themselves, where no deployment has begun. */
+async function asked(
+  { fleet }: Pick<Ports, 'fleet'>,
+  services: readonly Running[],
+): Promise<readonly Running[]> {
+  const told: Running[] = []
+  for (const one of services) {
+    const silent = one.state !== 'active' || one.deployments.length > 0
+    told.push(silent ? one : { ...one, serving: await fleet.serving(one.name) })
+  }
+  return told
 }
 
 /** Asks the source. */

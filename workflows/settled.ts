@@ -17,8 +17,14 @@ export async function settled(
     await vault.move(secret, 'ROLLEDBACK', version, undefined)
   await vault.move(secret, 'DEPLOYED', holder(versions, 'DEPLOYED'), version)
   skip(ports, secret, observed.services)
-  log.info('deployed', { secret, version })
+  const since = observed.promoted?.at ?? 0
+  const saved = observed.services.filter(
+    ({ state, deployments }) =>
+      state === 'active' && !deployments.some(({ began }) => began >= since),
+  ).length
+  log.info('deployed', { secret, version, saved })
   log.count('Deployed', 1)
+  if (saved > 0) log.count('RolloutsSaved', saved)
   const running = observed.services.filter(({ state }) => state === 'active')
   const services = running.map(({ name }) => name)
   await tell(ports, { kind: 'Deployed', secret, source: observed.source, version, services })

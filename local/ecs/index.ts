@@ -24,7 +24,7 @@ export function ecs(
   const { tag, tags } = labels
 
   const catalog = definitions(world, tag, tags)
-  const tasks = roster(machine, () => grounds, catalog)
+  const tasks = roster(machine, () => grounds, catalog, labels)
   const grounds: Clusters = clusters(world, labels, (_region, cluster) => {
     const statuses = tasks.of(cluster).map(({ status }) => status)
     return {

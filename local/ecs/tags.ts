@@ -7,7 +7,7 @@ export interface Tag {
   readonly value: string
 }
 
-/** Tags on clusters, services and task definitions, by ARN. */
+/** Tags on clusters, services, tasks and task definitions, by ARN. */
 export interface Tags {
   tag(arn: string, added: readonly Tag[]): void
   tags(arn: string): readonly Tag[]

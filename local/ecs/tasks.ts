@@ -5,6 +5,7 @@ import type { Definitions } from './definitions.ts'
 import { describe } from './describe-task.ts'
 import type { Fargate } from './fargate.ts'
 import { start } from './life.ts'
+import type { Tags } from './tags.ts'
 import type { Order, Task } from './task.ts'
 
 /** Every task of every region, and the operations on tasks. */
@@ -30,24 +31,37 @@ const overrides = v.optional(
   {},
 )
 
-export function roster(fargate: Fargate, clusters: () => Clusters, definitions: Definitions) {
+export function roster(
+  fargate: Fargate,
+  clusters: () => Clusters,
+  definitions: Definitions,
+  labels: Pick<Tags, 'tag' | 'tags' | 'forget'>,
+) {
   const { world } = fargate
   const tasks = new Map<string, Task>()
   const launch = (order: Order, changed: () => void): Task => {
     const task = start(fargate, order, changed)
     tasks.set(task.arn, task)
+    labels.tag(task.arn, [])
     return task
   }
   const current = () => {
     const { clock } = world
     for (const [arn, { stoppedAt }] of tasks) {
-      if (stoppedAt !== undefined && clock.now() - stoppedAt > MEMORY) tasks.delete(arn)
+      if (stoppedAt === undefined || clock.now() - stoppedAt <= MEMORY) continue
+      tasks.delete(arn)
+      labels.forget(arn)
     }
     return [...tasks.values()]
   }
   const of = ({ arn }: Cluster) => current().filter(({ cluster }) => cluster.arn === arn)
   const find = (cluster: Cluster, idOrArn: string) =>
     of(cluster).find(({ id, arn }) => id === idOrArn || arn === idOrArn)
+
+  const show = (task: Task, include: readonly string[]) => ({
+    ...describe(task),
+    ...(include.includes('TAGS') && { tags: labels.tags(task.arn) }),
+  })
 
   const operations = {
     ListTasks: operation(
@@ -73,12 +87,13 @@ export function roster(fargate: Fargate, clusters: () => Clusters, definitions: 
       v.object({
         cluster: v.optional(v.string()),
         tasks: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(100)),
+        include: v.optional(v.array(v.picklist(['TAGS'])), []),
       }),
-      ({ cluster: name, tasks: wanted }, { region }) => {
+      ({ cluster: name, tasks: wanted, include }, { region }) => {
         const cluster = clusters().find(region, name)
         const all = wanted.map((each) => ({ each, found: find(cluster, each) }))
         return {
-          tasks: all.flatMap(({ found }) => (found ? [describe(found)] : [])),
+          tasks: all.flatMap(({ found }) => (found ? [show(found, include)] : [])),
           failures: all.flatMap(({ each, found }) =>
             found ? [] : [{ arn: arnOf(cluster, each), reason: 'MISSING' }],
           ),

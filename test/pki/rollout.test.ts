@@ -8,7 +8,7 @@ const seen = (services: readonly Running[], minutes = 1, deadline?: number) => {
     services,
     START,
     START + minutes * MINUTE,
-    deadline,
+    deadline === undefined ? {} : { deadline },
   )
   return { late, running, proven, failed }
 }
@@ -86,7 +86,9 @@ test('every service that runs is in one list, and the deadline is that of the fi
         state,
         deployments: [...deployments].sort((a, b) => b.began - a.began),
       }))
-      const { late, running, proven, failed, deadline } = progress(services, 0, 60, 40)
+      const { late, running, proven, failed, deadline } = progress(services, 0, 60, {
+        deadline: 40,
+      })
 
       expect([...late, ...running, ...proven, ...failed].sort()).toEqual(
         services.flatMap(({ name, state }) => (state === 'active' ? [name] : [])).sort(),
@@ -95,4 +97,35 @@ test('every service that runs is in one list, and the deadline is that of the fi
       expect(deadline === Infinity).toBe(running.length === 0)
     }),
   )
+})
+
+describe('sidecars that take a version by themselves', () => {
+  const HOT = 'a1b2c3d4-0000-8000-a000-000000000001'
+  const hot = (
+    serving: readonly (readonly string[])[],
+    minutes: number,
+    deployments = service('a/1').deployments,
+  ) =>
+    progress(
+      [{ name: 'a/1', state: 'active', deployments, serving }],
+      START,
+      START + minutes * MINUTE,
+      { hot: HOT },
+    )
+
+  test('prove it when every running task says that it serves it, sealed anew or not', () => {
+    expect(hot([[HOT], [`${HOT}-1`, 'trust']], 1)).toMatchObject({ proven: ['a/1'], late: [] })
+  })
+
+  test('are given five minutes, then there is a deployment', () => {
+    for (const serving of [[], [[HOT], []], [['another']]]) {
+      expect(hot(serving, 4)).toMatchObject({ taking: ['a/1'], deadline: START + 5 * MINUTE })
+      expect(hot(serving, 5)).toMatchObject({ taking: [], late: ['a/1'] })
+    }
+  })
+
+  test('are not asked once a deployment has begun', () => {
+    const begun = [{ began: START + 1, state: 'running' as const }]
+    expect(hot([[HOT]], 1, begun)).toMatchObject({ running: ['a/1'], proven: [] })
+  })
 })

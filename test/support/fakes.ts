@@ -316,6 +316,9 @@ function fleet(world: Behind, now: () => number): Fleet {
         return { ...known, deployments: known.deployments.filter(({ began }) => began >= since) }
       })
     },
+    async serving(name) {
+      return world.services.get(name)?.serving ?? []
+    },
     async roll(name) {
       world.rolls.push(name)
       const { deployments } = required(world.services.get(name))
