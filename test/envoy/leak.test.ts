@@ -8,24 +8,44 @@ import { afterEach, expect, test } from 'vitest'
 import { faults, verify } from '../../envoy/verify.ts'
 import { Secret } from '../../pki/secret.ts'
 import { envoyBinary } from '../support/envoy.ts'
-import { freePort, material, root, type Sidecar, start, stopAll } from '../support/sidecar.ts'
+import {
+  freePort,
+  material,
+  root,
+  type Sidecar,
+  start,
+  stopAll,
+  supply,
+  until,
+} from '../support/sidecar.ts'
 
 const PASSPHRASE = 'CANARY-passphrase-0123456789'
+const NEXT = { passphrase: 'CANARY-next-passphrase-0123456789' }
 
 afterEach(stopAll)
 
 test('key and passphrase are in no log, argument, environment, admin page or other file', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'certrelay-leak-'))
-  const given = await material(await root(), { passphrase: PASSPHRASE })
+  const ca = await root()
+  const [given, next] = [await material(ca, { passphrase: PASSPHRASE }), await material(ca, NEXT)]
   const ENVOY = await spy(folder)
+  const { source, put } = supply(given)
   const server = await start(
     ['run', '--', 'envoy', '-l', 'trace'],
-    { ENVOY, LISTEN: await freePort() },
-    async () => given,
+    { ENVOY, LISTEN: await freePort(), POLL: 0 },
+    source,
   )
   await server.live()
+  put({ ...next, version: 'bad', bundle: { ...next.bundle, chain: given.bundle.certificate } })
+  server.signal('SIGHUP')
+  await until(() => server.records.at(-1)?.['outcome'] === 'refused')
+  put(next)
+  server.signal('SIGHUP')
+  await until(() => server.records.at(-1)?.['version'] === next.version)
+  await until(() => server.lines.at(-1)?.includes(next.version) === true)
   const places: Record<string, string> = {
     lines: server.lines.join('\n'),
+    records: JSON.stringify(server.records),
     arguments: await readFile(join(folder, 'arguments'), 'utf8'),
     environment: await readFile(join(folder, 'environment'), 'utf8'),
   }
@@ -37,12 +57,14 @@ test('key and passphrase are in no log, argument, environment, admin page or oth
   places['log'] = await server.envoyLog()
   Object.assign(places, await files(server.dir))
 
-  const passphraseFile = join('v', given.version, 'passphrase')
-  const keyFile = join('v', given.version, 'key.pem')
-
-  expect(holding(places, PASSPHRASE)).toEqual([passphraseFile])
-  expect(holding(places, body(given.bundle.privateKey))).toEqual([keyFile])
-  expect(holding(places, body(given.plainKey))).toEqual([])
+  for (const [{ version, bundle, plainKey }, passphrase] of [
+    [given, PASSPHRASE],
+    [next, NEXT.passphrase],
+  ] as const) {
+    expect(holding(places, passphrase)).toEqual([join('v', version, 'passphrase')])
+    expect(holding(places, body(bundle.privateKey))).toEqual([join('v', version, 'key.pem')])
+    expect(holding(places, body(plainKey))).toEqual([])
+  }
   expect(holding(places, 'CANARY-credential')).toEqual([])
   expect(places['log']).toContain('trace')
   expect(places['config_dump?include_eds']).toContain('server_cert')

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
-import { ownAddress, taskName } from '../../envoy/task.ts'
+import { ownAddress, taskName, tell } from '../../envoy/task.ts'
 
 test.each([
   ['an address of its own', { Networks: [{ IPv4Addresses: ['127.8.7.6'] }] }, '127.8.7.6'],
@@ -40,6 +40,19 @@ test.each([
   [undefined, undefined],
 ])('the metadata endpoint %s names the container %s', (url, name) => {
   expect(taskName({ ECS_CONTAINER_METADATA_URI_V4: url })).toBe(name)
+})
+
+test('a task is told by a tag which versions it serves', async () => {
+  const told: unknown[] = []
+  const TaskARN = 'arn:aws:ecs:us-east-1:111122223333:task/mesh/1'
+  const ECS_CONTAINER_METADATA_URI_V4 = await metadata(200, { TaskARN })
+  const tag = async (...words: unknown[]) => void told.push(words)
+  const versions = { version: 'v1', trust: 't1', second: 'v1' }
+
+  await tell({ ECS_CONTAINER_METADATA_URI_V4 }, tag, versions)
+  await tell({}, tag, versions)
+
+  expect(told).toEqual([[TaskARN, { 'certrelay:serves': 'v1 t1' }]])
 })
 
 /** Answers one request. */
