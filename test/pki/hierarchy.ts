@@ -59,6 +59,8 @@ export interface Make {
   /** Bits of the key usage, the first octet; `none`: without the extension. */
   readonly usage?: number | 'none'
   readonly version?: 1 | 2 | 3
+  /** Extensions to leave out, OIDs. */
+  readonly without?: readonly string[]
   readonly basic?: boolean
   readonly notBefore: number
   readonly notAfter: number
@@ -106,7 +108,15 @@ export function usual(key: KeyObject): Signing {
 /** One certificate, DER. */
 export function make(order: Make): Buffer {
   const how = order.algorithm ?? usual(order.signer)
-  const { permitted = [], excluded = [], names, purposes, more = [], version = 3 } = order
+  const {
+    permitted = [],
+    excluded = [],
+    names,
+    purposes,
+    more = [],
+    version = 3,
+    without = [],
+  } = order
   const constraints = [
     ...(permitted.length > 0 ? [at(0, ...permitted.map((one) => seq(one)))] : []),
     ...(excluded.length > 0 ? [at(1, ...excluded.map((one) => seq(one)))] : []),
@@ -119,8 +129,12 @@ export function make(order: Make): Buffer {
   const extensions = [
     ...(order.basic === false ? [] : [extension('2.5.29.19', true, basic)]),
     ...(usage === 'none' ? [] : [keyUsage(usage)]),
-    extension('2.5.29.14', false, bytes(4, keyId(order.key))),
-    extension('2.5.29.35', false, seq(bytes(0x80, keyId(order.signer)))),
+    ...(without.includes('2.5.29.14')
+      ? []
+      : [extension('2.5.29.14', false, bytes(4, keyId(order.key)))]),
+    ...(without.includes('2.5.29.35')
+      ? []
+      : [extension('2.5.29.35', false, seq(bytes(0x80, keyId(order.signer))))]),
     ...(names === undefined ? [] : [extension('2.5.29.17', order.subject === '', seq(...names))]),
     ...(purposes === undefined ? [] : [extension('2.5.29.37', false, seq(...purposes.map(oid)))]),
     ...(constraints.length === 0 ? [] : [extension('2.5.29.30', true, seq(...constraints))]),

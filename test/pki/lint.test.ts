@@ -47,9 +47,20 @@ describe('lint', () => {
     ['KEY_WEAK', { ...sound, key: rsa(1024) }],
     ['SIGNATURE_WEAK', { ...sound, signer: rsa(2048), algorithm: 'sha1' }],
     ['SERIAL_SHORT', { ...sound, serial: 7 }],
+    ['AUTHORITY_KEY_MISSING', { ...sound, without: ['2.5.29.35'] }],
+    ['SUBJECT_KEY_MISSING', { ...sound, without: ['2.5.29.14'] }],
     ['EXTENSION_INVALID', { ...sound, more: [extension('2.5.29.32', false, seq())] }],
   ])('%s', (code, order) => {
     expect(remarks(order)).toContain(`${code} leaf`)
+  })
+
+  test('a CA that does not say what its key is for', () => {
+    const ca = { ...sound, ca: true, usage: 'none' } as const
+    const path = [make(sound), make(ca)].map(parseCertificate)
+
+    expect(lint(path.flatMap((one) => (isFault(one) ? [] : [one])))).toContainEqual(
+      expect.objectContaining({ code: 'KEY_USAGE_MISSING', certificate: 'anchor' }),
+    )
   })
 
   test('a leaf that outlives its issuer', async () => {

@@ -313,7 +313,63 @@ describe('revocation lists', () => {
   })
 })
 
+describe('identifiers of keys', () => {
+  const [AKI, SKI] = ['2.5.29.35', '2.5.29.14']
+
+  test.each<[string, Partial<Question>, string]>([
+    [
+      'a root signed by its own key needs no authority key',
+      { anchors: [root({ without: [AKI] })] },
+      'path of 3',
+    ],
+    [
+      'a CA signed by another does, whatever its name',
+      { anchors: [root({ without: [AKI], signer: key(3) })] },
+      'AUTHORITY_KEY_MISSING at 2',
+    ],
+    ['so does a leaf', { leaf: leaf({ without: [AKI] }) }, 'AUTHORITY_KEY_MISSING at 0'],
+    [
+      'a CA has a subject key',
+      { intermediates: [middle({ without: [SKI] })] },
+      'SUBJECT_KEY_MISSING at 1',
+    ],
+    ['a leaf need not', { leaf: leaf({ without: [SKI] }) }, 'path of 3'],
+  ])('%s', (_, over, expected) => {
+    expect(verdict(over)).toBe(expected)
+  })
+})
+
+describe('names that are asked for', () => {
+  const spiffe = uri('spiffe://mesh.example.com/color')
+  const names = [dns('a.example.com'), spiffe]
+
+  test.each<[string, Question['names'], string]>([
+    ['one', [{ form: 'uri', value: 'spiffe://mesh.example.com/color' }], 'path of 3'],
+    [
+      'one of them is not there',
+      [
+        { form: 'dns', value: 'a.example.com' },
+        { form: 'dns', value: 'b.example.com' },
+      ],
+      'NAME_MISMATCH at 0',
+    ],
+    ['the common name does not count', [{ form: 'dns', value: 'Leaf' }], 'NAME_MISMATCH at 0'],
+  ])('%s', (_, wanted, expected) => {
+    expect(verdict({ leaf: leaf({ names }), names: wanted ?? [] })).toBe(expected)
+  })
+})
+
 describe('budgets', () => {
+  test('more comparisons of names than that are not made', () => {
+    const many = Array.from({ length: 600 }, (_, index) => dns(`h${index}.example.com`))
+
+    expect(withMiddle({ permitted: many }, { names: many })).toBe('BUDGET_EXHAUSTED at 0')
+  })
+
+  test('a leaf of more octets than that is not read', () => {
+    expect(verdict({ leaf: Buffer.alloc(65_537) })).toBe('BUDGET_EXHAUSTED at 0')
+  })
+
   test('more certificates than that are not looked at', () => {
     const intermediates = Array<Buffer>(BUDGET.certificates).fill(middle())
 
