@@ -26,6 +26,7 @@ const KNOWN = [
   'ReplicaRegions',
   'Services',
   'RenewBefore',
+  'Layout',
   'Tags',
 ] as const
 
@@ -57,6 +58,13 @@ const schema = (place: Place) =>
     ReplicaRegions: v.optional(v.array(region, 'not a list of regions; give one'), []),
     Services: v.optional(v.array(service, 'not a list of cluster/service names; give one'), []),
     RenewBefore: v.optional(days(LONGEST)),
+    Layout: v.optional(
+      v.picklist(
+        ['bundle', 'walkthrough'],
+        "not a layout; use bundle (format 1), or walkthrough for readers of AWS's App Mesh walkthrough",
+      ),
+      'bundle',
+    ),
     Tags: v.optional(tags, []),
   })
 
@@ -104,6 +112,7 @@ export function clientCertificate(properties: unknown, place: Place) {
     ...(KeyAlgorithm !== undefined && { keyAlgorithm: KeyAlgorithm }),
     ...(SecretKey !== undefined && { secretKey: SecretKey }),
     ...(RenewBefore !== undefined && { renewBefore: RenewBefore }),
+    ...(raw.Layout === 'walkthrough' && { layout: raw.Layout }),
   }
 }
 

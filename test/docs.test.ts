@@ -87,6 +87,7 @@ test('docs/tags.md has every tag', () => {
     source: 'x',
     services,
     renewBefore: 1,
+    layout: 'walkthrough' as const,
     owner: 'x',
     promoted: { version: 'x', at: 0 },
     sealed: { version: 'x', set: 'x' },

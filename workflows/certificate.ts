@@ -47,13 +47,15 @@ function claimOf(
   source: string,
   replaces: readonly string[],
 ): Claim {
-  const { secret: name, secretKey: key, replicas, services, renewBefore, tags } = wanted
+  const { secret: name, secretKey: key, replicas, services, renewBefore } = wanted
+  const { layout, tags } = wanted
   const registration = {
     source,
     owner,
     services,
     replaces,
     ...(renewBefore !== undefined && { renewBefore }),
+    ...(layout !== undefined && { layout }),
   }
   return {
     name,

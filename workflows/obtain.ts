@@ -20,6 +20,7 @@ export interface Wanted {
   readonly replicas: readonly string[]
   readonly services: readonly string[]
   readonly renewBefore?: number
+  readonly layout?: 'walkthrough'
   readonly tags: Readonly<Record<string, string>>
 }
 

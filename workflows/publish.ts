@@ -1,5 +1,5 @@
 import { arrange } from '../pki/arrange.ts'
-import { type Bundle, encodeBundle, facts, openBundle } from '../pki/bundle.ts'
+import { type Bundle, encodeBundle, encodeWalkthrough, facts, openBundle } from '../pki/bundle.ts'
 import { check, type Finding } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
@@ -7,6 +7,7 @@ import type { Context } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
 import { readTags, writeTags } from '../pki/tags.ts'
 import { isOurs, newestVersion, versionId } from '../pki/version.ts'
+import { encodedPassphrase } from '../pki/walkthrough.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
@@ -53,7 +54,9 @@ export async function stage(
   token?: string,
 ): Promise<Staged> {
   const { authority, keeper, log } = ports
-  const passphrase = ports.passphrase()
+  const layout = readTags(held.tags)?.layout
+  const fresh = ports.passphrase()
+  const passphrase = layout === undefined ? fresh : encodedPassphrase(fresh)
   try {
     const anchors = await anchorsOf(ports, certificate)
     const exported = await authority.export(certificate.arn, passphrase)
@@ -75,14 +78,15 @@ export async function stage(
     const material = { ...exported, chain, anchors }
     if (held.versions.size === 0)
       refuse(check(candidate(material, passphrase, certificate), ports.clock.now()), certificate)
-    const sealed = await ports.keys?.seal(passphrase, context(ports.org, held.arn, version))
+    const keys = layout === undefined ? ports.keys : undefined // the walkthrough has no place for a seal
+    const sealed = await keys?.seal(passphrase, context(ports.org, held.arn, version))
     const bundle: Bundle = {
       format: 1,
       ...material,
       facts: about,
       ...(sealed === undefined ? { passphrase } : { sealedPassphrase: sealed }),
     }
-    const stored = await store(ports, held, version, bundle)
+    const stored = await store(ports, held, version, bundle, layout)
     if (rotated && stored) await keeper.tag(held.arn, writeTags({ rotated: { token, of: plain } }))
     return { version, serial: about.serial, taken: !stored }
   } finally {
@@ -101,9 +105,10 @@ async function store(
   { arn: secret }: Held,
   version: string,
   bundle: Bundle,
+  layout: 'walkthrough' | undefined,
 ): Promise<boolean> {
   const { vault, log } = ports
-  const content = encodeBundle(bundle)
+  const content = layout === undefined ? encodeBundle(bundle) : encodeWalkthrough(bundle)
   try {
     await vault.put(secret, version, content, 'AWSPENDING')
     return true
@@ -125,11 +130,11 @@ async function holds(
   { vault }: Pick<Ports, 'vault'>,
   secret: string,
   version: string,
-  { facts: { source, serial } }: Bundle,
+  { facts: { fingerprint256 } }: Bundle,
 ): Promise<boolean> {
   const there = read((await vault.read(secret, version)).content)
   there?.passphrase?.wipe()
-  return there?.facts.source === source && there.facts.serial === serial
+  return there?.facts.fingerprint256 === fingerprint256
 }
 
 /** Checks exactly the bytes of a stored version. `after`: notAfter of what it would replace, epoch milliseconds. */

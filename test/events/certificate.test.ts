@@ -68,6 +68,8 @@ describe('taken', () => {
     ],
     ['days as a number', { RenewBefore: 30 }, { renewBefore: 30 }],
     ['394 days', { RenewBefore: '394' }, { renewBefore: 394 }],
+    ["the walkthrough's layout", { Layout: 'walkthrough' }, { layout: 'walkthrough' }],
+    ['the layout that it has anyway', { Layout: 'bundle' }, {}],
     [
       'a CA of another account, which may be shared',
       { Authority: CA.replace('111122223333', '444455556666') },
@@ -129,6 +131,7 @@ describe('refused, naming the property and the next step', () => {
     'ReplicaRegions',
     'Services',
     'RenewBefore',
+    'Layout',
     'Tags',
   ] as const
   test.each(
@@ -287,6 +290,7 @@ describe('refused, naming the property and the next step', () => {
       '0',
       /^RenewBefore: not a whole number of days from 1 to 394; give one/,
     ],
+    ['Layout', 'another one', 'envoy', /^Layout: not a layout; use bundle/],
     ['RenewBefore', 'more than its lifetime', '395', /^RenewBefore: not a whole number/],
     ['RenewBefore', 'half a day', '1.5', /^RenewBefore: not a whole number/],
     ['RenewBefore', 'words', 'soon', /^RenewBefore: not a whole number/],
