@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 // npm run nightly -- NAME: what takes too long for npm test. One JSON line; 1 on a flaw.
 
 const USAGE =
-  'npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N], -- sealed [--seed N] [--mutations N], or -- rotation'
+  'npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N], -- sealed [--seed N] [--mutations N], -- rotation, or -- mutants'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +25,10 @@ const SUITES: Readonly<Record<string, Suite>> = {
   async sealed() {
     const { sealed } = await import('../test/nightly/sealed.ts')
     return sealed(seed, mutations)
+  },
+  async mutants() {
+    const { mutants } = await import('../test/nightly/mutants.ts')
+    return mutants()
   },
   async rotation() {
     const { rotation } = await import('../test/nightly/rotation.ts')
