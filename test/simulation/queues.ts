@@ -6,6 +6,8 @@ export interface Receipt {
   readonly body: string
   /** How often it was received, this time included. */
   readonly tries: number
+  /** Of a FIFO queue. */
+  readonly group?: string
 }
 
 interface Message {
@@ -159,6 +161,6 @@ export function fifo(world: World, delay: number, mapping: Mapping): Queue {
   }
 }
 
-function receipt({ id, body, tries }: Message): Receipt {
-  return { id, body, tries }
+function receipt({ id, body, tries, group }: Message): Receipt {
+  return { id, body, tries, ...(group !== '' && { group }) }
 }
