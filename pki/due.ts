@@ -45,5 +45,5 @@ export function again(failed: number, since: number, end = Infinity): number | u
   if (failed === 0) return since
   const gap = GAPS[failed - 1]
   if (gap === undefined) return undefined
-  return since + Math.max(LEAST_GAP, Math.min(gap, (end - since) / 10))
+  return since + Math.floor(Math.max(LEAST_GAP, Math.min(gap, (end - since) / 10)))
 }
