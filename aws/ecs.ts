@@ -8,7 +8,7 @@ import {
   type Service as Told,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs'
-import { told } from '../pki/fault.ts'
+import { RelayError } from '../pki/error.ts'
 import type { Deployment } from '../pki/rollout.ts'
 import type { Fleet, Running } from '../ports/fleet.ts'
 import { required } from './acm.ts'
@@ -28,10 +28,11 @@ export function fleet(client: ECSClient, once: ECSClient): Fleet {
     const command = new DescribeServicesCommand({ cluster, services: [...services] })
     try {
       const what = `describe services ${services.join(', ')} of cluster ${cluster}`
-      const { services: found = [] } = await ask(what, () => client.send(command))
+      const { services: found = [] } = await ask(what, () => client.send(command), LEAVING)
       return found
     } catch (error) {
-      if (told(error).name === 'ClusterNotFoundException') return []
+      // no such cluster
+      if (error instanceof RelayError && error.code === 'ROLLOUT_BUSY') return []
       throw error
     }
   }

@@ -122,7 +122,10 @@ describe('the fleet is measured', () => {
     const { world, ports } = await fleet([
       listed('a', 100),
       listed('b', 20, { looked: START - 3 * DAY }),
-      { ...stuck, versions: new Map([...stuck.versions, [attempts.version, ['ROLLEDBACK']]]) },
+      {
+        ...stuck,
+        versions: new Map([...stuck.versions, [attempts.version, ['AWSPREVIOUS', 'ROLLEDBACK']]]),
+      },
     ])
     await sweep(ports)
 

@@ -1,0 +1,136 @@
+import {
+  CreateClusterCommand,
+  CreateServiceCommand,
+  type CreateServiceCommandInput,
+  DeleteServiceCommand,
+  DescribeServicesCommand,
+  RegisterTaskDefinitionCommand,
+  UpdateServiceCommand,
+} from '@aws-sdk/client-ecs'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { fleet } from '../../aws/ecs.ts'
+import type { Fleet } from '../../ports/fleet.ts'
+import { type Fargate, fargate, images } from '../support/fargate.ts'
+
+const CLUSTER = 'mesh'
+let local: Fargate
+let ports: Fleet
+let count = 0
+
+beforeAll(async () => {
+  local = await fargate(images)
+  ports = fleet(local.client, local.client)
+  await local.client.send(new CreateClusterCommand({ clusterName: CLUSTER }))
+})
+afterAll(() => local.close())
+
+/** A service whose tasks run, with the deployment circuit breaker; deleted when the test ends. */
+async function service(extra: Partial<CreateServiceCommandInput> = {}) {
+  const { client, events } = local
+  const serviceName = `web-${count++}`
+  const define = async (command?: string[]) => {
+    const part = { name: 'app', image: 'web', ...(command && { command }) }
+    const input = { family: serviceName, containerDefinitions: [part] }
+    const { taskDefinition } = await client.send(new RegisterTaskDefinitionCommand(input))
+    return taskDefinition?.taskDefinitionArn ?? ''
+  }
+  const taskDefinition = await define()
+  const { service: made } = await client.send(
+    new CreateServiceCommand({
+      cluster: CLUSTER,
+      serviceName,
+      taskDefinition,
+      deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
+      ...extra,
+    }),
+  )
+  const end = { cluster: CLUSTER, service: serviceName, force: true }
+  onTestFinished(async () => {
+    await client.send(new DeleteServiceCommand(end)).catch(() => {})
+  })
+  const told = (deployment: string, eventName: string) =>
+    events.first(
+      ({ detail }) =>
+        detail['deploymentId'] === deployment &&
+        detail['eventName'] === `SERVICE_DEPLOYMENT_${eventName}`,
+    )
+  const name = `${CLUSTER}/${serviceName}`
+  return { name, serviceName, first: made?.deployments?.[0]?.id ?? '', told, define }
+}
+const states = async (name: string, since = 0) =>
+  (await ports.look([name], since))[0]?.deployments.map(({ state }) => state)
+
+describe('a service that runs', () => {
+  test('shows the deployments since a time, the newest first, and none from before', async () => {
+    const { name, first, told } = await service()
+    await told(first, 'COMPLETED')
+    await local.world.clock.advance(60_000)
+    const since = local.world.clock.now()
+    expect(await states(name)).toEqual(['completed'])
+    expect(await states(name, since)).toEqual([])
+
+    const id = await ports.roll(name)
+    expect(id).toMatch(/^ecs-svc\/\d+$/)
+    expect((await states(name, since))?.length).toBe(1)
+    await told(id, 'COMPLETED')
+
+    expect(await states(name, since)).toEqual(['completed'])
+    expect(await states(name)).toEqual(['completed', 'completed'])
+  })
+
+  test('shows a deployment as failed after ECS has gone back: the tasks of the one before prove nothing', async () => {
+    const { name, serviceName, first, told, define } = await service()
+    await told(first, 'COMPLETED')
+    await local.world.clock.advance(60_000)
+    const since = local.world.clock.now()
+    const { service: updated } = await local.client.send(
+      new UpdateServiceCommand({
+        cluster: CLUSTER,
+        service: serviceName,
+        taskDefinition: await define(['process.exit(4)']),
+      }),
+    )
+    await told(updated?.deployments?.[0]?.id ?? '', 'FAILED')
+    expect(await states(name, since)).toEqual(['failed'])
+    const back = await local.events.first(({ detail }) =>
+      String(detail['reason']).includes(`rolling back to deploymentId ${first}`),
+    )
+    await told(String(back.detail['deploymentId']), 'COMPLETED')
+    const { services = [] } = await local.client.send(
+      new DescribeServicesCommand({ cluster: CLUSTER, services: [serviceName] }),
+    )
+
+    expect(services[0]?.deployments?.[0]?.rolloutState).toBe('COMPLETED')
+    expect(await states(name, since)).toEqual(['failed'])
+  })
+})
+
+describe('a service that has no part in a rollout', () => {
+  test('is idle with a desired count of 0, and gone when it or its cluster does not exist', async () => {
+    const idle = await service({ desiredCount: 0 })
+    const names = [`${CLUSTER}/nothing`, idle.name, 'nowhere/at-all']
+
+    expect(await ports.look(names, 0)).toEqual([
+      { name: `${CLUSTER}/nothing`, state: 'gone', deployments: [] },
+      { name: idle.name, state: 'idle', deployments: [] },
+      { name: 'nowhere/at-all', state: 'gone', deployments: [] },
+    ])
+  })
+
+  test('is not rolled: whoever tries is told to come again', async () => {
+    for (const name of [`${CLUSTER}/nothing`, 'nowhere/at-all'])
+      await expect(ports.roll(name)).rejects.toThrow(
+        expect.objectContaining({ code: 'ROLLOUT_BUSY' }),
+      )
+  })
+})
+
+test('more services than one call takes are all answered, in the order asked', async () => {
+  const { name, first, told } = await service()
+  await told(first, 'COMPLETED')
+  const names = [...Array.from({ length: 11 }, (_, at) => `${CLUSTER}/none-${at}`), name]
+  const found = await ports.look(names, 0)
+
+  expect(found.map((one) => one.name)).toEqual(names)
+  expect(found.at(-1)).toMatchObject({ state: 'active' })
+})
