@@ -9,6 +9,7 @@ import {
   type Place,
   parseProperties,
   region,
+  role,
   secretName,
   service,
   tags,
@@ -26,6 +27,7 @@ const KNOWN = [
   'ReplicaRegions',
   'Services',
   'RenewBefore',
+  'Roles',
   'Layout',
   'Tags',
 ] as const
@@ -58,6 +60,7 @@ const schema = (place: Place) =>
     ReplicaRegions: v.optional(v.array(region, 'not a list of regions; give one'), []),
     Services: v.optional(v.array(service, 'not a list of cluster/service names; give one'), []),
     RenewBefore: v.optional(days(LONGEST)),
+    Roles: v.optional(v.array(role(place), 'not a list of roles; give one'), []),
     Layout: v.optional(
       v.picklist(
         ['bundle', 'walkthrough'],
@@ -108,6 +111,7 @@ export function clientCertificate(properties: unknown, place: Place) {
     secret: raw.Secret,
     replicas: [...new Set(raw.ReplicaRegions)],
     services: [...new Set(raw.Services)],
+    roles: [...new Set(raw.Roles)],
     tags: Object.fromEntries(raw.Tags.map(({ Key, Value }) => [Key, Value])),
     ...(KeyAlgorithm !== undefined && { keyAlgorithm: KeyAlgorithm }),
     ...(SecretKey !== undefined && { secretKey: SecretKey }),

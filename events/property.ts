@@ -112,6 +112,21 @@ export function arn(
   )
 }
 
+/** A role of the request's account, by name or ARN; letters that no tag may hold are refused. */
+export function role({ account }: Place) {
+  return v.pipe(
+    text,
+    v.regex(
+      /^(arn:aws[a-z-]*:iam::\d{12}:role\/([A-Za-z0-9_+=.@/-]{1,100}\/)?)?[A-Za-z0-9_+=.@-]{1,64}$/,
+      'not a role; give its name or ARN, in letters, digits and _+=.@-',
+    ),
+    v.check(
+      (value) => !value.startsWith('arn:') || value.split(':')[4] === account,
+      `a role of another account than ${account}; give one of this account`,
+    ),
+  )
+}
+
 /** CloudFormation hands every scalar over as text. */
 export function days(most: number) {
   const range = `not a whole number of days from 1 to ${most}`

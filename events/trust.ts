@@ -6,6 +6,7 @@ import {
   type Place,
   parseProperties,
   region,
+  role,
   secretName,
   tags,
   text,
@@ -17,6 +18,7 @@ const KNOWN = [
   'Secret',
   'SecretKey',
   'ReplicaRegions',
+  'Roles',
   'Tags',
 ] as const
 
@@ -35,6 +37,7 @@ const schema = (place: Place) =>
     Secret: secretName,
     SecretKey: v.optional(keyId),
     ReplicaRegions: v.optional(v.array(region, 'not a list of regions; give one'), []),
+    Roles: v.optional(v.array(role(place), 'not a list of roles; give one'), []),
     Tags: v.optional(tags, []),
   })
 
@@ -58,6 +61,7 @@ export function trustBundle(properties: unknown, place: Place) {
     certificates: raw.Certificates,
     secret: raw.Secret,
     replicas: [...new Set(raw.ReplicaRegions)],
+    roles: [...new Set(raw.Roles)],
     tags: Object.fromEntries(raw.Tags.map(({ Key, Value }) => [Key, Value])),
     ...(raw.SecretKey !== undefined && { secretKey: raw.SecretKey }),
   }

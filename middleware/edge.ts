@@ -17,6 +17,8 @@ export interface Root<W = Wired> {
 /** One invocation, with the ports that its way in asks for. */
 export interface Visit<P = All> {
   readonly ports: P
+  /** Lambda's own id of the invocation. */
+  readonly request: string
   /** Real milliseconds until Lambda ends the invocation. */
   readonly remaining: () => number
 }

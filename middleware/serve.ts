@@ -61,6 +61,6 @@ export function serve<E, R, W extends Partial<Keyed>>(
       begin(remaining)
       const { keyholes: _, sealing: __, ...wired } = connect()
       const ports = { ...wired, log: context.log, keys: context.keys(context.log) }
-      return edge.run(event, { ports, remaining })
+      return edge.run(event, { ports, request: context.awsRequestId, remaining })
     })
 }

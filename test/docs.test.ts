@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { CODES } from '../pki/error.ts'
+import { writeRoles } from '../pki/roles.ts'
 import { writeTags } from '../pki/tags.ts'
 import { column, found, read, table } from './support/markdown.ts'
 import { ofType, packagedTemplate } from './support/template.ts'
@@ -35,7 +36,9 @@ describe('docs/bundle.md', () => {
   test('has every label that is set', () => {
     const labels = found('workflows/*.ts', /'(AWS[A-Z]+|REJECTED|DEPLOYED|ROLLEDBACK)'/g)
 
-    expect(column('docs/bundle.md', 'label')).toEqual([...new Set([...labels, 'AWSPREVIOUS'])].sort())
+    expect(column('docs/bundle.md', 'label')).toEqual(
+      [...new Set([...labels, 'AWSPREVIOUS'])].sort(),
+    )
   })
 })
 
@@ -99,7 +102,8 @@ test('docs/tags.md has every tag', () => {
     looked: 0,
     replaces: ['arn:x'],
   }
-  const written = Object.keys(writeTags(every)).filter((tag) => !/-\d$/.test(tag))
+  const all = { ...writeTags(every), ...writeRoles(['x']) }
+  const written = Object.keys(all).filter((tag) => !/-\d$/.test(tag))
 
   expect(column('docs/tags.md', 'tag')).toEqual(written.sort())
 })

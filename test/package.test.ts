@@ -9,6 +9,7 @@ import { ofType, packagedTemplate, type Resources, statements } from './support/
 
 /** Bytes that each function's bundle may have: about what it needs, so that a client that nobody named is noticed. */
 const LIMITS: Readonly<Record<string, number>> = {
+  bootstrap: 480_000,
   certificate: 930_000,
   reconcile: 900_000,
   roll: 440_000,
@@ -19,7 +20,7 @@ const LIMITS: Readonly<Record<string, number>> = {
 }
 const FUNCTIONS = Object.keys(LIMITS).sort()
 const ROLES = [
-  ...['CertificateRole', 'ReconcileRole', 'RollRole', 'RotateRole'],
+  ...['BootstrapRole', 'CertificateRole', 'ReconcileRole', 'RollRole', 'RotateRole'],
   ...['SettleRole', 'SweepRole', 'TrustRole'],
 ]
 let text: string
@@ -207,13 +208,15 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'ecs:ListServiceDeployments': ['Reconcile', 'Roll', 'Settle'],
   'ecs:UpdateService': ['Roll'],
   'events:PutEvents': ['Reconcile', 'Rotate', 'Settle', 'Sweep'],
-  'kms:Decrypt': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
+  'kms:Decrypt': ['Bootstrap', 'Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'kms:Encrypt': ['Certificate', 'Reconcile', 'Rotate'],
   'lambda:InvokeFunction': ['Certificate', 'Trust'],
   'secretsmanager:CreateSecret': ['Certificate', 'Trust'],
   'secretsmanager:DeleteSecret': ['Certificate', 'Trust'],
-  'secretsmanager:DescribeSecret': ['Certificate', 'Reconcile', 'Rotate', 'Settle', 'Trust'],
-  'secretsmanager:GetSecretValue': ['Certificate', 'Reconcile', 'Rotate'],
+  'secretsmanager:DescribeSecret': [
+    ...['Bootstrap', 'Certificate', 'Reconcile', 'Rotate', 'Settle', 'Trust'],
+  ],
+  'secretsmanager:GetSecretValue': ['Bootstrap', 'Certificate', 'Reconcile', 'Rotate'],
   'secretsmanager:ListSecrets': ['Reconcile', 'Settle', 'Sweep'],
   'secretsmanager:PutSecretValue': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'secretsmanager:RemoveRegionsFromReplication': ['Certificate', 'Trust'],
@@ -302,12 +305,12 @@ describe('what the functions may do', () => {
     }
     const of = (sid: string) => all.filter(({ Sid }) => Sid === sid)
 
-    for (const [sid, action, resource] of [
-      ['SealPassphrases', 'kms:Encrypt', 'Keys'],
-      ['OpenPassphrases', 'kms:Decrypt', 'Keys'],
-      ['OpenUnderFormerKeys', 'kms:Decrypt', 'FormerKeys'],
+    for (const [sid, action, resource, roles] of [
+      ['SealPassphrases', 'kms:Encrypt', 'Keys', 3],
+      ['OpenPassphrases', 'kms:Decrypt', 'Keys', 4],
+      ['OpenUnderFormerKeys', 'kms:Decrypt', 'FormerKeys', 4],
     ] as const) {
-      expect(of(sid), sid).toHaveLength(3)
+      expect(of(sid), sid).toHaveLength(roles)
       for (const { Action, Resource, Condition } of of(sid)) {
         expect(Action, sid).toEqual([action])
         expect(Resource, sid).toEqual([{ Ref: resource }])

@@ -22,7 +22,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 const FOLDERS = Object.keys(MAY)
 
 /** Who may look into a `Secret`. */
-const REVEALERS = ['aws/', 'pki/', 'envoy/', 'middleware/failover.ts']
+const REVEALERS = ['aws/', 'pki/', 'envoy/', 'middleware/failover.ts', 'middleware/page.ts']
 const REVEALERS_WITH_A_REASON: Readonly<Record<string, string>> = {
   'bench/handler.ts': 'the benchmark does with a passphrase what a reader does',
   'cli/steps.ts': 'the story opens what the stack has stored, to prove that it opens',

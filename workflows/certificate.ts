@@ -1,6 +1,7 @@
 import { facts } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
+import { rolesFit, writeRoles } from '../pki/roles.ts'
 import { fits, REPLACES, readTags, writeTags } from '../pki/tags.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
@@ -26,6 +27,8 @@ async function make(ports: Needs, asked: Asked<Wanted>): Promise<Made> {
       'PROPERTY_INVALID',
       'Services: too many for the tags of one secret; split them over two secrets',
     )
+  if (!rolesFit(wanted.roles))
+    throw new RelayError('PROPERTY_INVALID', 'Roles: too many for the tags of one secret')
   const before = await inspect(ports, wanted.secret, owner)
   const source = await obtain(ports, asked, before)
   const replaces = candidates(before).filter((arn) => arn !== source)
@@ -47,7 +50,7 @@ function claimOf(
   source: string,
   replaces: readonly string[],
 ): Claim {
-  const { secret: name, secretKey: key, replicas, services, renewBefore } = wanted
+  const { secret: name, secretKey: key, replicas, services, roles, renewBefore } = wanted
   const { layout, tags } = wanted
   const registration = {
     source,
@@ -61,7 +64,7 @@ function claimOf(
     name,
     owner,
     keeping: { replicas, ...(key !== undefined && { key }) },
-    tags: { ...tags, ...writeTags(registration) },
+    tags: { ...tags, ...writeRoles(roles), ...writeTags(registration) },
     dropped: Object.keys(former?.tags ?? {}),
   }
 }

@@ -19,6 +19,8 @@ export interface Wanted {
   readonly secretKey?: string
   readonly replicas: readonly string[]
   readonly services: readonly string[]
+  /** Roles that the function `bootstrap` hands it over to: names or ARNs. */
+  readonly roles: readonly string[]
   readonly renewBefore?: number
   readonly layout?: 'walkthrough'
   readonly tags: Readonly<Record<string, string>>

@@ -2,6 +2,7 @@ import { examine } from '../pki/anchors.ts'
 import { certificates, encodeTrust } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { pem } from '../pki/pem.ts'
+import { rolesFit, writeRoles } from '../pki/roles.ts'
 import { Secret } from '../pki/secret.ts'
 import { readTags, writeTags } from '../pki/tags.ts'
 import { contentId } from '../pki/version.ts'
@@ -24,6 +25,8 @@ export interface Trusted {
   readonly secret: string
   readonly secretKey?: string
   readonly replicas: readonly string[]
+  /** Roles that the function `bootstrap` hands it over to. */
+  readonly roles: readonly string[]
   readonly tags: Readonly<Record<string, string>>
 }
 
@@ -32,6 +35,8 @@ export const trust: Resource<Needs, Trusted> = { make, remove }
 
 async function make(ports: Needs, asked: Asked<Trusted>): Promise<Made> {
   const { properties: wanted, owner } = asked
+  if (!rolesFit(wanted.roles))
+    throw new RelayError('PROPERTY_INVALID', 'Roles: too many for the tags of one secret')
   const before = await inspect(ports, wanted.secret, owner)
   const anchors = await gather(ports, wanted)
   try {
@@ -60,7 +65,7 @@ async function publish(
       replicas: wanted.replicas,
       ...(wanted.secretKey !== undefined && { key: wanted.secretKey }),
     },
-    tags: { ...wanted.tags, ...writeTags({ source: 'trust', owner }) },
+    tags: { ...wanted.tags, ...writeRoles(wanted.roles), ...writeTags({ source: 'trust', owner }) },
     dropped: Object.keys(former?.tags ?? {}),
   })
   const version = contentId(content)

@@ -32,6 +32,7 @@ describe('taken', () => {
       secretKey: 'alias/mesh',
       replicas: ['us-west-2'],
       services: ['mesh/color'],
+      roles: ['color-task'],
       renewBefore: 90,
       tags: { team: 'red' },
     })
@@ -44,6 +45,7 @@ describe('taken', () => {
       secret: Secret,
       replicas: [],
       services: [],
+      roles: [],
       tags: {},
     })
     expect(clientCertificate(adopted, place)).toMatchObject({

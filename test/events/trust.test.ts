@@ -27,6 +27,7 @@ describe('taken', () => {
       secret: 'mesh/trust',
       secretKey: 'alias/mesh',
       replicas: ['us-west-2'],
+      roles: ['arn:aws:iam::111122223333:role/mesh/color-task'],
       tags: { team: 'red' },
     })
   })

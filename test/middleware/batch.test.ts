@@ -37,7 +37,11 @@ async function run(
     if (name in failures) throw failures[name]
   })
   const ports = { ...world.ports, queue, again: async () => undefined }
-  const answer = await edge.run(edge.parse(event), { ports, remaining: () => 100_000 })
+  const answer = await edge.run(edge.parse(event), {
+    ports,
+    request: 'r-1',
+    remaining: () => 100_000,
+  })
   const failed = answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)
   return { world, seen, failed }
 }

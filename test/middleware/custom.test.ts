@@ -58,7 +58,8 @@ async function stage(scene: Scene = {}) {
     await scene.again?.(one)
   }
   const end = world.ports.clock.now() + (scene.remaining ?? 57_000)
-  const visit = { ports: { ...world.ports, again }, remaining: () => end - world.ports.clock.now() }
+  const remaining = () => end - world.ports.clock.now()
+  const visit = { ports: { ...world.ports, again }, request: 'r-1', remaining }
   const run = (raw: unknown) => edge.run(edge.parse(raw), visit)
   return { world, edge, visit, run, asked, gone, handed }
 }

@@ -13,6 +13,7 @@ export function wanted(over: Partial<Wanted> = {}): Wanted {
     secret: 'mesh/color',
     replicas: [],
     services: ['mesh/color'],
+    roles: [],
     tags: { team: 'red' },
     ...over,
   }
@@ -30,6 +31,7 @@ export function trusted(over: Partial<Trusted> = {}): Trusted {
     certificates: [],
     secret: 'mesh/trust',
     replicas: [],
+    roles: [],
     tags: {},
     ...over,
   }

@@ -34,6 +34,8 @@ export const AWAY = 'us-west-2'
 export interface Setting {
   readonly flow?: boolean
   readonly sealing?: boolean
+  /** With the function that hands over by IAM, and its URL. */
+  readonly handOver?: boolean
   readonly images?: Images
   readonly acm?: AcmOptions
 }
@@ -69,6 +71,8 @@ export interface Stage {
   readonly kms: (region: string) => KMSClient
   /** Physical ids of certrelay's own stack, by logical id. */
   readonly resources: Readonly<Record<string, string>>
+  /** Its outputs. */
+  readonly outputs: Readonly<Record<string, string>>
   /** ARNs of the keys that seal passphrases: one a region, or none. */
   readonly keys: readonly string[]
   /** An active P-256 subordinate of `anchor`, which ACM may use. */
@@ -109,7 +113,7 @@ const AT_ONCE = { issue: 0, renew: 0 }
 export async function stage(setting: Setting = {}): Promise<Stage> {
   const artifacts = await packaged()
   const notes: string[] = []
-  const { flow = false, sealing = false, images } = setting
+  const { flow = false, sealing = false, handOver = false, images } = setting
   const aws = await start({
     artifacts,
     clock: { flow },
@@ -131,7 +135,12 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
   const keys = sealing ? await Promise.all([HOME, AWAY].map((region) => newKey(keyed(region)))) : []
   const template = await readFile(join(artifacts, TEMPLATE), 'utf8')
   const Keys = keys.join(',')
-  await aws.deploy({ name: 'certrelay', template, parameters: { Org: ORG, Keys } })
+  const HandOver = handOver ? 'on' : 'off'
+  const outputs = await aws.deploy({
+    name: 'certrelay',
+    template,
+    parameters: { Org: ORG, Keys, HandOver },
+  })
   const resources = (await aws.stack('certrelay'))?.resources ?? {}
   const anchor = await root(made.pca, aws.clock)
   const authority = await subordinate(made.pca, aws.clock, anchor)
@@ -143,6 +152,7 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
     ...made,
     kms: keyed,
     resources,
+    outputs,
     keys,
     authority,
     anchor,
