@@ -56,3 +56,26 @@ describe('how passphrases are sealed', () => {
     expect(wrong).not.toThrow(value)
   })
 })
+
+describe('rollouts', () => {
+  test('end after half an hour when nothing is said, or after so many minutes', () => {
+    const minutes = (CERTRELAY_DEADLINE: string) => config({ ...good, CERTRELAY_DEADLINE }).deadline
+
+    expect(config(good).deadline).toBe(30 * 60_000)
+    expect([minutes(''), minutes('5')]).toEqual([30 * 60_000, 5 * 60_000])
+    expect(config(good).rollouts).toBe(good.CERTRELAY_ROLLOUTS)
+  })
+
+  test.each([
+    ['CERTRELAY_DEADLINE', '0'],
+    ['CERTRELAY_DEADLINE', '1.5'],
+    ['CERTRELAY_DEADLINE', '10000'],
+    ['CERTRELAY_ROLLOUTS', 'rollouts.fifo'],
+  ])('%s=%s is refused by name, without its value', (name, value) => {
+    const wrong = () => config({ ...good, [name]: value })
+
+    expect(wrong).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+    expect(wrong).toThrow(name)
+    expect(wrong).not.toThrow(`=${value}`)
+  })
+})

@@ -4,13 +4,18 @@ import { RelayError } from '../../pki/error.ts'
 import { Secret } from '../../pki/secret.ts'
 import { certificate } from '../../workflows/certificate.ts'
 import { reconcile } from '../../workflows/reconcile.ts'
+import { retry } from '../../workflows/retry.ts'
+import { roll } from '../../workflows/roll.ts'
+import { rotate } from '../../workflows/rotate.ts'
+import { settle } from '../../workflows/settle.ts'
 import { sweep } from '../../workflows/sweep.ts'
 import { trust } from '../../workflows/trust.ts'
 import { asks, OWNER, trusted, wanted } from '../support/asks.ts'
 import { KEY, leaks, PASSPHRASE, spellings } from '../support/canary.ts'
 import { crashing } from '../support/crash.ts'
-import { fakes, type Options, type World } from '../support/fakes.ts'
+import { fakes, type Options, required, type World } from '../support/fakes.ts'
 
+const TOKEN = '9c4a3b1e-0a56-4c1c-9d35-6f1f1d0c2b7a'
 const canary = (options: Options = {}) =>
   fakes({ key: KEY, passphrase: () => Secret.from(PASSPHRASE), ...options })
 const request = asks(wanted())
@@ -42,12 +47,45 @@ const DEEDS: readonly [string, (world: World) => Promise<unknown>, Deed][] = [
   ['reconcile', renewed, look],
   ['trust', async () => undefined, (_, ports) => trust.make(ports, asks(trusted()))],
   ['sweep', made, (_, ports) => sweep(ports)],
+  [
+    'settle',
+    async (world) => {
+      await renewed(world)
+      await look(world, world.ports)
+      world.serve('mesh/color')
+      world.end('mesh/color', 'failed')
+    },
+    (_, ports) => settle(ports, { service: 'mesh/color' }),
+  ],
+  [
+    'roll',
+    async (world) => world.serve('mesh/color', 0),
+    (world, ports) => {
+      const since = world.ports.clock.now()
+      return roll(ports, { service: 'mesh/color', secret: 'arn:s', version: 'v', since })
+    },
+  ],
+  [
+    'rotate',
+    async (world) => {
+      await renewed(world)
+      const kept = required(world.shelf.get('mesh/color'))
+      kept.rotating = true
+      for (const { labels } of kept.versions.values()) labels.delete('AWSPENDING')
+      kept.versions.set(TOKEN, { content: '', labels: new Set(['AWSPENDING']) })
+    },
+    async (world, ports) => {
+      for (const step of ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const)
+        await rotate(ports, { step, secret: known(world), token: TOKEN })
+    },
+  ],
+  ['retry', made, (world, ports) => retry(ports, { secret: known(world) })],
 ]
 
 /** All that leaves: what was logged, queued and answered, and what the edge would tell of an error. */
 async function sinks(world: World, deed: Promise<unknown>): Promise<unknown> {
   const [result] = await Promise.allSettled([deed])
-  const { lines, looks, buried } = world
+  const { lines, looks, buried, rollouts, news } = world
   const told = result.status === 'rejected' ? ours(result.reason) : result.value
   return {
     result,
@@ -55,6 +93,8 @@ async function sinks(world: World, deed: Promise<unknown>): Promise<unknown> {
     lines,
     looks,
     buried,
+    rollouts,
+    news,
     tags: [...world.shelf.kept.values()].map(({ tags }) => tags),
   }
 }
