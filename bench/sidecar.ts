@@ -71,6 +71,7 @@ export async function sidecar() {
       oursMsP95: quantile(mine, 0.95),
       rivalMsP50: median(theirs),
       ratio: Math.round((median(mine) / median(theirs)) * 1_000) / 1_000,
+      rssMb: await most(bundle, { ...ours, CERTRELAY_DIR: join(folder, 'rss') }),
       bundleBytes: (await stat(bundle)).size,
       ...rotated,
     }
@@ -112,7 +113,7 @@ async function rotations(
     const { requests, failed, failures } = await load.stop()
     for (const failure of failures) process.stderr.write(`failed: ${failure}\n`)
     return {
-      rssMb: await peak(child),
+      watchRssMb: await peak(child),
       rotateMsP50: median(took),
       rotateMsP95: quantile(took, 0.95),
       failedRequests: failed,
@@ -202,7 +203,17 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - began
 }
 
-/** The most resident memory that a process has had. */
+const TELL =
+  "process.on('exit', () => process.stderr.write('\\n' + process.resourceUsage().maxRSS + ' kB'))"
+
+/** The most resident memory that `init` has had when it ends, megabytes. */
+async function most(bundle: string, env: Readonly<Record<string, string>>): Promise<number> {
+  const words = ['--import', `data:text/javascript,${encodeURIComponent(TELL)}`, bundle, 'init']
+  const { stderr } = await execute(process.execPath, words, { env })
+  return Math.round(Number(/(\d+) kB$/.exec(stderr)?.[1]) / 1_024)
+}
+
+/** The most resident memory that a process has had so far, megabytes. */
 async function peak({ pid }: ChildProcess): Promise<number> {
   const [, kilobytes] =
     /VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
