@@ -24,8 +24,9 @@ export interface Failures {
 const MOST_TRIES = 5
 
 /**
- * Messages of a queue, one after the other. One that nobody can process goes into the dead-letter queue with its reason;
- * one that may succeed later comes again, alone, or in a FIFO queue with those of its group that came after it.
+ * Messages of a queue, all at a time, for most of their time is spent waiting; in a FIFO queue those of a group one after the
+ * other. One that nobody can process goes into the dead-letter queue with its reason; one that may succeed later comes again,
+ * alone, or in a FIFO queue with those of its group that came after it.
  */
 export function batch<N, P = Ports>(
   parseBatch: (event: unknown) => readonly Message[],
@@ -35,13 +36,8 @@ export function batch<N, P = Ports>(
   return {
     parse: parseBatch,
     async run(messages, { ports, remaining }) {
-      const failed: { itemIdentifier: string }[] = []
-      const held = new Set<string>()
-      for (const message of messages) {
-        if (message.group !== undefined && held.has(message.group)) {
-          failed.push({ itemIdentifier: message.id })
-          continue
-        }
+      const failed = new Set<string>()
+      const one = async (message: Message): Promise<boolean> => {
         try {
           if (message.tries > MOST_TRIES)
             throw new RelayError(
@@ -49,15 +45,33 @@ export function batch<N, P = Ports>(
               `the message was taken ${message.tries} times and never finished; see what became of those invocations`,
             )
           await workflow(ports, parseNotice(message.body, message), remaining)
+          return true
         } catch (thrown) {
-          if (await settled(ports, message, ours(thrown))) continue
-          failed.push({ itemIdentifier: message.id })
-          if (message.group !== undefined) held.add(message.group)
+          return settled(ports, message, ours(thrown))
         }
       }
-      return { batchItemFailures: failed }
+      const inTurn = async (group: readonly Message[]): Promise<void> => {
+        let well = true
+        for (const message of group) {
+          well = well && (await one(message))
+          if (!well) failed.add(message.id)
+        }
+      }
+      await Promise.all(groups(messages).map(inTurn))
+      const ids = messages.filter(({ id }) => failed.has(id)).map(({ id }) => id)
+      return { batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }
     },
   }
+}
+
+/** A message without a group is one of its own. */
+function groups(messages: readonly Message[]): readonly (readonly Message[])[] {
+  const alone = messages.filter(({ group }) => group === undefined).map((message) => [message])
+  const found = Map.groupBy(
+    messages.filter(({ group }) => group !== undefined),
+    ({ group }) => group,
+  )
+  return [...alone, ...found.values()]
 }
 
 /** True when the message need not come again. */
