@@ -62,10 +62,14 @@ export function functions(
         })
         failed = answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)
       }
-      loop.spawn(run, () => {
-        const lost = failed ?? messages.map(({ id }) => id)
-        done(messages.map(({ id }) => id).filter((id) => !lost.includes(id)))
-      })
+      loop.spawn(
+        run,
+        () => {
+          const lost = failed ?? messages.map(({ id }) => id)
+          done(messages.map(({ id }) => id).filter((id) => !lost.includes(id)))
+        },
+        messages.length > 1,
+      )
     }
   }
 

@@ -4,13 +4,21 @@ export interface Loop {
   /** Has something happen at a time, or at once when that is past; at the same time in the order asked. */
   at(time: number, what: () => void): void
   after(milliseconds: number, what: () => void): void
-  /** Starts code of ours; `ended` is told how it ended, once. */
-  spawn(work: (run: Run) => Promise<unknown>, ended: (run: Run, error?: unknown) => void): Run
+  /**
+   * Starts code of ours; `ended` is told how it ended, once.
+   *
+   * @param wide it may make several calls at a time
+   */
+  spawn(
+    work: (run: Run) => Promise<unknown>,
+    ended: (run: Run, error?: unknown) => void,
+    wide?: boolean,
+  ): Run
   /** Lets time pass until `until`: one event after the other, and none before all code has come to rest. */
   play(until: number): Promise<void>
 }
 
-/** Code of ours between its start and its end: it makes one call after the other. */
+/** Code of ours between its start and its end. */
 export interface Run {
   readonly id: number
   /** Time passes inside the run. */
@@ -29,6 +37,11 @@ interface Happening {
 const NEVER = new Promise<never>(() => {})
 const DONE = Promise.resolve()
 
+/** Until all code that was woken waits again: Node runs immediates after the last microtask. */
+function rest(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /**
  * A discrete-event loop: the clock jumps from one event to the next, and only when all code that was woken waits again. No
  * real time, no timers: the same seeds make the same history.
@@ -39,13 +52,17 @@ export function loop(start: number): Loop {
   let until = start
   let order = 0
   let runs = 0
-  let busy = 0 // runs whose code is moving
+  let live = 0 // runs that have not ended
 
   const at = (time: number, what: () => void) => {
     push(heap, { at: Math.max(time, now), order: order++, what })
   }
 
-  function spawn(work: (run: Run) => Promise<unknown>, ended: (run: Run, error?: unknown) => void) {
+  function spawn(
+    work: (run: Run) => Promise<unknown>,
+    ended: (run: Run, error?: unknown) => void,
+    wide = false,
+  ) {
     let dead = false
     const run: Run = {
       id: ++runs,
@@ -55,30 +72,27 @@ export function loop(start: number): Loop {
       pause(milliseconds) {
         const time = now + Math.max(0, milliseconds)
         const next = heap[0]
-        if (busy === 1 && time <= until && (next === undefined || next.at > time)) {
+        if (live === 1 && !wide && time <= until && (next === undefined || next.at > time)) {
           now = time // nothing else can happen before
           return DONE
         }
-        busy--
         return new Promise((resolve) => {
           at(time, () => {
-            busy++
-            resolve()
+            if (!dead) resolve()
           })
         })
       },
       die() {
+        if (!dead) end()
         dead = true
-        busy--
-        ended(run)
         return NEVER
       },
     }
     const end = (error?: unknown) => {
-      busy--
+      live--
       ended(run, error)
     }
-    busy++
+    live++
     work(run).then(() => end(), end)
     return run
   }
@@ -89,7 +103,7 @@ export function loop(start: number): Loop {
       pop(heap)
       now = Math.max(now, next.at)
       next.what()
-      while (busy > 0) await DONE
+      if (live > 0) await rest()
     }
     now = to
   }

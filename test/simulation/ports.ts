@@ -78,7 +78,6 @@ export function portsOf(site: Site, run: Run): Ports {
     fleet: {
       look: (names, since) => call('fleet.look', () => ecs.look(names, since)),
       serving: () => call('fleet.serving', () => []),
-      serving: () => call('fleet.serving', () => []),
       roll: (name) =>
         call('fleet.roll', () => {
           site.rolling(run, name)
