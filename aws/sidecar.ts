@@ -5,6 +5,7 @@ import type { Keyhole, Turned, Use } from '../ports/keys.ts'
 import type { Held, Vault } from '../ports/vault.ts'
 import { type Answer, type Call, direct } from './direct.ts'
 import { ask } from './errors.ts'
+import { desk } from './handover.ts'
 import { identities } from './identity.ts'
 
 const MISSING = { ResourceNotFoundException: 'SECRET_MISSING' } as const
@@ -12,11 +13,15 @@ const MISSING = { ResourceNotFoundException: 'SECRET_MISSING' } as const
 const HASTE = { connect: 500, whole: 1_500 }
 /** KMS: trying elsewhere is the failover's decision. */
 const HURRY = { connect: 500, whole: 1_000 }
+/** A function that starts cold and fails over reads, opens and checks. Milliseconds. */
+const LEISURE = { connect: 1_000, whole: 12_000 }
 
 /** What a sidecar may do in AWS. */
 export interface Reach {
   /** Reads secrets, one vault a region. */
   shelves(regions: readonly string[]): { region: string; vault: Pick<Vault, 'find' | 'read'> }[]
+  /** The same behind the URL of the function `bootstrap`. */
+  desk(url: string): { region: string; vault: Pick<Vault, 'find' | 'read'> }
   /** KMS keys by ARN, each in its own region. */
   locks(keys: readonly string[]): Keyhole[]
   /** Writes tags onto a task of ECS. @throws ACCESS_REFUSED, SERVICE_UNAVAILABLE */
@@ -31,6 +36,7 @@ export function reach(environment: Readonly<Record<string, string | undefined>>)
       regions.map((region) => {
         return { region, vault: shelf(direct('secretsmanager', region, { ...line, ...HASTE })) }
       }),
+    desk: (url) => desk(url, { ...line, ...LEISURE }),
     locks: (keys) =>
       keys.map((key) => {
         const region = keyRegion(key)

@@ -22,6 +22,7 @@ Environment; each is a flag as well: CERTRELAY_PEER_NAMES is --peer-names
   CERTRELAY_ALLOW_DISK    1: that folder may be on a disk (0)
   CERTRELAY_ORG           organization that passphrases are sealed for
   CERTRELAY_KEYS          ARNs of the KMS keys, one per region
+  CERTRELAY_BOOTSTRAP_URL URL of certrelay-bootstrap, which hands secrets over by IAM: then no secret is read here (none)
   CERTRELAY_DEADLINE      seconds until the material must be there (30)
   CERTRELAY_DRAIN         seconds that requests under way get on SIGTERM (20)
   CERTRELAY_POLL          seconds between two looks for a newer version; 0: only on SIGHUP (60)

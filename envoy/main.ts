@@ -37,8 +37,10 @@ function source(settings: Settings): Source {
     remaining: () => BUDGET,
   })
   const opener = settings.keys.length > 0 ? keys : undefined
-  const stores = { shelves: aws.shelves(regions(settings, env)), keys: opener, environment: env }
-  return stored(stores, settings)
+  const { handOver } = settings
+  const shelves =
+    handOver === undefined ? aws.shelves(regions(settings, env)) : [aws.desk(handOver)]
+  return stored({ shelves, keys: opener, environment: env }, settings)
 }
 
 process.umask(0o077)

@@ -24,6 +24,8 @@ export interface Settings {
   readonly org: string | undefined
   /** ARNs of KMS keys, one per region. */
   readonly keys: readonly string[]
+  /** URL of the function that hands secrets over by IAM. */
+  readonly handOver: string | undefined
   /** Milliseconds from start until material must be there. */
   readonly deadline: number
   /** Milliseconds that requests under way get after SIGTERM. */
@@ -50,7 +52,18 @@ export interface Settings {
 /** Each is a variable `CERTRELAY_…` and a flag. */
 export const NAMES = [
   ...['SECRET', 'SECOND', 'TRUST', 'ROLE', 'LISTEN', 'PLAIN_LISTEN', 'UPSTREAM', 'PEER_NAMES'],
-  ...['APP', 'DIR', 'ALLOW_DISK', 'ORG', 'KEYS', 'DEADLINE', 'DRAIN', 'POLL', 'HOT'],
+  ...[
+    'APP',
+    'DIR',
+    'ALLOW_DISK',
+    'ORG',
+    'KEYS',
+    'BOOTSTRAP_URL',
+    'DEADLINE',
+    'DRAIN',
+    'POLL',
+    'HOT',
+  ],
   ...['LIFETIME', 'BOOTSTRAP', 'LISTENERS', 'CLUSTERS', 'ENVOY', 'FOR', 'PID'],
 ]
 
@@ -118,6 +131,7 @@ export function settings(environment: Environment): Settings {
     dir: optional('DIR', folder, `absolute path of ${LONGEST} bytes at most`) ?? '/run/certrelay',
     org: get('ORG'),
     keys: optional('KEYS', keys, 'ARNs of KMS keys') ?? [],
+    handOver: optional('BOOTSTRAP_URL', functionUrl, 'https URL of certrelay-bootstrap'),
     deadline: number('DEADLINE', 30, 3600) * 1000,
     drain: number('DRAIN', 20, 3600) * 1000,
     poll: number('POLL', 60, 86_400, 0) * 1000,
@@ -196,6 +210,12 @@ function keys(text: string): string[] | undefined {
     throw error
   }
   return arns
+}
+
+/** Signed requests go over the machine's own network in the clear, over others never. */
+function functionUrl(text: string): string | undefined {
+  const good = /^(https:\/\/[a-z0-9.-]+|http:\/\/127\.0\.0\.1:\d+)\/?$/.test(text)
+  return good && URL.canParse(text) ? text : undefined
 }
 
 function absolute(text: string): string | undefined {

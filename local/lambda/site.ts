@@ -41,7 +41,9 @@ export async function site(
     const mishap = world.faults.strike('lambda', 'InvokeFunctionUrl', fn.region)
     const refuse = (error: AwsError) => send(response, problem(error))
     if (mishap && (await misbehave(mishap, 'lambda', { request, response }, refuse))) return
-    const page = await visit(received).catch((error: unknown) => {
+    const requestId = world.random.uuid()
+    response.setHeader('x-amzn-requestid', requestId)
+    const page = await visit(received, requestId).catch((error: unknown) => {
       if (error instanceof AwsError) return problem(error)
       throw error
     })
@@ -49,8 +51,7 @@ export async function site(
     else send(response, page)
   }
 
-  async function visit(received: Parameters<typeof enter>[2]): Promise<Page> {
-    const requestId = world.random.uuid()
+  async function visit(received: Parameters<typeof enter>[2], requestId: string): Promise<Page> {
     const caller = enter(fn, auth(), received, requestId)
     if (received.body.length > LARGEST) {
       throw new AwsError('RequestTooLargeException', 'Request Entity Too Large', 413)

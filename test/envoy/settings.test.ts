@@ -22,6 +22,7 @@ test('a server needs a secret and peer names, the rest has defaults', () => {
     dir: '/run/certrelay',
     org: undefined,
     keys: [],
+    handOver: undefined,
     deadline: 30_000,
     drain: 20_000,
     poll: 60_000,

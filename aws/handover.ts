@@ -1,0 +1,90 @@
+import { CODES, type Code, RelayError } from '../pki/error.ts'
+import { parseReply } from '../pki/reply.ts'
+import { isRecord } from '../pki/sealed.ts'
+import type { Held, Vault } from '../ports/vault.ts'
+import type { Line } from './direct.ts'
+import { ask } from './errors.ts'
+import { exchange, type Reply } from './post.ts'
+import { sign } from './sign.ts'
+
+/**
+ * Secrets behind the URL of the function `bootstrap`, which reads and opens them for the role that signs (docs/handover.md). One
+ * attempt a call. The function is in one region; its own name for that is in its URL, or it is ours.
+ */
+export function desk(
+  address: string,
+  line: Line,
+): { region: string; vault: Pick<Vault, 'find' | 'read'> } {
+  const url = new URL(address)
+  const [, named] = /\.lambda-url\.([a-z0-9-]+)\./.exec(url.hostname) ?? []
+  const { AWS_REGION, AWS_DEFAULT_REGION } = line.environment
+  const region = named ?? (AWS_REGION || AWS_DEFAULT_REGION)
+  if (!region) throw new RelayError('CONFIG_INVALID', 'set AWS_REGION')
+
+  async function knock(secret: string, want: 'version' | 'material'): Promise<string> {
+    const what = `have secret ${secret} handed over`
+    const body = JSON.stringify({ secret, want })
+    const headers = { host: url.host, 'content-type': 'application/json' }
+    const reply = await ask(what, async () => {
+      const unsigned = { service: 'lambda', region: region ?? '', headers, body }
+      const signed = sign(unsigned, await line.identity(), Date.now())
+      const length = `${Buffer.byteLength(body)}`
+      const all = { ...signed, 'user-agent': 'certrelay-sidecar', 'content-length': length }
+      const { connect, whole } = line
+      return exchange({ url, method: 'POST', headers: all, body, connect, whole })
+    })
+    if (reply.status === 200) return reply.body
+    throw refusal(what, reply)
+  }
+
+  return {
+    region,
+    vault: {
+      async find(secret) {
+        const { version } = object(await knock(secret, 'version'))
+        if (typeof version !== 'string')
+          throw new RelayError('BUNDLE_INVALID', 'the hand-over has no version')
+        return held(secret, version)
+      },
+      read: async (secret) => parseReply(await knock(secret, 'material')),
+    },
+  }
+}
+
+/**
+ * What the function says of itself has a code, and no material. What Lambda says before it is left out but for its name: it
+ * quotes the request that was signed, with the session's token in it.
+ */
+function refusal(what: string, { status, headers, body }: Reply): RelayError {
+  const { code: told, message } = object(body)
+  const id = headers['x-amzn-requestid']
+  const reference = typeof id === 'string' ? `, request ${id}` : ''
+  if (typeof told === 'string' && isCode(told))
+    return new RelayError(told, `cannot ${what}: ${String(message)}${reference}`)
+  const type = String(headers['x-amzn-errortype'] ?? '')
+  const [name = `status ${status}`] = /^[A-Za-z]{1,64}/.exec(type) ?? []
+  if (status === 429 || status >= 500)
+    return new RelayError('SERVICE_UNAVAILABLE', `cannot ${what}: ${name}${reference}`)
+  return new RelayError(
+    status === 403 ? 'ACCESS_REFUSED' : 'REQUEST_REFUSED',
+    `cannot ${what}: ${name}${reference}; the role needs lambda:InvokeFunctionUrl and lambda:InvokeFunction, the machine the right time`,
+  )
+}
+
+function isCode(text: string): text is Code {
+  return Object.hasOwn(CODES, text)
+}
+
+function object(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const found: unknown = JSON.parse(text)
+    return isRecord(found) ? found : {}
+  } catch {
+    return {} // not the function's: a proxy on the way
+  }
+}
+
+function held(secret: string, version: string): Held {
+  const versions = new Map([[version, ['AWSCURRENT']]])
+  return { arn: secret, name: secret, tags: {}, versions, deleted: false, replicas: [] }
+}
