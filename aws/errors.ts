@@ -1,13 +1,8 @@
 import { type Code, RelayError } from '../pki/error.ts'
 import { NETWORK, told } from '../pki/fault.ts'
 
-/** AWS's error names and what they mean to us, whatever the service. Names win over status: throttling says `client`. */
+/** AWS's error names and what they mean to us, whatever the service. Names win over status. */
 const NAMES: Readonly<Record<string, Code>> = {
-  ThrottlingException: 'SERVICE_UNAVAILABLE',
-  Throttling: 'SERVICE_UNAVAILABLE',
-  ThrottledException: 'SERVICE_UNAVAILABLE',
-  RequestLimitExceeded: 'SERVICE_UNAVAILABLE',
-  TooManyRequestsException: 'SERVICE_UNAVAILABLE',
   LimitExceededException: 'SERVICE_UNAVAILABLE',
   InternalServiceError: 'SERVICE_UNAVAILABLE',
   ConcurrentModificationException: 'SERVICE_UNAVAILABLE',
@@ -20,6 +15,9 @@ const NAMES: Readonly<Record<string, Code>> = {
   DecryptionFailure: 'KEY_DISABLED',
   EncryptionFailure: 'KEY_DISABLED',
 }
+
+/** Throttles by AWS's names; SQS's is RequestThrottled. A status of 429 is one too. */
+export const THROTTLES = /^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown)/
 
 /**
  * Runs one call and translates what it throws: first by `special`, then by the table, then server faults, networks and what AWS refuses.
@@ -36,7 +34,8 @@ export async function ask<T>(
     return await call()
   } catch (cause) {
     const { name, code, status, requestId } = told(cause)
-    const unavailable = status >= 500 || status === 429 || NETWORK.has(code) || NETWORK.has(name)
+    const throttled = status === 429 || THROTTLES.test(name)
+    const unavailable = throttled || status >= 500 || NETWORK.has(code) || NETWORK.has(name)
     const meaning = special[name] ?? NAMES[name] ?? general(status, unavailable)
     if (meaning === undefined) throw cause
     const reference = requestId === '' ? '' : `, request ${requestId}`

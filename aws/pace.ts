@@ -1,12 +1,11 @@
 import { RelayError } from '../pki/error.ts'
 import { told } from '../pki/fault.ts'
 import type { Log } from '../ports/log.ts'
+import { THROTTLES } from './errors.ts'
 import { buckets } from './rates.ts'
 
 /** Kept of an invocation for the call itself and what follows it. Milliseconds. */
 const RESERVE = 5_000
-/** Throttles by AWS's names; a status of 429 is one too. */
-const THROTTLES = /^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown)/
 
 /** Time and chance as the pace sees them. Milliseconds, and from 0 to 1. */
 export interface Rhythm {

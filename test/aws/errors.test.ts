@@ -23,6 +23,12 @@ describe('an error of AWS', () => {
       'retry',
     ],
     [
+      "SQS's throttle, which has a name of its own",
+      { name: 'RequestThrottled', $metadata: { httpStatusCode: 400 } },
+      'SERVICE_UNAVAILABLE',
+      'retry',
+    ],
+    [
       'a server fault',
       { name: 'Whatever', $metadata: { httpStatusCode: 503 } },
       'SERVICE_UNAVAILABLE',
