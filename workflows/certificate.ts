@@ -29,7 +29,7 @@ async function make(ports: Needs, asked: Asked<Wanted>): Promise<Made> {
     )
   if (!rolesFit(wanted.roles))
     throw new RelayError('PROPERTY_INVALID', 'Roles: too many for the tags of one secret')
-  const before = await inspect(ports, wanted.secret, owner)
+  const before = await inspect(ports, wanted.secret, owner, asked.physicalId)
   const source = await obtain(ports, asked, before)
   const replaces = candidates(before).filter((arn) => arn !== source)
   try {

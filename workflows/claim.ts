@@ -17,14 +17,18 @@ export interface Claim {
 
 /**
  * The secret of that name if it may be ours: free (`undefined`), ours, or ours and waiting for its deletion.
+ *
+ * @param arn what CloudFormation knows the resource by. A name is found a little later than a secret is made: before the one
+ * that it has is believed to be gone, it is looked for by its ARN.
  * @throws SECRET_TAKEN when it is somebody else's: it is never written to.
  */
 export async function inspect(
   { vault }: Needs,
   name: string,
   owner: string,
+  arn?: string,
 ): Promise<Held | undefined> {
-  const held = await vault.find(name)
+  const held = (await vault.find(name)) ?? (isNamed(arn, name) ? await vault.find(arn) : undefined)
   if (held === undefined) return undefined
   const registration = readTags(held.tags)
   // whoever deleted a managed secret has let go of its name
@@ -34,6 +38,11 @@ export async function inspect(
     'SECRET_TAKEN',
     `Secret: ${name} ${state} to somebody else; choose another name, or delete that secret if nobody reads it`,
   )
+}
+
+/** An ARN ends in the name, a dash and six characters (Secrets Manager API, CreateSecret). */
+function isNamed(arn: string | undefined, name: string): arn is string {
+  return arn?.replace(/^.*:secret:/, '').replace(/-[A-Za-z0-9]{6}$/, '') === name
 }
 
 /** Makes the claimed secret exist with its tags, key and replicas; values are not touched. Repeating it changes nothing. */

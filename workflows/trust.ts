@@ -37,7 +37,7 @@ async function make(ports: Needs, asked: Asked<Trusted>): Promise<Made> {
   const { properties: wanted, owner } = asked
   if (!rolesFit(wanted.roles))
     throw new RelayError('PROPERTY_INVALID', 'Roles: too many for the tags of one secret')
-  const before = await inspect(ports, wanted.secret, owner)
+  const before = await inspect(ports, wanted.secret, owner, asked.physicalId)
   const anchors = await gather(ports, wanted)
   try {
     return await publish(ports, asked, anchors)

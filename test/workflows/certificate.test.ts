@@ -466,6 +466,24 @@ describe('update', () => {
     )
   })
 
+  test('knows its secret by the ARN when the name is not found yet, and leaves no certificate behind', async () => {
+    const world = await fakes()
+    const { physicalId } = await create(world)
+    const { vault } = world.ports
+    let early = true
+    const find: typeof vault.find = async (secret) => {
+      if (secret !== 'mesh/color' || !early) return vault.find(secret)
+      early = false
+      return undefined
+    }
+    const ports = { ...world.ports, vault: { ...vault, find } }
+    await certificate.make(ports, asks(wanted({ names: ['red.mesh.internal'] }), { physicalId }))
+
+    expect([...world.issues.values()].map(({ order }) => order.names)).toEqual([
+      ['red.mesh.internal'],
+    ])
+  })
+
   test('of key and replicas is carried out', async () => {
     const world = await fakes()
     const { physicalId } = await create(world, { replicas: ['us-west-2'] })
