@@ -63,7 +63,7 @@ test('a look comes when its delay is over, and says how often it has waited', as
   await world.clock.advance(1_000)
 
   const [body = ''] = await bodies(urls.work)
-  expect(parseNotice(body, PLACE)).toEqual({ secret: SECRET, waits: 3 })
+  expect(parseNotice(body, PLACE)).toMatchObject({ secret: SECRET, waits: 3 })
 })
 
 test('a look is delayed by 15 minutes at most, which is what SQS takes', async () => {

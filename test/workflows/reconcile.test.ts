@@ -426,12 +426,17 @@ describe('runs that meet', () => {
 })
 
 describe('looks for later', () => {
+  /** A certificate whose rollout failed and was taken back: it comes again in a quarter of an hour. */
   const waiting = async () => {
     const made = await running()
-    Object.assign(required(made.world.issues.get(made.source)), {
-      status: 'pending',
-      ready: Number.POSITIVE_INFINITY,
-    })
+    const { world, secret, source } = made
+    await world.renewed(source)
+    await look(world, secret)
+    world.pass(MINUTE)
+    await world.begin()
+    world.end('mesh/color', 'failed')
+    await look(world, secret)
+    await rollOut(world, secret)
     return made
   }
 
@@ -449,8 +454,8 @@ describe('looks for later', () => {
   })
 
   test('are counted anew when something was brought about', async () => {
-    const { world, secret, source } = await running()
-    await world.renewed(source)
+    const { world, secret } = await waiting()
+    world.pass(20 * MINUTE)
     await reconcile(world.ports, { secret, waits: 12 }, plenty)
 
     expect(world.looks.at(-1)).toEqual({ secret, delay: 300, waits: 1 })
