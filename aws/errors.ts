@@ -39,9 +39,13 @@ export async function ask<T>(
     const meaning = special[name] ?? NAMES[name] ?? general(status, unavailable)
     if (meaning === undefined) throw cause
     const reference = requestId === '' ? '' : `, request ${requestId}`
-    throw new RelayError(meaning, `cannot ${what}: ${name}${reference}${NEXT[meaning] ?? ''}`, {
-      cause,
-    })
+    throw new RelayError(
+      meaning,
+      `cannot ${what}: ${name === 'Error' && code ? code : name}${reference}${NEXT[meaning] ?? ''}`,
+      {
+        cause,
+      },
+    )
   }
 }
 

@@ -55,7 +55,12 @@ export function taskRole({ aws, outputs }: Stage, name: string): Credentials {
   )
 }
 
-const line = v.looseObject({ audit: v.literal(true), action: v.literal('hand-over') })
+/** A sidecar's own hand-overs to its Envoy have no `who`. */
+const line = v.looseObject({
+  audit: v.literal(true),
+  action: v.literal('hand-over'),
+  who: v.string(),
+})
 
 /** The audit lines of hand-overs so far, in order. */
 export function records({ aws }: Stage): readonly Readonly<Record<string, unknown>>[] {
