@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 // npm run nightly -- NAME: what takes too long for npm test. One JSON line; 1 on a flaw.
 
 const USAGE =
-  'npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N], -- sealed [--seed N] [--mutations N], -- rotation, or -- mutants'
+  'npm run nightly -- paths [--seed N] [--mutations N] [--hierarchies N], -- sealed [--seed N] [--mutations N], -- rotation, -- struck, or -- mutants'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,6 +33,10 @@ const SUITES: Readonly<Record<string, Suite>> = {
   async rotation() {
     const { rotation } = await import('../test/nightly/rotation.ts')
     return rotation()
+  },
+  async struck() {
+    const { struck } = await import('../test/nightly/struck.ts')
+    return struck()
   },
 }
 
