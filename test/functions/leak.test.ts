@@ -1,6 +1,7 @@
 import { DescribeCertificateCommand, RenewCertificateCommand } from '@aws-sdk/client-acm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { stray } from '../../cli/stray.ts'
+import { knock, taskRole } from '../support/knock.ts'
 import { keyOf, passphraseOf } from '../support/opened.ts'
 import { HOME, type Stage, stage } from '../support/stage.ts'
 
@@ -12,12 +13,16 @@ let tampering = false
 const needles = new Set<string>()
 /** What went wrong on the way, as a person saw it. */
 const complaints: string[] = []
+/** What the function that hands over answered: in vain, and to who is entitled. */
+const refusals: string[] = []
+let handed = ''
 
 beforeAll(async () => {
-  on = await stage({ flow: true, sealing: true, acm: { tamper } })
+  on = await stage({ flow: true, sealing: true, handOver: true, acm: { tamper } })
   await issued()
   await renewed()
   await troubled()
+  await handedOver()
 }, 120_000)
 
 afterAll(async () => {
@@ -40,11 +45,12 @@ async function issued(): Promise<void> {
     const template = { Resources: { Identity: { Type: 'Custom::ClientCertificate', Properties } } }
     return on.aws.deploy({ name, template }).catch((error: Error) => complaints.push(error.message))
   }
-  await deploy('good', on.wish('color'))
+  await deploy('good', on.wish('color', { Roles: ['color-task'] }))
   await remember('color')
   await deploy('taken', on.wish('color'))
   await deploy('bad', on.wish('bad', { Name: 'nodot' }))
-  await deploy('good', on.wish('color', { Name: 'blue.mesh.internal' }))
+  const Name = 'blue.mesh.internal'
+  await deploy('good', on.wish('color', { Name, Roles: ['color-task'] }))
   await remember('color')
 }
 
@@ -88,6 +94,18 @@ async function troubled(): Promise<void> {
   refused()
   await on.send('junk')
   await on.elapse(MINUTE)
+}
+
+/** Hand-overs by IAM: to who is entitled, to who is not, and while every call of the function fails once. */
+async function handedOver(): Promise<void> {
+  const color = taskRole(on, 'color-task')
+  handed = (await knock(on, color, 'color')).text
+  refusals.push((await knock(on, taskRole(on, 'other-task'), 'color')).text)
+  for (const operation of ['DescribeSecret', 'GetSecretValue', 'Decrypt']) {
+    on.aws.faults.add({ operation }, { kind: 'error', status: 400, code: 'ValidationException' })
+    refusals.push((await knock(on, color, 'color')).text)
+    on.aws.faults.clear()
+  }
 }
 
 /** Only what was exported can be renewed: on a busy machine the export may still be on its way. */
@@ -137,6 +155,7 @@ async function sinks(): Promise<Readonly<Record<string, string>>> {
     stacks: JSON.stringify(stacks),
     answers: on.desk.written.join('\n'),
     complaints: complaints.join('\n'),
+    refusals: refusals.join('\n'),
     tags: JSON.stringify(await on.kept('color')),
   }
 }
@@ -156,6 +175,11 @@ it('no private key and no passphrase that was really used is in any log, record,
   expect(seen['logs']).toMatch(/"message":"rejected"/)
   expect(seen['logs']).toMatch(/"message":"comes-again"/)
   expect(needles.size).toBeGreaterThan(8 * 12)
+  expect(refusals.every((text) => text.startsWith('{"code":'))).toBe(true)
+})
+
+it('but in the one reply to a role that is entitled to it', () => {
+  expect(leaks({ handed })).toEqual(['handed'])
 })
 
 it('and one that is would be found', async () => {
