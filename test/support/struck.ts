@@ -1,16 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { ACMPCAClient } from '@aws-sdk/client-acm-pca'
-import { KMSClient } from '@aws-sdk/client-kms'
 import * as v from 'valibot'
-import { config } from '../../aws/config.ts'
-import { keyhole } from '../../aws/kms.ts'
-import { site } from '../../aws/part.ts'
-import { acm as acmPart } from '../../aws/parts/acm.ts'
-import { bus } from '../../aws/parts/bus.ts'
-import { ecs } from '../../aws/parts/ecs.ts'
-import { pca as pcaPart } from '../../aws/parts/pca.ts'
-import { queue } from '../../aws/parts/queue.ts'
-import { secrets as secretsPart } from '../../aws/parts/secrets.ts'
 import { parseBatch } from '../../events/batch.ts'
 import { parseNotice } from '../../events/notice.ts'
 import { parseRollout } from '../../events/rollout.ts'
@@ -20,36 +8,25 @@ import { events } from '../../local/events/index.ts'
 import { kms } from '../../local/kms/index.ts'
 import { pca } from '../../local/pca/index.ts'
 import { secrets } from '../../local/secrets/index.ts'
-import type { Service } from '../../local/service.ts'
 import { sqs } from '../../local/sqs/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { batch } from '../../middleware/batch.ts'
-import { failover } from '../../middleware/failover.ts'
-import { memory } from '../../middleware/memory.ts'
-import { time } from '../../middleware/time.ts'
-import { passphrase } from '../../pki/passphrase.ts'
 import type { Ports } from '../../ports/index.ts'
 import { reconcile } from '../../workflows/reconcile.ts'
 import { roll } from '../../workflows/roll.ts'
 import { rotate } from '../../workflows/rotate.ts'
 import { settle } from '../../workflows/settle.ts'
 import { sweep } from '../../workflows/sweep.ts'
-import { allowAcm, root, subordinate } from './ceremony.ts'
-import { client } from './client.ts'
 import { type Crew, crew } from './crew.ts'
-import { recorder } from './recorder.ts'
 import { type Striker, striker } from './striker.ts'
+import { type Call, ca, functions, HOME, type Line, queues, ROTATOR, wiring } from './wires.ts'
 
-const HOME = 'us-east-1'
-const REGIONS = [HOME, 'us-west-2']
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 /** Rounds: more means that it never comes to rest. */
 const MOST_ROUNDS = 2_000
-/** Names of the queues, as URLs end. */
-export type Line = 'looks' | 'rollouts.fifo'
 
 /** A local AWS and the workflows over the real adapters and the SDK's real clients, all in this process. */
 export interface Scene {
@@ -62,13 +39,7 @@ export interface Scene {
   readonly rotator: string
   /** As a fresh container has them. */
   ports(): Ports
-  /** Calls an operation as AWS itself, past the clients. */
-  call(
-    service: string,
-    operation: string,
-    input: Readonly<Record<string, unknown>>,
-    region?: string,
-  ): Promise<Record<string, unknown>>
+  readonly call: Call
   post(line: Line, body: string): Promise<void>
   /** Hands a batch of messages over, as Lambda does; what is not finished comes again. Returns how many there were. */
   deliver(line: Line): Promise<number>
@@ -105,7 +76,7 @@ export async function scene(): Promise<Scene> {
   if (hands === undefined) throw new TypeError('the scene was not built')
   const running = hands
   const eye = striker(aws.faults)
-  const call: Scene['call'] = (service, operation, input, region = HOME) =>
+  const call: Call = (service, operation, input, region = HOME) =>
     aws.call(service, operation, input, { region })
   const urls = await queues(call)
   const make = await wiring(aws, eye, call, urls)
@@ -211,110 +182,6 @@ const counted = v.object({
     ApproximateNumberOfMessagesDelayed: v.string(),
   }),
 })
-const url = v.object({ QueueUrl: v.string() })
-
-/** With the settings of resources.yml. */
-async function queues(call: Scene['call']) {
-  const create = async (QueueName: string, Attributes: Readonly<Record<string, string>> = {}) =>
-    v.parse(url, await call('sqs', 'CreateQueue', { QueueName, Attributes })).QueueUrl
-  const dead = await create('dead-letters')
-  const { Attributes } = v.parse(
-    v.object({ Attributes: v.object({ QueueArn: v.string() }) }),
-    await call('sqs', 'GetQueueAttributes', { QueueUrl: dead, AttributeNames: ['QueueArn'] }),
-  )
-  const RedrivePolicy = JSON.stringify({
-    deadLetterTargetArn: Attributes.QueueArn,
-    maxReceiveCount: 5,
-  })
-  return {
-    'dead-letters': dead,
-    looks: await create('looks', { VisibilityTimeout: '720', RedrivePolicy }),
-    'rollouts.fifo': await create('rollouts.fifo', {
-      ...{ FifoQueue: 'true', DelaySeconds: '60', VisibilityTimeout: '720' },
-    }),
-  }
-}
-
-/** The parts of the functions, over clients that are watched and try once. */
-async function wiring(
-  aws: Ground,
-  eye: Striker,
-  call: Scene['call'],
-  urls: Readonly<Record<Line | 'dead-letters', string>>,
-): Promise<() => Ports> {
-  const made = v.object({ KeyMetadata: v.object({ Arn: v.string() }) })
-  const keys = await Promise.all(
-    REGIONS.map(async (region) => {
-      const key = v.parse(made, await call('kms', 'CreateKey', {}, region)).KeyMetadata.Arn
-      const one = eye.watch(region).client(new KMSClient(client(aws, region)))
-      return keyhole(one, region, key)
-    }),
-  )
-  const settings = config({
-    AWS_REGION: HOME,
-    CERTRELAY_ORG: 'acme',
-    CERTRELAY_KEYS: keys.map(({ key }) => key).join(),
-    CERTRELAY_QUEUE: urls.looks,
-    CERTRELAY_ROLLOUTS: urls['rollouts.fifo'],
-    CERTRELAY_DEAD_LETTERS: urls['dead-letters'],
-  })
-  const plain = site(settings, eye.watch(HOME).client)
-  const own = { ...plain, settings: { ...plain.settings, ...client(aws) } }
-  const parts = {
-    ...{ ...bus(own), ...ecs(own), ...queue(own), ...secretsPart(own) },
-    authority: { ...acmPart(own).authority, ...pcaPart(own).authority },
-    org: settings.org,
-    deadline: settings.deadline,
-    clock: { now: aws.clock.now, sleep: aws.clock.advance },
-    passphrase: () => passphrase(randomBytes(32)),
-  }
-  return () => {
-    const { log } = recorder()
-    const around = { ...log, time, memory: memory(Math.random), remaining: () => 60_000 }
-    return { ...parts, log, keys: failover(keys, around) }
-  }
-}
-
-/** An active CA that outlasts every test. */
-async function ca(aws: Ground): Promise<string> {
-  const { endpoint, region, credentials } = client(aws)
-  const private_ = new ACMPCAClient({ endpoint, region, credentials })
-  const anchor = await root(private_, aws.clock, { years: 900 })
-  const authority = await subordinate(private_, aws.clock, anchor, { years: 800 })
-  await allowAcm(private_, authority)
-  private_.destroy()
-  return authority
-}
-
-const ROTATOR = 'arn:aws:lambda:us-east-1:111122223333:function:rotate'
-
-/** As much of Lambda as Secrets Manager needs to have a secret rotated. */
-function functions(answer: (event: unknown) => Promise<boolean>): Service {
-  const invoked = v.object({ Payload: v.optional(v.string()) })
-  const Policy = JSON.stringify({
-    Statement: {
-      Effect: 'Allow',
-      Principal: { Service: 'secretsmanager.amazonaws.com' },
-      Action: 'lambda:InvokeFunction',
-      Resource: ROTATOR,
-    },
-  })
-  return {
-    name: 'lambda',
-    operations: {
-      GetPolicy: { run: async () => ({ Policy }) },
-      Invoke: {
-        async run(input) {
-          const { Payload } = v.parse(invoked, input)
-          if (Payload === undefined) return {} // a dry run
-          const event: unknown = JSON.parse(Buffer.from(Payload, 'base64').toString('utf8'))
-          return (await answer(event)) ? {} : { FunctionError: 'Unhandled' }
-        },
-      },
-    },
-  }
-}
-
 const listed = v.object({
   SecretList: v.array(v.object({ ARN: v.string(), DeletedDate: v.optional(v.number()) })),
 })
@@ -327,7 +194,7 @@ const summaries = v.object({
 /** Of ListCertificates, which lists RSA only by itself. */
 export const EVERY = { Includes: { keyTypes: ['RSA_2048', 'EC_prime256v1', 'EC_secp384r1'] } }
 
-async function empty(call: Scene['call']): Promise<void> {
+async function empty(call: Call): Promise<void> {
   const ask = (operation: string, input: Readonly<Record<string, unknown>>) =>
     call('secretsmanager', operation, input)
   const all = v.parse(listed, await ask('ListSecrets', { IncludePlannedDeletion: true }))
