@@ -47,6 +47,17 @@ test('material may come from a file or from a variable that ECS has filled', () 
     expect(failure({ ...server, CERTRELAY_SECRET })).toContain('CERTRELAY_SECRET')
 })
 
+test('the function that hands over is asked over https, or on this machine', () => {
+  const given = (url: string) => ({ ...server, CERTRELAY_BOOTSTRAP_URL: url })
+  for (const url of ['https://abc.lambda-url.eu-west-1.on.aws/', 'http://127.0.0.1:4000/'])
+    expect(settings(given(url)).handOver).toBe(url)
+  for (const url of [
+    ...['http://abc.lambda-url.eu-west-1.on.aws/', 'http://127.0.0.1.example:80/', 'abc'],
+    ...['https://user:word@abc.on.aws/', 'https://abc.on.aws/path', 'https://abc.on.aws/?a=b'],
+  ])
+    expect(failure(given(url))).toContain('CERTRELAY_BOOTSTRAP_URL')
+})
+
 test('looking for newer versions can be turned off', () => {
   expect(settings({ ...server, CERTRELAY_POLL: '0' }).poll).toBe(0)
   expect(failure({ ...server, CERTRELAY_POLL: '-1' })).toContain('CERTRELAY_POLL')

@@ -100,6 +100,18 @@ describe('refused, naming the property and the next step', () => {
     ['both', { ...least, Certificate: ACM }, /^Authority: give either/],
     ['nothing at all', {}, /^Secret: missing/],
     ['no set of properties', 'hello', /^Properties: not a set of named values; give Name,/],
+    [
+      'a role of another account',
+      { ...least, Roles: ['x', 'arn:aws:iam::999999999999:role/x'] },
+      /^Roles\.1: a role of another account than 111122223333; give one of this account$/,
+    ],
+    ...['a b', 'a,b', '*', '', 'arn:aws:iam::111122223333:user/x'].map(
+      (role): [string, unknown, RegExp] => [
+        `${role}, which is no role`,
+        { ...least, Roles: [role] },
+        /^Roles\.0: (not a role; give its name or ARN|empty)/,
+      ],
+    ),
     ['a list of properties', [1], /^0: no such property|^Properties|^Secret: missing/],
     ...[
       'Nme',

@@ -21,6 +21,31 @@ const nothing = (world: World) => {
   expect([...world.shelf.kept.values()].filter(({ deleted }) => !deleted)).toEqual([])
 }
 
+describe('roles', () => {
+  test('are in the tags, and gone when they are asked for no more', async () => {
+    const world = await fakes()
+    const { physicalId } = await create(world, { roles: ['color-task', 'blue-task'] })
+    const tags = () => required(world.shelf.get(physicalId)).tags
+    expect(tags()['certrelay:roles']).toBe('color-task blue-task')
+
+    await update(world, physicalId, { roles: ['blue-task'] })
+    expect(tags()['certrelay:roles']).toBe('blue-task')
+
+    await update(world, physicalId)
+    expect(tags()).not.toHaveProperty('certrelay:roles')
+  })
+
+  test('that are too many are refused before anything is made', async () => {
+    const world = await fakes()
+    const roles = Array.from({ length: 17 }, (_, index) => `${'r'.repeat(61)}${index + 100}`)
+
+    await expect(create(world, { roles })).rejects.toThrow(
+      code('PROPERTY_INVALID', /^Roles: too many/),
+    )
+    nothing(world)
+  })
+})
+
 describe('create', () => {
   test('puts a checked bundle into a new secret, and answers with references', async () => {
     const world = await fakes()
