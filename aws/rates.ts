@@ -8,7 +8,7 @@ import { type Bucket, bucket, type Rate } from './bucket.ts'
  * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
  */
 export const RATES: readonly (Rate & { readonly operations: readonly string[] })[] = [
-  { operations: ['ExportCertificate'], rate: 5, burst: 5 },
+  { operations: ['ExportCertificate'], rate: 5, burst: 7 },
   { operations: ['RenewCertificate'], rate: 5, burst: 5 },
   { operations: ['RequestCertificate'], rate: 5, burst: 5 },
   { operations: ['DescribeCertificate'], rate: 10, burst: 10 },

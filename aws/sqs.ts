@@ -10,6 +10,7 @@ import type { Queue } from '../ports/queue.ts'
 import { ask } from './errors.ts'
 
 const MOST = 10 // SendMessageBatch takes ten at a time
+const MOST_DELAY = 900 // seconds
 
 /** URLs. */
 interface Queues {
@@ -25,7 +26,7 @@ export function queue(client: SQSClient, urls: Queues): Queue {
   const batch = async (looks: readonly { readonly secret: string; readonly delay: number }[]) => {
     const Entries = looks.map(({ secret, delay }, index) => ({
       Id: String(index),
-      MessageBody: body(secret),
+      MessageBody: body(secret, delay),
       DelaySeconds: seconds(delay),
     }))
     const command = new SendMessageBatchCommand({ QueueUrl: urls.work, Entries })
@@ -41,7 +42,7 @@ export function queue(client: SQSClient, urls: Queues): Queue {
     async look(secret, delay, waits = 0) {
       const command = new SendMessageCommand({
         QueueUrl: urls.work,
-        MessageBody: body(secret, waits),
+        MessageBody: body(secret, delay, waits),
         DelaySeconds: seconds(delay),
       })
       await ask(`queue a look at secret ${secret}`, () => client.send(command))
@@ -85,12 +86,14 @@ export function queue(client: SQSClient, urls: Queues): Queue {
   }
 }
 
-function body(secret: string, waits = 0): string {
-  return JSON.stringify({ certrelay: 'look', secret, ...(waits > 0 && { waits }) })
+function body(secret: string, delay: number, waits = 0): string {
+  const rest = Math.max(0, Math.ceil(delay) - MOST_DELAY)
+  const more = { ...(waits > 0 && { waits }), ...(rest > 0 && { rest }) }
+  return JSON.stringify({ certrelay: 'look', secret, ...more })
 }
 
 function seconds(delay: number): number {
-  return Math.min(900, Math.max(0, Math.ceil(delay)))
+  return Math.min(MOST_DELAY, Math.max(0, Math.ceil(delay)))
 }
 
 /** Names of services may be longer than the 128 characters of a group's. */

@@ -1,12 +1,15 @@
+import { fleet } from './fleet.ts'
 import { kms } from './kms.ts'
 import { local } from './local.ts'
 import { paths } from './paths.ts'
 import { sidecar } from './sidecar.ts'
 
-/** A benchmark: answers what is printed as one JSON line. */
-export type Bench = () => Promise<Readonly<Record<string, unknown>>>
+type Line = Readonly<Record<string, unknown>>
 
-const BENCHES: Readonly<Record<string, Bench>> = { kms, local, paths, sidecar }
+/** A benchmark: answers what is printed as a JSON line, or one after the other. */
+export type Bench = () => Promise<Line> | AsyncIterable<Line>
+
+const BENCHES: Readonly<Record<string, Bench>> = { fleet, kms, local, paths, sidecar }
 
 const name = process.argv[2] ?? ''
 const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined
@@ -16,5 +19,7 @@ if (bench === undefined) {
   )
   process.exitCode = 2
 } else {
-  process.stdout.write(`${JSON.stringify({ bench: name, ...(await bench()) })}\n`)
+  const made = bench()
+  for await (const line of Symbol.asyncIterator in made ? made : [made])
+    process.stdout.write(`${JSON.stringify({ bench: name, ...line })}\n`)
 }

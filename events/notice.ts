@@ -17,6 +17,7 @@ const look = v.strictObject({
     v.regex(/^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$/),
   ),
   waits: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)), 0),
+  rest: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(604_800)), 0),
 })
 
 const event = v.object({
@@ -42,9 +43,10 @@ export function parseNotice(
   const value = json(body)
   const asked = v.safeParse(look, value)
   if (asked.success) {
-    const { secret, waits } = asked.output
+    const { secret } = asked.output
     own(secret, place, 'secret')
-    return { secret, waits }
+    const { waits, rest } = asked.output
+    return { secret, waits, rest }
   }
   const parsed = v.safeParse(event, value)
   if (!parsed.success) {

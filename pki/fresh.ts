@@ -47,8 +47,7 @@ export function standing({ arn, tags, versions }: Shown, now: number, set?: stri
   const notAfter = endOf(registration, version)
   const seen = looked !== undefined && now - looked < OFTEN + share(arn) * SPREAD
   return {
-    fresh:
-      seen && isSettled(registration, versions, version) && !isDue(registration, now, version, set),
+    fresh: seen && quiet({ tags, versions }, now, set),
     stuck: isStuck(registration, versions, version, now),
     source,
     version,
@@ -61,6 +60,14 @@ export function standing({ arn, tags, versions }: Shown, now: number, set?: stri
 function endOf({ promoted, previous, notAfter }: Registration, version: string) {
   const moved = promoted !== undefined && !sameCertificate(promoted.version, version)
   return moved && previous?.version === version ? previous.notAfter : notAfter
+}
+
+/** Nothing is under way and nothing is due, as far as tags and labels tell: only its source may have something newer. */
+export function quiet({ tags, versions }: Omit<Shown, 'arn'>, now: number, set?: string): boolean {
+  const registration = readTags(tags)
+  const version = holder(versions, 'AWSCURRENT')
+  if (registration === undefined || version === undefined) return false
+  return isSettled(registration, versions, version) && !isDue(registration, now, version, set)
 }
 
 function isSettled(

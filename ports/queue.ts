@@ -14,7 +14,8 @@ export interface Rollout {
 /** Where work waits its turn. In production: Amazon SQS. */
 export interface Queue {
   /**
-   * Asks for a look at a secret (ARN), after so many seconds (0 to 900).
+   * Asks for a look at a secret (ARN), after so many seconds; what SQS cannot put off so long (900) comes earlier and
+   * says how much is left.
    *
    * @param waits how many looks in a row have found nothing to do but wait
    */

@@ -1,13 +1,14 @@
 import { type Decision, decide } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
+import { quiet } from '../pki/fresh.ts'
 import { writeTags } from '../pki/tags.ts'
 import { act, type Needs } from './act.ts'
 import { observe, type Run, type Seen, START } from './observe.ts'
 
 /** What woke us: a secret to look at, or a certificate whose secrets are to be looked at. */
 export type Notice =
-  /** `waits`: how many looks in a row have found nothing to do but wait. */
-  | { readonly secret: string; readonly waits?: number }
+  /** `waits`: how many looks in a row have found nothing to do but wait; `rest`: seconds until it is its turn. */
+  | { readonly secret: string; readonly waits?: number; readonly rest?: number }
   | { readonly source: string; readonly why: string }
 
 /** How a look ended. References only. */
@@ -41,7 +42,12 @@ export async function reconcile(
   notice: Notice,
   remaining: () => number,
 ): Promise<readonly Look[]> {
-  if ('secret' in notice) return [await look(ports, notice.secret, remaining, notice.waits)]
+  if ('secret' in notice) {
+    const { secret, waits, rest = 0 } = notice
+    if (rest <= 0) return [await look(ports, secret, remaining, waits)]
+    await ports.queue.look(secret, rest, waits)
+    return [{ secret, step: 'wait', reason: 'it is not its turn yet' }]
+  }
   ports.log.info('woken', { source: notice.source, why: notice.why })
   const secrets: string[] = []
   for await (const page of ports.keeper.managed({ source: notice.source }))
@@ -71,7 +77,7 @@ async function look(
         ports.log.warn('not-managed', { secret, reason })
         return { secret, step: 'unmanaged', reason }
       }
-      const decision = decide(seen.observed, ports.clock.now())
+      const decision = over(ports, seen, run, before) ?? decide(seen.observed, ports.clock.now())
       const { step, reason } = decision
       ports.log.info(step, { secret, reason })
       if (step === 'wait' || step === 'done' || step === 'alarm') {
@@ -86,6 +92,14 @@ async function look(
   }
   await later(ports, secret, 1, waits)
   return { secret, step: 'wait', reason: 'more steps than one run takes: the queue goes on' }
+}
+
+/** What an earlier look has waited for is done, and its source was asked then: that is not done again. */
+function over({ clock }: Needs, { held, observed }: Seen, run: Run, waits: number) {
+  const now = clock.now()
+  if (waits === 0 || run !== START || observed.unsealed === true || !quiet(held, now))
+    return undefined
+  return { step: 'done', reason: 'what was waited for is done', at: now } as const
 }
 
 /** Somebody else moved a label first: the next look sees what is there now. */

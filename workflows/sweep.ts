@@ -15,7 +15,8 @@ export interface Swept {
 const BUSY = 1_000
 /** Days: what ends so soon is queued whatever waits already. */
 const URGENT = 14
-const MOST_DELAY = 900
+/** Looks a second that lead to a renewal and an export each: ACM's quotas (aws/rates.ts). */
+const SERVED = 5
 
 /**
  * Puts every managed secret on the queue that is not provably fresh, page by page, the nearest end of a certificate first by
@@ -48,10 +49,10 @@ export async function sweep(ports: Needs): Promise<Swept> {
   return { managed: found.managed, queued: found.queued }
 }
 
-/** Seconds. What ends today goes first; what has months left lets everything else pass. */
+/** Seconds. Each goes when those before it have been served, but what ends soon does not wait for them: a day takes 5, ten 500. */
 function delay({ days }: Standing, nth: number): number {
-  if (days === undefined) return nth % 60
-  return Math.min(MOST_DELAY, Math.max(0, days) * 5)
+  const turn = Math.floor(nth / SERVED)
+  return days === undefined ? turn : Math.min(turn, Math.max(0, days) ** 2 * 5)
 }
 
 function measure(

@@ -66,13 +66,15 @@ test('a look comes when its delay is over, and says how often it has waited', as
   expect(parseNotice(body, PLACE)).toMatchObject({ secret: SECRET, waits: 3 })
 })
 
-test('a look is delayed by 15 minutes at most, which is what SQS takes', async () => {
+test('a look is delayed by 15 minutes at most, which is what SQS takes, and says how much is left', async () => {
   await ports.look(SECRET, 86_400)
   await ports.look(SECRET, -1)
   expect(await bodies(urls.work)).toHaveLength(1)
   await world.clock.advance(900_000)
 
-  expect((await bodies(urls.work)).length).toBeGreaterThan(0)
+  const found = await bodies(urls.work)
+  expect(found.length).toBeGreaterThan(0)
+  expect(parseNotice(found[0] ?? '', PLACE)).toMatchObject({ secret: SECRET, rest: 85_500 })
 })
 
 test('many looks are queued ten a call, each with its delay, and all are counted as waiting', async () => {

@@ -116,9 +116,9 @@ function fields(body: string): Readonly<Record<string, unknown>> {
 }
 
 function notice(body: string): Notice {
-  const { secret, source, why, waits } = fields(body)
+  const { secret, source, why, waits, rest } = fields(body)
   if (typeof source === 'string') return { source, why: String(why) }
-  return { secret: String(secret), ...(typeof waits === 'number' && { waits }) }
+  return { secret: String(secret), waits: Number(waits), rest: Number(rest) }
 }
 
 function request(body: string): Rollout {

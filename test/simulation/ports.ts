@@ -86,10 +86,10 @@ export function portsOf(site: Site, run: Run): Ports {
     },
     queue: {
       look: (secret, delay, waits = 0) =>
-        call('queue.look', () => looks.send(JSON.stringify({ secret, waits }), Math.ceil(delay))),
+        call('queue.look', () => put(looks, secret, delay, waits)),
       looks: (all) =>
         call('queue.looks', () => {
-          for (const { secret, delay } of all) looks.send(JSON.stringify({ secret }), delay)
+          for (const { secret, delay } of all) put(looks, secret, delay)
         }),
       waiting: () => call('queue.waiting', () => looks.size()),
       roll: (rollout) =>
@@ -116,6 +116,12 @@ export function portsOf(site: Site, run: Run): Ports {
     org: 'example',
     deadline: DEADLINE,
   }
+}
+
+/** As aws/sqs.ts: SQS puts a message off for 900 seconds at most. */
+function put(looks: Queue, secret: string, delay: number, waits = 0): void {
+  const rest = Math.max(0, Math.ceil(delay) - 900)
+  looks.send(JSON.stringify({ secret, waits, rest }), Math.min(900, Math.ceil(delay)))
 }
 
 const ISSUER = { arn: CA, status: 'ACTIVE', family: 'EC', shortLived: false } as const

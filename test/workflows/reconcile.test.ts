@@ -4,6 +4,7 @@ import { readTags } from '../../pki/tags.ts'
 import type { Exported } from '../../ports/authority.ts'
 import { certificate } from '../../workflows/certificate.ts'
 import { reconcile } from '../../workflows/reconcile.ts'
+import { settle } from '../../workflows/settle.ts'
 import { trust } from '../../workflows/trust.ts'
 import { asks, holder, labels, trusted, wanted } from '../support/asks.ts'
 import { DAY, fakes, type Options, required, START, type World } from '../support/fakes.ts'
@@ -483,5 +484,30 @@ describe('looks for later', () => {
 
     expect(looked()).toBe(world.ports.clock.now())
     expect(world.looks.length).toBe(left)
+  })
+
+  test('find nothing to do once what they waited for is done, and do not ask ACM for it', async () => {
+    const { world, secret, source } = await running()
+    await world.renewed(source)
+    await look(world, secret)
+    world.pass(MINUTE)
+    await world.begin()
+    world.end('mesh/color')
+    await settle(world.ports, { service: 'mesh/color' })
+    const unasked = async () => {
+      throw new TypeError('ACM was asked')
+    }
+    const authority = { ...world.ports.authority, describe: unasked }
+    const [end] = await reconcile({ ...world.ports, authority }, { secret, waits: 1 }, plenty)
+
+    expect(end).toMatchObject({ step: 'done', reason: 'what was waited for is done' })
+  })
+
+  test('whose turn comes later than SQS can wait are put off again', async () => {
+    const { world, secret } = await running()
+    const [end] = await reconcile(world.ports, { secret, rest: 5_000 }, plenty)
+
+    expect(end?.step).toBe('wait')
+    expect(world.looks.at(-1)).toMatchObject({ secret, delay: 5_000 })
   })
 })
