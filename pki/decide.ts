@@ -149,11 +149,13 @@ function unissued({ status, why }: Exclude<Source, Issued>, now: number): Decisi
 }
 
 /** Its serial is not stored: under its own id, or under the one that Secrets Manager's rotation waits with. */
-function store({ versions, rotating, taken }: Observed, version: string): Decision {
+function store(observed: Observed, version: string): Decision {
+  const { versions, rotating, taken, rotated } = observed
   const pending = holder(versions, 'AWSPENDING')
   const foreign =
     pending !== undefined &&
     !isOurs(pending) &&
+    pending !== rotated && // it took a certificate that was renewed again before it was promoted
     versions.get(pending)?.includes('AWSCURRENT') !== true
   if (!foreign) return { step: 'export', reason: 'its serial is not stored yet', version }
   if (rotating === true && taken !== pending)

@@ -30,6 +30,8 @@ export interface Observed {
   readonly rotating?: boolean
   /** The version that should have taken the next certificate holds something else. */
   readonly taken?: string
+  /** The version that a rotation by Secrets Manager chose, and that took a certificate of ours. */
+  readonly rotated?: string
   /** The current version is not known to be sealed under exactly the keys that are configured. */
   readonly unsealed?: boolean
 }

@@ -72,6 +72,7 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
     }),
     ...(run.checked !== undefined && { checked: run.checked }),
     ...(run.taken !== undefined && { taken: run.taken }),
+    ...(registration.rotated !== undefined && { rotated: registration.rotated.token }),
     ...(renewBefore !== undefined && { renewBefore }),
     ...(notAfter !== undefined && { notAfter }),
     ...(promoted !== undefined && { promoted }),

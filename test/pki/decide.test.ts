@@ -459,6 +459,15 @@ describe('what somebody else did', () => {
     expect(step({ ...rotating, taken: FOREIGN })).toBe('alarm')
   })
 
+  test('a rotation whose certificate was renewed again before its promotion does not hold up the newer one', () => {
+    const versions = labels({ [OLD]: ['AWSCURRENT'], [FOREIGN]: ['AWSPENDING'] })
+
+    expect(decide(look({ versions, rotating: true, rotated: FOREIGN }), START)).toMatchObject({
+      step: 'export',
+      version: NEW,
+    })
+  })
+
   test("a label AWSPENDING of theirs that is current too, or of ours, is in nobody's way", () => {
     const theirs = labels({ [FOREIGN]: ['AWSCURRENT', 'AWSPENDING'] })
     const ours = labels({ [FOREIGN]: ['AWSCURRENT'], [OLD]: ['AWSPENDING'] })
