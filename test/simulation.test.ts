@@ -10,14 +10,14 @@ function told({ breach }: History): string {
 }
 
 describe('a year of certrelay in a world that goes wrong breaks no rule', () => {
-  test.each(seeds(1, 30))('by seed %i', async (seed) => {
+  test.each(seeds(1, 24))('by seed %i', async (seed) => {
     const history = await simulate({ seed, certs: 5, years: 1 })
 
     expect(told(history)).toBe('')
   })
 
   test('with many certificates, for three years', async () => {
-    const history = await simulate({ seed: 31, certs: 20, years: 3 })
+    const history = await simulate({ seed: 25, certs: 20, years: 3 })
 
     expect(told(history)).toBe('')
     expect(history.counts.promotions).toBeGreaterThan(60)
