@@ -25,6 +25,9 @@ const STEP_TIME = 10_000
 const MOST_DELAY = 900
 /** So often in a row a look that waits leaves another one; then the sweep is the next to look. */
 const MOST_WAITS = 12
+/** An event of ACM that says that there is something new, and after how many seconds that is looked for once more. */
+const AVAILABLE = 'ACM Certificate Available'
+const AGAIN = 60
 /** Something was brought about: what is waited for now is something else. */
 const MOVES = ['export', 'promote', 'reject', 'settle', 'rollback'] as const
 const HOUR = 3_600_000
@@ -58,7 +61,11 @@ export async function reconcile(
     return []
   }
   for (const secret of others) await ports.queue.look(secret, 0)
-  return [await look(ports, only, remaining)]
+  const end = await look(ports, only, remaining)
+  // what is described may be older than the event
+  if (end.step === 'done' && notice.why === AVAILABLE)
+    await ports.queue.look(only, AGAIN, MOST_WAITS)
+  return [end]
 }
 
 async function look(
@@ -94,10 +101,11 @@ async function look(
   return { secret, step: 'wait', reason: 'more steps than one run takes: the queue goes on' }
 }
 
-/** What an earlier look has waited for is done, and its source was asked then: that is not done again. */
+/** The rollout that an earlier look has waited for is done, and its source was asked before it: that is not done again. */
 function over({ clock }: Needs, { held, observed }: Seen, run: Run, waits: number) {
   const now = clock.now()
-  if (waits === 0 || run !== START || observed.unsealed === true || !quiet(held, now))
+  const recent = now - (observed.promoted?.at ?? 0) < HOUR
+  if (waits === 0 || run !== START || observed.unsealed === true || !recent || !quiet(held, now))
     return undefined
   return { step: 'done', reason: 'what was waited for is done', at: now } as const
 }

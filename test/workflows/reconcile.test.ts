@@ -511,3 +511,21 @@ describe('looks for later', () => {
     expect(world.looks.at(-1)).toMatchObject({ secret, delay: 5_000 })
   })
 })
+
+test('an event that comes before what it tells of leads to one more look, and no more', async () => {
+  const { world, secret, source } = await running()
+  world.looks.length = 0
+  const why = 'ACM Certificate Available'
+  const [end] = await reconcile(world.ports, { source, why }, plenty)
+  const [again] = world.looks.splice(0)
+  const [idle] = await reconcile(world.ports, { secret, waits: 12 }, plenty)
+  const left = world.looks.length
+  await world.renewed(source)
+  const [then] = await reconcile(world.ports, { secret, waits: 12 }, plenty)
+
+  expect(end).toMatchObject({ step: 'done' })
+  expect(again).toMatchObject({ secret, delay: 60 })
+  expect(idle).toMatchObject({ step: 'done' })
+  expect(left).toBe(0)
+  expect(then).toMatchObject({ step: 'wait' })
+})
