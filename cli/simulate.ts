@@ -43,6 +43,8 @@ async function main(without: 'events' | 'sweep' | undefined): Promise<number> {
     const { breach, counts, milliseconds } = await simulate(setting)
     for (const [name, many] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + many)
     slowest = Math.max(slowest, milliseconds)
+    if ((seed - first + 1) % 100 === 0)
+      process.stderr.write(`certrelay: ${seed - first + 1} runs\n`)
     total += milliseconds
     if (breach === undefined) continue
     for (const line of breach.last.slice(-60)) process.stderr.write(`${line}\n`)

@@ -34,7 +34,6 @@ interface Happening {
   readonly what: () => void
 }
 
-const NEVER = new Promise<never>(() => {})
 const DONE = Promise.resolve()
 
 /** Until all code that was woken waits again: Node runs immediates after the last microtask. */
@@ -85,7 +84,7 @@ export function loop(start: number): Loop {
       die() {
         if (!dead) end()
         dead = true
-        return NEVER
+        return new Promise(() => {}) // one of its own: whoever waits for it is forgotten with it
       },
     }
     const end = (error?: unknown) => {
