@@ -26,6 +26,7 @@ const KNOWN = [
   'SecretKey',
   'ReplicaRegions',
   'Services',
+  'Hot',
   'RenewBefore',
   'Roles',
   'Layout',
@@ -59,6 +60,13 @@ const schema = (place: Place) =>
     SecretKey: v.optional(keyId),
     ReplicaRegions: v.optional(v.array(region, 'not a list of regions; give one'), []),
     Services: v.optional(v.array(service, 'not a list of cluster/service names; give one'), []),
+    Hot: v.optional(
+      v.picklist(
+        ['true', 'false'],
+        'neither true nor false; true when sidecars prove what they serve',
+      ),
+      'false',
+    ),
     RenewBefore: v.optional(days(LONGEST)),
     Roles: v.optional(v.array(role(place), 'not a list of roles; give one'), []),
     Layout: v.optional(
@@ -116,6 +124,7 @@ export function clientCertificate(properties: unknown, place: Place) {
     ...(KeyAlgorithm !== undefined && { keyAlgorithm: KeyAlgorithm }),
     ...(SecretKey !== undefined && { secretKey: SecretKey }),
     ...(RenewBefore !== undefined && { renewBefore: RenewBefore }),
+    ...(raw.Hot === 'true' && { hot: true as const }),
     ...(raw.Layout === 'walkthrough' && { layout: raw.Layout }),
   }
 }

@@ -207,7 +207,9 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'acm-pca:DescribeCertificateAuthority': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'acm-pca:GetCertificateAuthorityCertificate': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'ecs:DescribeServices': ['Reconcile', 'Roll', 'Settle'],
+  'ecs:DescribeTasks': ['Reconcile', 'Settle'],
   'ecs:ListServiceDeployments': ['Reconcile', 'Roll', 'Settle'],
+  'ecs:ListTasks': ['Reconcile', 'Settle'],
   'ecs:UpdateService': ['Roll'],
   'events:PutEvents': ['Reconcile', 'Rotate', 'Settle', 'Sweep'],
   'kms:Decrypt': ['Bootstrap', 'Certificate', 'Reconcile', 'Rotate', 'Trust'],
@@ -264,7 +266,7 @@ describe('what the functions may do', () => {
   })
 
   test('no statement allows every action, and every resource only where AWS knows none', () => {
-    const without = ['acm:RequestCertificate', 'secretsmanager:ListSecrets']
+    const without = ['acm:RequestCertificate', 'ecs:ListTasks', 'secretsmanager:ListSecrets']
 
     for (const [id, role] of ofType(resources, 'AWS::IAM::Role')) {
       for (const { Sid, Action, Resource } of statements(role)) {

@@ -51,13 +51,14 @@ function claimOf(
   replaces: readonly string[],
 ): Claim {
   const { secret: name, secretKey: key, replicas, services, roles, renewBefore } = wanted
-  const { layout, tags } = wanted
+  const { hot, layout, tags } = wanted
   const registration = {
     source,
     owner,
     services,
     replaces,
     ...(renewBefore !== undefined && { renewBefore }),
+    ...(hot !== undefined && { hot }),
     ...(layout !== undefined && { layout }),
   }
   return {

@@ -22,6 +22,8 @@ export interface Wanted {
   /** Roles that the function `bootstrap` hands it over to: names or ARNs. */
   readonly roles: readonly string[]
   readonly renewBefore?: number
+  /** Its sidecars take a new version without a deployment. */
+  readonly hot?: true
   readonly layout?: 'walkthrough'
   readonly tags: Readonly<Record<string, string>>
 }
