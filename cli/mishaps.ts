@@ -82,6 +82,7 @@ export async function rollback({ scene, outputs }: Plot): Promise<Found> {
 /** ACM's event is lost: the sweep finds the renewal. Meanwhile what was taken back is tried again, and stays. */
 export async function lost({ scene, outputs }: Plot): Promise<Found> {
   const { aws } = scene
+  scene.hurry() // both services get new tasks in this step, and `hot` wants them quick
   const color = await current(scene, outputs, 'color')
   const before = await current(scene, outputs, 'gateway')
   const heard = () => lines(scene, 'reconcile', before.facts.source).length
@@ -129,12 +130,12 @@ async function deployed(
   return now
 }
 
-async function renew({ acm }: Scene, CertificateArn: string): Promise<void> {
+export async function renew({ acm }: Scene, CertificateArn: string): Promise<void> {
   await acm.send(new RenewCertificateCommand({ CertificateArn }))
 }
 
 /** The version that holds a staging label. */
-async function holder(
+export async function holder(
   { secrets }: Scene,
   SecretId: string,
   label: string,
@@ -143,13 +144,13 @@ async function holder(
   return Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0]
 }
 
-async function deployments({ ecs }: Scene, service: string): Promise<number> {
+export async function deployments({ ecs }: Scene, service: string): Promise<number> {
   const list = new ListServiceDeploymentsCommand({ cluster: 'mesh', service })
   return (await ecs.send(list)).serviceDeployments?.length ?? 0
 }
 
 /** Everything that a function has said about something. */
-function lines({ aws }: Scene, name: string, about: string): string {
+export function lines({ aws }: Scene, name: string, about: string): string {
   return aws
     .lines({ group: `/aws/lambda/certrelay-${name}` })
     .map(({ message }) => message)

@@ -21,14 +21,14 @@ export const REGIONS = ['us-east-1', 'us-west-2'] as const
 export function image(
   { envoy, sidecar }: { readonly envoy: string; readonly sidecar: string },
   started: (task: ImageTask) => void = () => {},
-  program: (task: ImageTask) => string = () => envoy,
+  more: (task: ImageTask) => Readonly<Record<string, string>> = () => ({}),
 ): Images {
   return {
     [IMAGE]: (task) => {
       started(task)
       return {
         entryPoint: ['certrelay-sidecar', 'run'],
-        environment: { CERTRELAY_DIR: directory(task), CERTRELAY_ENVOY: program(task) },
+        environment: { CERTRELAY_DIR: directory(task), CERTRELAY_ENVOY: envoy, ...more(task) },
         programs: { 'certrelay-sidecar': [process.execPath, sidecar], envoy: [envoy] },
       }
     },
@@ -50,6 +50,8 @@ export interface Scene {
   misissue(wrongly: boolean): void
   /** From now on the Envoys of new tasks of a service do not start, until the answer is called. */
   sabotage(service: string): () => void
+  /** The sidecars of new tasks look for a newer version every second. */
+  hurry(): void
   /** Whether a task (by its start, epoch milliseconds of the local clock) was begun under sabotage. */
   sabotaged(service: string, created: number): boolean
   /** Serial of what ACM holds, lower-case hex without leading zeros. */
@@ -87,10 +89,14 @@ export async function scene(
   const broken = (service: string | undefined, at: number) =>
     sabotages.some((one) => one.service === service && one.from <= at && at <= one.to)
   let wrongly = false
+  let eager = false
   const images = image(
     { envoy, sidecar },
     (task) => void tasks.push(task),
-    ({ service }) => (broken(service, aws.clock.now()) ? '/bin/false' : envoy),
+    ({ service }) => ({
+      ...(broken(service, aws.clock.now()) && { CERTRELAY_ENVOY: '/bin/false' }),
+      ...(eager && { CERTRELAY_POLL: '1' }),
+    }),
   )
   const tamper: Tamper = async (made) =>
     wrongly && made.action === 'RENEWAL' ? stray(aws.clock.now()) : made
@@ -140,6 +146,9 @@ export async function scene(
       }
     },
     sabotaged: broken,
+    hurry() {
+      eager = true
+    },
     async issued(CertificateArn) {
       const { Certificate } = await clients.acm.send(
         new DescribeCertificateCommand({ CertificateArn }),

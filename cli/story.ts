@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { untilAsked } from './ending.ts'
+import { bad, hot } from './hot.ts'
 import { lost, reject, rollback } from './mishaps.ts'
 import { printer, type Told } from './print.ts'
 import { region } from './region.ts'
@@ -81,7 +82,15 @@ function report(steps: readonly Told[], seconds: number): number {
 
 async function play(plot: Plot): Promise<Told[]> {
   const steps: Told[] = []
-  for (const [name, step] of Object.entries({ ...STEPS, region, reject, rollback, lost })) {
+  for (const [name, step] of Object.entries({
+    ...STEPS,
+    region,
+    reject,
+    rollback,
+    lost,
+    hot,
+    bad,
+  })) {
     const began = performance.now()
     const since = () => Math.round(performance.now() - began)
     try {

@@ -5,7 +5,9 @@ import { envoysOf, play } from '../support/story.ts'
 
 const README = join(import.meta.dirname, '../../README.md')
 
-const STEPS = 'deploy issue serve refuse renew rollout region reject rollback lost'.split(' ')
+const STEPS = 'deploy issue serve refuse renew rollout region reject rollback lost hot bad'.split(
+  ' ',
+)
 
 describe('npm start', () => {
   it('tells a story whose every fact is true, as the README shows it', async () => {
@@ -22,6 +24,8 @@ describe('npm start', () => {
     expect(facts['reject']).toMatchObject({ code: 'CHAIN_BROKEN', deployments: 0 })
     expect(facts['rollback']).toMatchObject({ label: 'ROLLEDBACK', failed: 0 })
     expect(facts['lost']).toMatchObject({ foundBy: 'sweep' })
+    expect(facts['hot']).toMatchObject({ deployments: 0, failed: 0, label: 'DEPLOYED' })
+    expect(facts['bad']).toMatchObject({ code: 'BUNDLE_INVALID', failed: 0 })
     expect(shape(lines)).toBe(shape(await shown()))
   }, 150_000)
 

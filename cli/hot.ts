@@ -1,0 +1,95 @@
+import {
+  PutSecretValueCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { deployments, holder, renew } from './mishaps.ts'
+import type { Scene } from './scene.ts'
+import {
+  claim,
+  current,
+  type Found,
+  host,
+  MUTUAL,
+  type Plot,
+  rotateHot,
+  until,
+  url,
+} from './steps.ts'
+import { load, servedSerial } from './traffic.ts'
+
+const MINUTE = 60_000
+
+/** A renewal that the running Envoys take by themselves: they prove it, and nothing is deployed. */
+export async function hot(plot: Plot): Promise<Found> {
+  const { scene, outputs } = plot
+  await rotateHot(plot, true)
+  const before = await current(scene, outputs, 'color')
+  const began = await deployments(scene, 'color')
+  const traffic = load(url(outputs))
+  await renew(scene, before.facts.source)
+  const now = await until('a new version of the secret of color is AWSCURRENT', async () => {
+    const one = await current(scene, outputs, 'color')
+    return one.version === before.version ? undefined : one
+  })
+  const since = performance.now()
+  const serial = await until('color shows the new certificate', async () => {
+    const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
+    return shown === now.facts.serial ? shown : undefined
+  })
+  const ms = Math.round(performance.now() - since)
+  const label = await until('every task of color has proved it', async () => {
+    await scene.aws.clock.advance(MINUTE) // reconcile looks once a minute for the proof
+    const proven = await holder(scene, before.secret, 'DEPLOYED')
+    return proven === now.version ? 'DEPLOYED' : undefined
+  })
+  const started = (await deployments(scene, 'color')) - began
+  const { requests, failed, failures } = await traffic.stop()
+  claim(started === 0, `${started} deployments of color were started, not none`)
+  claim(failed === 0, `${failed} of ${requests} requests failed meanwhile: ${failures.join('; ')}`)
+  return {
+    facts: { deployments: started, requests, failed, ms, servedSerial: serial, label },
+    line: `color's running Envoy took ${serial.slice(0, 8)}… ${(ms / 1000).toFixed(1)} s after its promotion, and proved it: no deployment, ${requests} requests, ${failed} failed`,
+  }
+}
+
+/** A version that is no bundle becomes AWSCURRENT: the sidecar refuses it, and the old one serves. */
+export async function bad({ scene, outputs }: Plot): Promise<Found> {
+  const { secrets } = scene
+  const before = await current(scene, outputs, 'color')
+  const traffic = load(url(outputs))
+  const put = new PutSecretValueCommand({
+    SecretId: before.secret,
+    SecretString: '{ "format": 1, "certificate": "half a ',
+    VersionStages: ['AWSCURRENT'],
+  })
+  const { VersionId = '' } = await secrets.send(put)
+  const code = await until('the sidecar of color refuses it', async () => refusal(scene, VersionId))
+  const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
+  await secrets.send(
+    new UpdateSecretVersionStageCommand({
+      SecretId: before.secret,
+      VersionStage: 'AWSCURRENT',
+      RemoveFromVersionId: VersionId,
+      MoveToVersionId: before.version,
+    }),
+  )
+  const { requests, failed, failures } = await traffic.stop()
+  claim(failed === 0, `${failed} of ${requests} requests failed meanwhile: ${failures.join('; ')}`)
+  claim(
+    shown === before.facts.serial,
+    `color shows serial ${shown}, and not ${before.facts.serial} as before`,
+  )
+  return {
+    facts: { version: VersionId, code, requests, failed, servedSerial: shown },
+    line: `somebody stored half a bundle as AWSCURRENT: the sidecar refused it (${code}), color goes on with ${shown.slice(0, 8)}…; ${requests} requests, ${failed} failed`,
+  }
+}
+
+/** What the sidecar's audit says of a version that it refused. */
+function refusal({ aws }: Scene, version: string): string | undefined {
+  const said = aws
+    .lines({ group: '/ecs/mesh/color' })
+    .map(({ message }) => message)
+    .find((line) => line.includes(version) && line.includes('"outcome":"refused"'))
+  return said === undefined ? undefined : (/"reason":"([A-Z_]+)/.exec(said)?.[1] ?? said)
+}
