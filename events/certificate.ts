@@ -63,7 +63,7 @@ const schema = (place: Place) =>
     Hot: v.optional(
       v.picklist(
         ['true', 'false'],
-        'neither true nor false; true when sidecars prove what they serve',
+        'neither true nor false; give true when sidecars prove what they serve',
       ),
       'false',
     ),

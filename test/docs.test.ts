@@ -90,6 +90,7 @@ test('docs/tags.md has every tag', () => {
     source: 'x',
     services,
     renewBefore: 1,
+    hot: true as const,
     layout: 'walkthrough' as const,
     owner: 'x',
     promoted: { version: 'x', at: 0 },

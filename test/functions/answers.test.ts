@@ -162,6 +162,7 @@ describe('one certificate, one secret and one version are there after the lost a
       const before = await on.holdings()
       const secret = `lost/${operation}`
       const { event, answered } = request(secret)
+      await on.elapse(0) // looks at other secrets would use the fault up
       on.aws.faults.add({ operation, times: 3 }, { kind: 'lost' })
 
       const left = await visit(handler, event)
@@ -193,6 +194,7 @@ describe('one certificate, one secret and one version are there after the lost a
         former,
         properties,
       })
+      await on.elapse(0)
       on.aws.faults.add({ operation, times: 3 }, { kind: 'lost' })
 
       await visit(handler, event)
