@@ -64,7 +64,7 @@ export async function act(
       return { resealed: true }
     case 'roll':
       await ask(ports, seen, decision.services)
-      return { asked: true }
+      return { asked: true, services: observed.services }
     case 'settle':
       await settled(ports, seen, decision.version)
       return {}

@@ -19,6 +19,8 @@ export interface Run {
   readonly checked?: NonNullable<Observed['checked']>
   /** It has asked for the deployments that are missing. */
   readonly asked: boolean
+  /** The services as they were when it asked for deployments, which begin after its end. */
+  readonly services?: readonly Running[]
   /** It has seen to how the passphrase is sealed, as far as that is possible now. */
   readonly resealed: boolean
   /** The version that should have taken the certificate holds something else. */
@@ -56,7 +58,8 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
   const { renewBefore, notAfter, sealed } = registration
   const current = holder(versions, 'AWSCURRENT') ?? ''
   const own = promoted !== undefined && sameCertificate(promoted.version, current)
-  const looked = own && !isDeployed(versions) ? await ports.fleet.look(names, promoted.at) : []
+  const open = own && !isDeployed(versions)
+  const looked = open ? (run.services ?? (await ports.fleet.look(names, promoted.at))) : []
   const services = registration.hot === true ? await asked(ports, looked) : looked
   const observed: Observed = {
     source,
