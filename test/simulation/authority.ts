@@ -19,6 +19,8 @@ export interface Issue {
   readonly arn: string
   material: Material
   spoil: Spoil | undefined
+  /** What is exported instead when the names are others. */
+  named: Material | undefined
   exported: boolean
   renewing: boolean
   described: Certificate
@@ -102,6 +104,8 @@ export function acm(world: World, mint: Mint, tell: (arn: string, kind: string) 
     issue.exported = false
     issue.spoil = dice.chance(world.weather.spoiled) ? dice.pick(SPOILS) : undefined
     if (issue.spoil !== undefined) spoiled.add(issue.material.serial)
+    issue.named = issue.spoil === 'names' ? mint.other(serials, loop.now()) : undefined
+    if (issue.named !== undefined) issued.set(issue.named.certificate, issue.named)
     change(issue, about(issue.arn, issue.material))
     world.counts.renewals++
     world.note('renewed', issue.arn, issue.spoil)
@@ -116,7 +120,13 @@ export function acm(world: World, mint: Mint, tell: (arn: string, kind: string) 
       const arn = `${ARN}00000000-0000-0000-0000-${String(nth).padStart(12, '0')}`
       const material = make(now)
       const described = about(arn, material)
-      const rest = { spoil: undefined, exported: true, renewing: false, before: undefined }
+      const rest = {
+        spoil: undefined,
+        named: undefined,
+        exported: true,
+        renewing: false,
+        before: undefined,
+      }
       const issue: Issue = { arn, material, described, ...rest }
       issues.set(arn, issue)
       age(issue)
@@ -146,14 +156,17 @@ function about(arn: string, { serial, notBefore, notAfter }: Material): Certific
   return { arn, status: 'issued', serial, notBefore, notAfter, ...rest }
 }
 
-function exported({ material, spoil }: Issue, passphrase: string, mint: Mint, world: World) {
+function exported(
+  { material, spoil, named = material }: Issue,
+  passphrase: string,
+  mint: Mint,
+  world: World,
+) {
   const nth = Number.parseInt(material.serial.slice(-8), 16)
   // the next mold has another key
   const strange = spoil === 'key' ? mint.make(nth + 1, world.loop.now()) : material
   const phrase = spoil === 'passphrase' ? PHRASES.find((one) => one !== passphrase) : passphrase
-  const named = spoil === 'names' ? mint.other(nth, material.notBefore) : material
   const key = spoil === 'names' ? named : strange
-  world.issued.set(named.certificate, named)
   return {
     certificate: named.certificate,
     chain: spoil === 'chain' ? mint.stranger : mint.chain,
