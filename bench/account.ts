@@ -18,7 +18,8 @@ const QUOTAS: Readonly<Record<string, Rate>> = {
 }
 /** One quota for all of them. */
 const WRITES = new Set(['PutSecretValue', 'UpdateSecretVersionStage', 'TagResource'])
-const ATTEMPTS = 3
+/** As aws/parts/acm.ts, and by default. */
+const ATTEMPTS = { acm: 5, others: 3 }
 /** Kept of an invocation, as in aws/pace.ts. */
 const RESERVE = 5_000
 
@@ -57,12 +58,13 @@ export function account(loop: Loop, roll: () => number): Account {
   return {
     sent,
     async send({ run, environment: { pace }, remaining }, operation, latency) {
-      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const most = Math.max(0, remaining() - RESERVE)
-        const wait = pace.get(operation)?.take(loop.now(), most) ?? (pace.has(operation) ? -1 : 0)
+      const most = operation.endsWith('Certificate') ? ATTEMPTS.acm : ATTEMPTS.others
+      for (let attempt = 1; attempt <= most; attempt++) {
+        const left = Math.max(0, remaining() - RESERVE)
+        const wait = pace.get(operation)?.take(loop.now(), left) ?? (pace.has(operation) ? -1 : 0)
         if (wait < 0)
           throw new RelayError('SERVICE_UNAVAILABLE', `${operation} has no turn in time`)
-        if (wait > 0) await run.pause(Math.min(most, wait * (1 + roll() / 4)))
+        if (wait > 0) await run.pause(Math.min(left, wait * (1 + roll() / 4)))
         sent.calls++
         sent.by.set(operation, (sent.by.get(operation) ?? 0) + 1)
         await run.pause(latency * (0.5 + roll()))
