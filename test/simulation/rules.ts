@@ -82,7 +82,9 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
       watched.delete(name)
       const now = loop.now()
       if (world.weather.outages.some(({ from, to }) => from < now && to > now - 7 * DAY)) return
-      for (const service of ecs().services.values())
+      // a service whose deployments fail cannot take another one
+      const able = [...ecs().services.values()].filter(({ sick }) => sick < now - 7 * DAY)
+      for (const service of able)
         if (
           ecs()
             .running(service)
