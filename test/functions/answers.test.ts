@@ -163,7 +163,10 @@ describe('one certificate, one secret and one version are there after the lost a
       const secret = `lost/${operation}`
       const { event, answered } = request(secret)
       await on.elapse(0) // looks at other secrets would use the fault up
-      on.aws.faults.add({ operation, times: operation === 'RequestCertificate' ? 5 : 3 }, { kind: 'lost' })
+      on.aws.faults.add(
+        { operation, times: operation === 'RequestCertificate' ? 5 : 3 },
+        { kind: 'lost' },
+      )
 
       const left = await visit(handler, event)
       const { Status, Reason, Data } = await answered
