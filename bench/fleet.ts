@@ -18,7 +18,7 @@ const SIZES = [1_000, 100_000]
 const HOUR = 3_600_000
 const MINUTE = 60_000
 /** As in serverless.yml and resources.yml. */
-const LOOKS = { most: 10, concurrency: 5, share: 4 }
+const LOOKS = { most: 10, concurrency: 8, share: 5 }
 const ROLLOUTS = { most: 10, concurrency: 2, share: 2 }
 const COALESCE = 60_000
 const TIMEOUT = { queue: 2 * MINUTE, sweep: 15 * MINUTE }

@@ -24,7 +24,7 @@ import { counts, type World } from './world.ts'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 /** As in serverless.yml and resources.yml. */
-const LOOKS = { most: 10, concurrency: 5 }
+const LOOKS = { most: 10, concurrency: 8 }
 const ROLLOUTS = { most: 10, concurrency: 2 }
 const COALESCE = 60
 
