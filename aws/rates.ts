@@ -1,4 +1,4 @@
-import { type Bucket, bucket, type Rate } from './bucket.ts'
+import { type Bucket, bucket, type Rate } from '../pki/bucket.ts'
 
 /**
  * What certrelay takes of an account's quotas in one region, all its functions together: at most what AWS gives, and half of

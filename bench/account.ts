@@ -1,5 +1,5 @@
-import { type Bucket, bucket, type Rate } from '../aws/bucket.ts'
 import { buckets } from '../aws/rates.ts'
+import { type Bucket, bucket, type Rate } from '../pki/bucket.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Loop, Run } from '../test/simulation/loop.ts'
 

@@ -28,7 +28,7 @@ const DEPLOYMENT = [90_000, 240_000] as const
 
 /**
  * Certificates that all fall due at once, each with a service of its own, under AWS's quotas and in virtual time: the real
- * workflows, the real pace (aws/bucket.ts, aws/rates.ts) and as many at once as serverless.yml says; no adapter and no SDK.
+ * workflows, the real pace (pki/bucket.ts, aws/rates.ts) and as many at once as serverless.yml says; no adapter and no SDK.
  * `tookSeconds` ends when the last certificate is current; `floorSeconds` is what the exports alone take. Deployments begin a
  * minute later. `rssMb` includes what AWS remembers: a few bytes a certificate, and the messages that wait.
  */

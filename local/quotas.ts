@@ -1,3 +1,4 @@
+import { type Bucket, bucket, type Rate } from '../pki/bucket.ts'
 import type { Clock } from './clock.ts'
 
 /** Which calls are meant: absent members match everything. */
@@ -20,11 +21,9 @@ export interface Quotas {
   admitted(which?: Which): number
 }
 
-/** Operations that share one bucket: so many at once, and so many more each second. */
-interface Limit {
+/** Operations that share one bucket. */
+interface Limit extends Rate {
   readonly operations: readonly string[]
-  readonly burst: number
-  readonly rate: number
 }
 
 /** Each of these operations has a bucket of its own, of one second's worth. */
@@ -83,7 +82,7 @@ const TABLE: Readonly<Record<string, readonly Limit[]>> = {
 
 /** Token buckets that fill by the local clock: while it stands still, nothing comes back. */
 export function quotas({ now }: Pick<Clock, 'now'>, enforced: boolean): Quotas {
-  const buckets = new Map<string, { tokens: number; at: number }>()
+  const buckets = new Map<string, Bucket>()
   const counts = { throttled: new Map<string, number>(), admitted: new Map<string, number>() }
   let on = enforced
 
@@ -98,15 +97,11 @@ export function quotas({ now }: Pick<Clock, 'now'>, enforced: boolean): Quotas {
     }
     return total
   }
-  const draw = ({ operations, burst, rate }: Limit, place: string) => {
-    const name = `${place} ${operations[0]}`
-    const bucket = buckets.get(name) ?? { tokens: burst, at: now() }
-    buckets.set(name, bucket)
-    bucket.tokens = Math.min(burst, bucket.tokens + ((now() - bucket.at) * rate) / 1_000)
-    bucket.at = now()
-    if (bucket.tokens < 1) return false
-    bucket.tokens--
-    return true
+  const draw = (limit: Limit, place: string) => {
+    const name = `${place} ${limit.operations[0]}`
+    const own = buckets.get(name) ?? bucket(limit)
+    buckets.set(name, own)
+    return own.take(now(), 0) !== undefined
   }
   return {
     enforce(wanted) {

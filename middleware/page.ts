@@ -25,7 +25,7 @@ interface Door {
 }
 
 /** Of one role, in one environment of the function: its reserved concurrency says how many there are (docs/handover.md). */
-const RATE: Rate = { burst: 20, second: 2 }
+const RATE: Rate = { burst: 20, rate: 2 }
 /** Seconds. */
 const AGAIN = 2
 

@@ -71,7 +71,7 @@ test('the workflow is told the invocation, and when it is whose turn', async () 
       waits.push(request, wait(role))
       return { at: 'refused' }
     },
-    { burst: 1, second: 1 },
+    { burst: 1, rate: 1 },
   )
 
   for (const role of ['a', 'a', 'b']) await edge.run(role, visit)
