@@ -3,6 +3,7 @@ import { Secret } from '../pki/secret.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Loop } from '../test/simulation/loop.ts'
 import { PHRASES } from '../test/simulation/material.ts'
+import { putLook } from '../test/simulation/messages.ts'
 import { CA } from '../test/support/fakes.ts'
 import type { Account, Visit } from './account.ts'
 import type { Estate } from './estate.ts'
@@ -108,11 +109,11 @@ export function portsOf(site: Site, visit: Visit): Ports {
     },
     queue: {
       look: (secret, delay, waits = 0) =>
-        call(['SendMessage'], () => put(looks, secret, delay, waits)),
+        call(['SendMessage'], () => putLook(looks, secret, delay, waits)),
       async looks(many) {
         // ten a request, all at once
         if (many.length > 0) await call(['SendMessageBatch'], () => undefined)
-        for (const { secret, delay } of many) put(looks, secret, delay)
+        for (const { secret, delay } of many) putLook(looks, secret, delay)
       },
       waiting: () => call(['GetQueueAttributes'], () => looks.size()),
       roll: (rollout) => call(['SendMessage'], () => rollouts.send(JSON.stringify(rollout), 0)),
@@ -126,12 +127,6 @@ export function portsOf(site: Site, visit: Visit): Ports {
     org: 'example',
     deadline: DEADLINE,
   }
-}
-
-/** As aws/sqs.ts: SQS puts a message off for 900 seconds at most. */
-function put(looks: Line, secret: string, delay: number, waits = 0): void {
-  const rest = Math.max(0, Math.ceil(delay) - 900)
-  looks.send(JSON.stringify({ secret, waits, rest }), Math.min(900, Math.ceil(delay)))
 }
 
 const ISSUER = ['DescribeCertificateAuthority', 'GetCertificateAuthorityCertificate']

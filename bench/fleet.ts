@@ -1,9 +1,9 @@
 import { batch } from '../middleware/batch.ts'
 import type { Ports } from '../ports/index.ts'
-import type { Rollout } from '../ports/queue.ts'
 import { dice } from '../test/simulation/dice.ts'
 import { type Loop, loop } from '../test/simulation/loop.ts'
 import { mint } from '../test/simulation/material.ts'
+import { notice, rollout } from '../test/simulation/messages.ts'
 import { START } from '../test/support/fakes.ts'
 import { reconcile } from '../workflows/reconcile.ts'
 import { roll } from '../workflows/roll.ts'
@@ -120,7 +120,7 @@ function build(all: Estate): Site {
     )
   }
   const reading = batch(() => [], notice, reconcile)
-  const rolling = batch(() => [], request, roll)
+  const rolling = batch(() => [], rollout, roll)
   function look(visit: Visit, messages: readonly Message[]) {
     return reading.run(messages, { ...visit, request: '', ports: ports(visit) })
   }
@@ -132,25 +132,4 @@ function build(all: Estate): Site {
     time.after(HOUR, hourly)
   }
   return { time, all, quotas, begin: hourly }
-}
-
-function fields(body: string): Readonly<Record<string, unknown>> {
-  const value: unknown = JSON.parse(body)
-  return typeof value === 'object' && value !== null ? { ...value } : {}
-}
-
-function notice(body: string) {
-  const { secret, source, why, ...rest } = fields(body)
-  if (typeof source === 'string') return { source, why: String(why) }
-  return { secret: String(secret), waits: Number(rest['waits']), rest: Number(rest['rest']) }
-}
-
-function request(body: string): Rollout {
-  const { service, secret, version, since } = fields(body)
-  return {
-    service: String(service),
-    secret: String(secret),
-    version: String(version),
-    since: Number(since),
-  }
 }

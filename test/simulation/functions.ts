@@ -1,13 +1,14 @@
 import { batch } from '../../middleware/batch.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { Rollout } from '../../ports/queue.ts'
-import { type Notice, reconcile } from '../../workflows/reconcile.ts'
+import { reconcile } from '../../workflows/reconcile.ts'
 import { retry } from '../../workflows/retry.ts'
 import { roll } from '../../workflows/roll.ts'
 import { rotate } from '../../workflows/rotate.ts'
 import { settle } from '../../workflows/settle.ts'
 import { sweep } from '../../workflows/sweep.ts'
 import type { Run } from './loop.ts'
+import { notice, rollout } from './messages.ts'
 import type { Receipt } from './queues.ts'
 import type { World } from './world.ts'
 
@@ -89,7 +90,7 @@ export function functions(
       world.counts.looks++
       return reconcile(given, one, remaining)
     }),
-    rollouts: queue(request, (run, given, one) => {
+    rollouts: queue(rollout, (run, given, one) => {
       rolling(run, one)
       return roll(given, one)
     }),
@@ -109,24 +110,3 @@ export function functions(
 }
 
 type Work<N> = (run: Run, ports: Ports, one: N, remaining: () => number) => Promise<unknown>
-
-function fields(body: string): Readonly<Record<string, unknown>> {
-  const value: unknown = JSON.parse(body)
-  return typeof value === 'object' && value !== null ? { ...value } : {}
-}
-
-function notice(body: string): Notice {
-  const { secret, source, why, waits, rest } = fields(body)
-  if (typeof source === 'string') return { source, why: String(why) }
-  return { secret: String(secret), waits: Number(waits), rest: Number(rest) }
-}
-
-function request(body: string): Rollout {
-  const { service, secret, version, since } = fields(body)
-  return {
-    service: String(service),
-    secret: String(secret),
-    version: String(version),
-    since: Number(since),
-  }
-}

@@ -8,6 +8,7 @@ import type { Acm } from './authority.ts'
 import type { Ecs } from './fleet.ts'
 import type { Run } from './loop.ts'
 import { PHRASES } from './material.ts'
+import { putLook } from './messages.ts'
 import type { Queue } from './queues.ts'
 import type { Kept, Shelf } from './secrets.ts'
 import type { World } from './world.ts'
@@ -86,10 +87,10 @@ export function portsOf(site: Site, run: Run): Ports {
     },
     queue: {
       look: (secret, delay, waits = 0) =>
-        call('queue.look', () => put(looks, secret, delay, waits)),
+        call('queue.look', () => putLook(looks, secret, delay, waits)),
       looks: (all) =>
         call('queue.looks', () => {
-          for (const { secret, delay } of all) put(looks, secret, delay)
+          for (const { secret, delay } of all) putLook(looks, secret, delay)
         }),
       waiting: () => call('queue.waiting', () => looks.size()),
       roll: (rollout) =>
@@ -116,12 +117,6 @@ export function portsOf(site: Site, run: Run): Ports {
     org: 'example',
     deadline: DEADLINE,
   }
-}
-
-/** As aws/sqs.ts: SQS puts a message off for 900 seconds at most. */
-function put(looks: Queue, secret: string, delay: number, waits = 0): void {
-  const rest = Math.max(0, Math.ceil(delay) - 900)
-  looks.send(JSON.stringify({ secret, waits, rest }), Math.min(900, Math.ceil(delay)))
 }
 
 const ISSUER = { arn: CA, status: 'ACTIVE', family: 'EC', shortLived: false } as const
