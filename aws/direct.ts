@@ -1,4 +1,4 @@
-import { isRecord } from '../pki/sealed.ts'
+import { parsedObject } from '../pki/json.ts'
 import { exchange } from './post.ts'
 import { type Identity, sign } from './sign.ts'
 
@@ -56,7 +56,7 @@ export function direct(service: Service, region: string, line: Line): Call {
     const exchanged = { url, method: 'POST', headers: all, body, connect, whole, signal } as const
     const { status, headers: told, body: text } = await exchange(exchanged)
     const requestId = String(told['x-amzn-requestid'] ?? '')
-    const found = object(text)
+    const found = parsedObject(text) ?? {} // else a proxy on the way has answered, or half an answer came
     if (status === 200) return { body: found, requestId }
     throw refusal(status, found['__type'] ?? told['x-amzn-errortype'], requestId)
   }
@@ -70,15 +70,6 @@ function refusal(status: number, type: unknown, requestId: string): Error {
     $fault: status >= 500 ? 'server' : 'client',
     $metadata: { httpStatusCode: status, requestId },
   })
-}
-
-function object(text: string): Record<string, unknown> {
-  try {
-    const found: unknown = JSON.parse(text)
-    return isRecord(found) ? found : {}
-  } catch {
-    return {} // not the service's: a proxy on the way, or half an answer
-  }
 }
 
 /** As the SDKs find it (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). */

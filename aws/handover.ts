@@ -1,6 +1,6 @@
 import { CODES, type Code, RelayError } from '../pki/error.ts'
+import { parsedObject } from '../pki/json.ts'
 import { parseReply } from '../pki/reply.ts'
-import { isRecord } from '../pki/sealed.ts'
 import type { Held, Vault } from '../ports/vault.ts'
 import type { Line } from './direct.ts'
 import { ask } from './errors.ts'
@@ -41,7 +41,7 @@ export function desk(
     region,
     vault: {
       async find(secret) {
-        const { version } = object(await knock(secret, 'version'))
+        const { version } = parsedObject(await knock(secret, 'version')) ?? {}
         if (typeof version !== 'string')
           throw new RelayError('BUNDLE_INVALID', 'the hand-over has no version')
         return held(secret, version)
@@ -56,7 +56,7 @@ export function desk(
  * quotes the request that was signed, with the session's token in it.
  */
 function refusal(what: string, { status, headers, body }: Reply): RelayError {
-  const { code: told, message } = object(body)
+  const { code: told, message } = parsedObject(body) ?? {}
   const id = headers['x-amzn-requestid']
   const reference = typeof id === 'string' ? `, request ${id}` : ''
   if (typeof told === 'string' && isCode(told))
@@ -73,15 +73,6 @@ function refusal(what: string, { status, headers, body }: Reply): RelayError {
 
 function isCode(text: string): text is Code {
   return Object.hasOwn(CODES, text)
-}
-
-function object(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const found: unknown = JSON.parse(text)
-    return isRecord(found) ? found : {}
-  } catch {
-    return {} // not the function's: a proxy on the way
-  }
 }
 
 function held(secret: string, version: string): Held {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isRecord } from '../pki/sealed.ts'
+import { isRecord } from '../pki/json.ts'
 import { exchange } from './post.ts'
 import type { Identity } from './sign.ts'
 

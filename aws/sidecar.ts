@@ -1,5 +1,6 @@
 import { RelayError } from '../pki/error.ts'
-import { isRecord, keyRegion } from '../pki/sealed.ts'
+import { isRecord } from '../pki/json.ts'
+import { keyRegion } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
 import type { Keyhole, Turned, Use } from '../ports/keys.ts'
 import type { Held, Vault } from '../ports/vault.ts'

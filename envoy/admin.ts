@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { isRecord, listIn } from '../pki/json.ts'
 import { plainSerial } from '../pki/version.ts'
 
 /** What Envoy says of one certificate that it uses. */
@@ -57,19 +58,19 @@ export function admin(socketPath: string): Admin {
     async stats(filter) {
       const path = `/stats?format=json&filter=${encodeURIComponent(filter.source)}`
       const { body } = await ask('GET', path)
-      const pairs = list(JSON.parse(body), 'stats').flatMap((entry): [string, number][] => {
-        const { name, value } = fields(entry)
+      const pairs = listIn(JSON.parse(body), 'stats').flatMap((entry): [string, number][] => {
+        const { name, value } = isRecord(entry) ? entry : {}
         return typeof name === 'string' && typeof value === 'number' ? [[name, value]] : []
       })
       return new Map(pairs)
     },
     async certificates() {
       const { body } = await ask('GET', '/certs')
-      return list(JSON.parse(body), 'certificates').flatMap((context) => {
-        const roots = list(context, 'ca_cert').flatMap(serialOf)
+      return listIn(JSON.parse(body), 'certificates').flatMap((context) => {
+        const roots = listIn(context, 'ca_cert').flatMap(serialOf)
         const anchors = [...new Set(roots)].sort()
-        return list(context, 'cert_chain').flatMap((leaf): Loaded[] => {
-          const { expiration_time: expires } = fields(leaf)
+        return listIn(context, 'cert_chain').flatMap((leaf): Loaded[] => {
+          const { expiration_time: expires } = isRecord(leaf) ? leaf : {}
           const text = typeof expires === 'string' ? expires : ''
           return serialOf(leaf).map((serial) => ({ serial, expires: text, anchors }))
         })
@@ -85,17 +86,6 @@ export function admin(socketPath: string): Admin {
 }
 
 function serialOf(certificate: unknown): string[] {
-  const { serial_number: serial } = fields(certificate)
+  const { serial_number: serial } = isRecord(certificate) ? certificate : {}
   return typeof serial === 'string' ? [plainSerial(serial)] : []
-}
-
-function fields(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
-    ? Object.fromEntries(Object.entries(value))
-    : {}
-}
-
-function list(value: unknown, name: string): readonly unknown[] {
-  const found = fields(value)[name]
-  return Array.isArray(found) ? found : []
 }

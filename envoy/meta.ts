@@ -1,4 +1,5 @@
 import { certificates, facts } from '../pki/bundle.ts'
+import { isRecord } from '../pki/json.ts'
 import { plainSerial } from '../pki/version.ts'
 import { lists } from './revocation.ts'
 import type { Identity, Material, Versions } from './source.ts'
@@ -60,27 +61,21 @@ const TEXTS = ['version', 'serial', 'notBefore', 'notAfter', 'fingerprint256']
 
 /** Reads `meta.json`, also of an earlier certrelay, which wrote fewer members. */
 export function isMeta(value: unknown): value is Meta {
-  const entries = entriesOf(value)
-  const second = entries.get('second')
+  if (!isRecord(value)) return false
+  const { trust, anchors = [], listsUntil, second } = value
   return (
-    isLeaf(entries) &&
-    typeof entries.get('trust') === 'string' &&
-    isTexts(entries.get('anchors') ?? []) &&
-    ['string', 'undefined'].includes(typeof entries.get('listsUntil')) &&
-    (second === undefined || isLeaf(entriesOf(second)))
+    isLeaf(value) &&
+    typeof trust === 'string' &&
+    isTexts(anchors) &&
+    (listsUntil === undefined || typeof listsUntil === 'string') &&
+    (second === undefined || (isRecord(second) && isLeaf(second)))
   )
 }
 
-function isLeaf(entries: ReadonlyMap<string, unknown>): boolean {
-  return (
-    TEXTS.every((name) => typeof entries.get(name) === 'string') && isTexts(entries.get('names'))
-  )
+function isLeaf(value: Readonly<Record<string, unknown>>): boolean {
+  return TEXTS.every((name) => typeof value[name] === 'string') && isTexts(value['names'])
 }
 
 function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => typeof one === 'string')
-}
-
-function entriesOf(value: unknown): ReadonlyMap<string, unknown> {
-  return new Map(typeof value === 'object' && value !== null ? Object.entries(value) : [])
 }

@@ -1,3 +1,4 @@
+import { isRecord, parsed } from '../pki/json.ts'
 import { places, replace, text } from './folder.ts'
 
 /** What the watch knows, for health checks and people: `state.json`. Public. */
@@ -13,12 +14,8 @@ export interface State {
 /** Empty before the first look, and when it was written by somebody else. */
 export async function readState(dir: string): Promise<State> {
   const found = await text(places(dir).state)
-  try {
-    const value: unknown = JSON.parse(found ?? '{}')
-    return isState(value) ? value : { refusals: {} }
-  } catch {
-    return { refusals: {} } // it only informs: nothing depends on it
-  }
+  const value = parsed(found ?? '{}')
+  return isState(value) ? value : { refusals: {} } // it only informs: nothing depends on it
 }
 
 export async function writeState(dir: string, state: State): Promise<void> {
@@ -26,15 +23,13 @@ export async function writeState(dir: string, state: State): Promise<void> {
 }
 
 function isState(value: unknown): value is State {
-  if (typeof value !== 'object' || value === null) return false
-  const entries = new Map<string, unknown>(Object.entries(value))
-  const refusals = entries.get('refusals')
-  const isText = (name: string) => ['string', 'undefined'].includes(typeof entries.get(name))
+  if (!isRecord(value)) return false
+  const { looked, trouble, refusals } = value
+  const isText = (one: unknown) => one === undefined || typeof one === 'string'
   return (
-    isText('looked') &&
-    isText('trouble') &&
-    typeof refusals === 'object' &&
-    refusals !== null &&
+    isText(looked) &&
+    isText(trouble) &&
+    isRecord(refusals) &&
     Object.values(refusals).every((count) => typeof count === 'number')
   )
 }

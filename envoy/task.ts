@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { exchange } from '../aws/post.ts'
 import type { Reach } from '../aws/sidecar.ts'
 import { RelayError } from '../pki/error.ts'
+import { isRecord, listIn } from '../pki/json.ts'
 import type { Versions } from './source.ts'
 
 /** The metadata endpoint is on this host; what takes longer is broken. Milliseconds. */
@@ -35,7 +36,7 @@ export async function tell(
   { version, second, trust }: Versions,
 ): Promise<void> {
   const found = await metadata(environment, '/task')
-  const arn = found === undefined ? undefined : new Map(Object.entries(found)).get('TaskARN')
+  const arn = found?.['TaskARN']
   if (typeof arn !== 'string') return
   const ids = new Set([version, second, trust].filter((id) => id !== undefined))
   await tag(arn, { [SERVES]: [...ids].join(' ') })
@@ -44,7 +45,7 @@ export async function tell(
 async function metadata(
   environment: Readonly<Record<string, string | undefined>>,
   path: '' | '/task',
-): Promise<object | undefined> {
+): Promise<Readonly<Record<string, unknown>> | undefined> {
   const url = environment['ECS_CONTAINER_METADATA_URI_V4']
   if (!url) return undefined
   try {
@@ -54,7 +55,7 @@ async function metadata(
     const { status, body } = await exchange(asked)
     if (status !== 200) throw new Error(`status ${status}`)
     const found: unknown = JSON.parse(body)
-    return typeof found === 'object' && found !== null ? found : {}
+    return isRecord(found) ? found : {}
   } catch (cause) {
     throw new RelayError(
       'SERVICE_UNAVAILABLE',
@@ -75,13 +76,7 @@ export function taskName(
 }
 
 function firstAddress(container: unknown): string | undefined {
-  const [network] = list(container, 'Networks')
-  const candidates = [...list(network, 'IPv4Addresses'), ...list(network, 'IPv6Addresses')]
+  const [network] = listIn(container, 'Networks')
+  const candidates = [...listIn(network, 'IPv4Addresses'), ...listIn(network, 'IPv6Addresses')]
   return candidates.find((one): one is string => typeof one === 'string' && isIP(one) !== 0)
-}
-
-function list(value: unknown, name: string): readonly unknown[] {
-  if (typeof value !== 'object' || value === null) return []
-  const found: unknown = new Map<string, unknown>(Object.entries(value)).get(name)
-  return Array.isArray(found) ? found : []
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { RelayError } from '../pki/error.ts'
+import { parsed as json } from '../pki/json.ts'
 import type { Caller } from '../pki/roles.ts'
 
 const text = v.pipe(v.string(), v.minLength(1))
@@ -80,12 +81,4 @@ function wishOf(request: v.InferOutput<typeof schema>): Knock['wish'] {
   if (isBase64Encoded || body.length > LONGEST) return
   const parsed = v.safeParse(wish, json(body))
   return parsed.success ? parsed.output : undefined
-}
-
-function json(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { RelayError } from '../pki/error.ts'
+import { parsed as json } from '../pki/json.ts'
 
 /** ACM's events (https://docs.aws.amazon.com/acm/latest/userguide/supported-events.html). Their details decide nothing. */
 const KINDS = [
@@ -41,6 +42,7 @@ export function parseNotice(
   place: { readonly region: string; readonly account: string },
 ) {
   const value = json(body)
+  if (value === undefined) throw invalid('not JSON')
   const asked = v.safeParse(look, value)
   if (asked.success) {
     const { secret } = asked.output
@@ -70,14 +72,6 @@ function own(
   const parts = arn.split(':')
   if (parts[3] !== region) throw invalid(`a ${what} of another region`)
   if (parts[4] !== account) throw invalid(`a ${what} of another account`)
-}
-
-function json(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    throw invalid('not JSON')
-  }
 }
 
 function invalid(why: string): RelayError {

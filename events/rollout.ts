@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { RelayError } from '../pki/error.ts'
+import { parsed as json } from '../pki/json.ts'
 
 const schema = v.strictObject({
   certrelay: v.literal('roll'),
@@ -22,12 +23,4 @@ export function parseRollout(body: string) {
     )
   const { certrelay: _, ...rollout } = parsed.output
   return rollout
-}
-
-function json(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }

@@ -1,11 +1,10 @@
+import { isRecord } from '../pki/json.ts'
 import { AwsError } from './service.ts'
+
+export { isRecord }
 
 /** A JSON object of which only that is known. */
 export type Json = Readonly<Record<string, unknown>>
-
-export function isRecord(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** The object, or an empty one. */
 export function record(value: unknown): Json {

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { RelayError } from './error.ts'
+import { isRecord, parsedObject } from './json.ts'
 import { pemBlocks } from './pem.ts'
-import { isRecord, parseSealed, type Sealed } from './sealed.ts'
+import { parseSealed, type Sealed } from './sealed.ts'
 import { Secret } from './secret.ts'
 import { plainSerial } from './version.ts'
 import { isWalkthrough, readWalkthrough, WALKTHROUGH, writeWalkthrough } from './walkthrough.ts'
@@ -221,13 +222,9 @@ function parse(der: Buffer, what: string): X509Certificate {
 }
 
 function members(text: string, what: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (isRecord(value)) return value
-  } catch {
-    // the parser's message would quote the secret
-  }
-  throw invalid(what, 'it is not a JSON object')
+  const found = parsedObject(text)
+  if (found === undefined) throw invalid(what, 'it is not a JSON object')
+  return found
 }
 
 function string(record: Readonly<Record<string, unknown>>, name: string, what = 'bundle'): string {

@@ -1,6 +1,6 @@
 import { type Bundle, encodeBundle, encodeTrust, parseTrust } from './bundle.ts'
 import { RelayError } from './error.ts'
-import { isRecord } from './sealed.ts'
+import { parsedObject } from './json.ts'
 import { Secret } from './secret.ts'
 
 /** A current version as the function `bootstrap` hands it over (docs/handover.md). */
@@ -28,7 +28,10 @@ export function trustReply(version: string, content: Secret): Secret {
 
 /** Reads a reply. @throws BUNDLE_INVALID */
 export function parseReply(text: string): HandedOver {
-  const { version, content } = members(text)
+  const found = parsedObject(text)
+  if (found === undefined)
+    throw new RelayError('BUNDLE_INVALID', 'the hand-over is not a JSON object')
+  const { version, content } = found
   if (typeof version !== 'string' || typeof content !== 'string')
     throw new RelayError('BUNDLE_INVALID', 'the hand-over has no version or no content')
   return { version, content: Secret.from(content) }
@@ -44,14 +47,4 @@ function reply(version: string, content: Secret): Secret {
 
 function textOf(content: Secret): string {
   return Buffer.from(content.reveal()).toString('utf8')
-}
-
-function members(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (isRecord(value)) return value
-  } catch {
-    // the parser's message would quote the reply
-  }
-  throw new RelayError('BUNDLE_INVALID', 'the hand-over is not a JSON object')
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RelayError } from './error.ts'
+import { isRecord } from './json.ts'
 
 /** A few hundred bytes encrypted by KMS, once per region, under one encryption context (docs/kms.md). */
 export interface Sealed {
@@ -61,11 +62,6 @@ function parseCopy(value: unknown): Copy {
   if (typeof blob !== 'string' || blob.length === 0 || blob.length > MOST_BLOB) throw invalid()
   if (Buffer.from(blob, 'base64').toString('base64') !== blob) throw invalid()
   return { key, blob }
-}
-
-/** A JSON object, of which only that is known. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(): RelayError {
