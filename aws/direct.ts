@@ -1,5 +1,5 @@
 import { parsedObject } from '../pki/json.ts'
-import { exchange } from './post.ts'
+import { exchange, type Reply } from './post.ts'
 import { type Identity, sign } from './sign.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -34,6 +34,32 @@ export interface Line {
   readonly whole: number
 }
 
+/** What is sent, and where. */
+interface Letter {
+  readonly url: URL
+  readonly service: string
+  readonly region: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly signal?: AbortSignal | undefined
+  /** CloudTrail records the user agent: an attempt whose answer was never read is found by its name. */
+  readonly id?: string | undefined
+}
+
+/** One POST to the root of a service, signed. @throws as `exchange` */
+export async function post(
+  { identity, connect, whole }: Line,
+  { url, service, region, headers, body, signal, id }: Letter,
+): Promise<Reply> {
+  const unsigned = { service, region, headers: { host: url.host, ...headers }, body }
+  const all = {
+    ...sign(unsigned, await identity(), Date.now()),
+    'user-agent': `certrelay-sidecar${id === undefined ? '' : ` certrelay/${id}`}`,
+    'content-length': `${Buffer.byteLength(body)}`,
+  }
+  return exchange({ url, method: 'POST', headers: all, body, connect, whole, signal })
+}
+
 /**
  * A service that speaks AWS's JSON 1.1, without the SDK: loading that takes a sidecar longer than all it has to do. One
  * attempt a call.
@@ -44,17 +70,11 @@ export function direct(service: Service, region: string, line: Line): Call {
   return async (operation, input, { signal, id } = {}) => {
     const body = JSON.stringify(input)
     const headers = {
-      host: url.host,
       'content-type': 'application/x-amz-json-1.1',
       'x-amz-target': `${target}.${operation}`,
     }
-    const signed = sign({ service, region, headers, body }, await line.identity(), Date.now())
-    // CloudTrail records the user agent: an attempt whose answer was never read is found by its name
-    const agent = `certrelay-sidecar${id === undefined ? '' : ` certrelay/${id}`}`
-    const { connect, whole } = line
-    const all = { ...signed, 'user-agent': agent, 'content-length': `${Buffer.byteLength(body)}` }
-    const exchanged = { url, method: 'POST', headers: all, body, connect, whole, signal } as const
-    const { status, headers: told, body: text } = await exchange(exchanged)
+    const letter = { url, service, region, headers, body, signal, id }
+    const { status, headers: told, body: text } = await post(line, letter)
     const requestId = String(told['x-amzn-requestid'] ?? '')
     const found = parsedObject(text) ?? {} // else a proxy on the way has answered, or half an answer came
     if (status === 200) return { body: found, requestId }

@@ -2,10 +2,11 @@ import { CODES, type Code, RelayError } from '../pki/error.ts'
 import { parsedObject } from '../pki/json.ts'
 import { parseReply } from '../pki/reply.ts'
 import type { Held, Vault } from '../ports/vault.ts'
-import type { Line } from './direct.ts'
+import { type Line, post } from './direct.ts'
 import { ask } from './errors.ts'
-import { exchange, type Reply } from './post.ts'
-import { sign } from './sign.ts'
+import type { Reply } from './post.ts'
+
+const JSON_TYPE = { 'content-type': 'application/json' }
 
 /**
  * Secrets behind the URL of the function `bootstrap`, which reads and opens them for the role that signs (docs/handover.md). One
@@ -24,15 +25,8 @@ export function desk(
   async function knock(secret: string, want: 'version' | 'material'): Promise<string> {
     const what = `have secret ${secret} handed over`
     const body = JSON.stringify({ secret, want })
-    const headers = { host: url.host, 'content-type': 'application/json' }
-    const reply = await ask(what, async () => {
-      const unsigned = { service: 'lambda', region: region ?? '', headers, body }
-      const signed = sign(unsigned, await line.identity(), Date.now())
-      const length = `${Buffer.byteLength(body)}`
-      const all = { ...signed, 'user-agent': 'certrelay-sidecar', 'content-length': length }
-      const { connect, whole } = line
-      return exchange({ url, method: 'POST', headers: all, body, connect, whole })
-    })
+    const letter = { url, service: 'lambda', region: region ?? '', headers: JSON_TYPE, body }
+    const reply = await ask(what, () => post(line, letter))
     if (reply.status === 200) return reply.body
     throw refusal(what, reply)
   }

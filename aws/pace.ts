@@ -40,7 +40,6 @@ export interface Pace {
 /**
  * One environment's share of the account's quotas (`rates.ts`), when so many run at once. A call whose turn would come too
  * late for this invocation fails with SERVICE_UNAVAILABLE before it is sent: the queue brings its work back.
-
  *
  * @param remaining milliseconds that are left of the invocation
  */
