@@ -4,6 +4,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { keeper } from '../aws/secrets.ts'
 import { queue } from '../aws/sqs.ts'
+import { isSealed } from '../pki/fresh.ts'
 import { holder } from '../pki/labels.ts'
 import { keyRegion, keySet } from '../pki/sealed.ts'
 import { readTags } from '../pki/tags.ts'
@@ -27,9 +28,9 @@ export async function reseal(words: readonly string[]): Promise<number> {
   let count = 0
   for await (const page of keeper(secrets).managed()) {
     for (const { arn, tags, versions } of page) {
-      const version = holder(versions, 'AWSCURRENT')
+      const version = holder(versions, 'AWSCURRENT') ?? ''
       const sealed = readTags(tags)?.sealed
-      const known = sealed?.version === version && sealed?.set === keySet(keys)
+      const known = isSealed(sealed, version, keySet(keys))
       const found = sealed === undefined ? 'not on record' : 'under other keys, or another version'
       if (!known) {
         if (values.plan !== true) await looks.look(arn, count % 60)

@@ -27,6 +27,11 @@ export interface Finding {
   readonly rule: string
 }
 
+/** Findings for one line: each code, and which certificate it is about. */
+export function listed(findings: readonly Finding[]): string {
+  return findings.map(({ code, certificate }) => `${code} (${certificate})`).join(', ')
+}
+
 /** What is to be published, and what it is measured against. */
 export interface Candidate {
   readonly certificate: string

@@ -47,7 +47,7 @@ export function standing({ arn, tags, versions }: Shown, now: number, set?: stri
   const notAfter = endOf(registration, version)
   const seen = looked !== undefined && now - looked < OFTEN + share(arn) * SPREAD
   return {
-    fresh: seen && quiet({ tags, versions }, now, set),
+    fresh: seen && isQuiet({ registration, versions, version }, now, set),
     stuck: isStuck(registration, versions, version, now),
     source,
     version,
@@ -67,7 +67,23 @@ export function quiet({ tags, versions }: Omit<Shown, 'arn'>, now: number, set?:
   const registration = readTags(tags)
   const version = holder(versions, 'AWSCURRENT')
   if (registration === undefined || version === undefined) return false
+  return isQuiet({ registration, versions, version }, now, set)
+}
+
+interface Read {
+  readonly registration: Registration
+  readonly versions: Versions
+  /** In use. */
+  readonly version: string
+}
+
+function isQuiet({ registration, versions, version }: Read, now: number, set?: string): boolean {
   return isSettled(registration, versions, version) && !isDue(registration, now, version, set)
+}
+
+/** Whether the passphrase of a version is on record as sealed under a set of keys (`keySet` of sealed.ts). */
+export function isSealed(sealed: Registration['sealed'], version: string, set: string): boolean {
+  return sealed?.version === version && sealed.set === set
 }
 
 function isSettled(
@@ -95,7 +111,7 @@ function takenBack(versions: Shown['versions']): string | undefined {
 function isDue(registration: Registration, now: number, version: string, set?: string): boolean {
   const { notBefore, notAfter, sealed } = registration
   if (notBefore === undefined || notAfter === undefined) return true
-  if (set !== undefined && (sealed?.version !== version || sealed.set !== set)) return true
+  if (set !== undefined && !isSealed(sealed, version, set)) return true
   return now >= due(registration, { notBefore, notAfter })
 }
 

@@ -2,6 +2,7 @@ import type { Finding } from '../pki/check.ts'
 import type { Decision } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
+import { readTags } from '../pki/tags.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
@@ -171,7 +172,7 @@ export async function reject(
   }
   log.count('Rejected', 1)
   const reason = findings.map(({ code }) => code).join(' ')
-  const source = held.tags['certrelay:source'] ?? ''
+  const source = readTags(held.tags)?.source ?? ''
   await tell(ports, { kind: 'Rejected', secret, source, version, reason })
   // the last of it: until then the next look does and says all of it again
   if (versions.get(version)?.includes('AWSPENDING'))

@@ -1,4 +1,5 @@
 import { facts } from '../pki/bundle.ts'
+import { listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { rolesFit, writeRoles } from '../pki/roles.ts'
@@ -137,10 +138,7 @@ async function publish(ports: Needs, held: Held, issued: Certificate): Promise<s
     return version
   }
   const findings = await verify(ports, secret, version, issued)
-  if (findings.length > 0) {
-    const list = findings.map(({ code, certificate: which }) => `${code} (${which})`).join(', ')
-    throw failed(issued, list)
-  }
+  if (findings.length > 0) throw failed(issued, listed(findings))
   await vault.move(secret, 'AWSCURRENT', current, version)
   const previous =
     registration === undefined ? { version: current } : leaving(registration, current)

@@ -1,5 +1,5 @@
 import type { Bundle } from '../pki/bundle.ts'
-import { check } from '../pki/check.ts'
+import { check, listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { bundleReply, trustReply } from '../pki/reply.ts'
@@ -137,9 +137,8 @@ function verify(what: string, bundle: Bundle, passphrase: Secret, now: number): 
   const findings = check({ ...bundle, passphrase, usages }, now)
   if (findings.length === 0) return
   const mismatch = findings.some(({ code }) => code === 'KEY_MISMATCH')
-  const list = findings.map(({ code, certificate }) => `${code} (${certificate})`).join(', ')
   throw new RelayError(
     mismatch ? 'BUNDLE_MISMATCH' : 'CHAIN_BROKEN',
-    `${what} must not be served: ${list}`,
+    `${what} must not be served: ${listed(findings)}`,
   )
 }

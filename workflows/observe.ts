@@ -1,5 +1,6 @@
 import type { Observed, Source } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
+import { isSealed } from '../pki/fresh.ts'
 import { holder, isDeployed } from '../pki/labels.ts'
 import type { Running } from '../pki/rollout.ts'
 import { keySet } from '../pki/sealed.ts'
@@ -59,14 +60,18 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
   const current = holder(versions, 'AWSCURRENT') ?? ''
   const own = promoted !== undefined && sameCertificate(promoted.version, current)
   const open = own && !isDeployed(versions)
-  const looked = open ? (run.services ?? (await ports.fleet.look(names, promoted.at))) : []
-  const services = registration.hot === true ? await asked(ports, looked) : looked
+  const hot = registration.hot === true
+  const survey = async (since: number) => {
+    const found = await ports.fleet.look(names, since)
+    return hot ? asked(ports, found) : found
+  }
+  const services = open ? (run.services ?? (await survey(promoted.at))) : []
   const observed: Observed = {
     source,
     versions,
     services,
     asked: run.asked,
-    hot: registration.hot === true,
+    hot,
     unsealed: !run.resealed && isUnsealed(ports, sealed, current),
     rotating: held.rotating === true,
     deadline: ports.deadline,
@@ -114,7 +119,7 @@ export async function describe(
 /** Not on record as sealed under exactly the configured keys: that is found out by reading it. */
 function isUnsealed({ keys }: Needs, sealed: Registration['sealed'], version: string): boolean {
   if (keys === undefined) return false
-  return sealed?.version !== version || sealed.set !== keySet(keys.keys)
+  return !isSealed(sealed, version, keySet(keys.keys))
 }
 
 function summary(certificate: Certificate | 'missing', held: Held): Source {

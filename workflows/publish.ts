@@ -1,6 +1,6 @@
 import { arrange } from '../pki/arrange.ts'
 import { type Bundle, encodeBundle, encodeWalkthrough, facts, openBundle } from '../pki/bundle.ts'
-import { check, type Finding } from '../pki/check.ts'
+import { check, type Finding, listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import type { Context } from '../pki/sealed.ts'
@@ -231,9 +231,8 @@ async function anchorsOf(
 
 function refuse(findings: readonly Finding[], { arn }: Certificate): void {
   if (findings.length === 0) return
-  const list = findings.map(({ code, certificate }) => `${code} (${certificate})`).join(', ')
   throw new RelayError(
     'CHAIN_BROKEN',
-    `certificate ${arn} fails the check before its first use: ${list}; nothing was stored`,
+    `certificate ${arn} fails the check before its first use: ${listed(findings)}; nothing was stored`,
   )
 }

@@ -3,6 +3,7 @@ import { RelayError } from '../pki/error.ts'
 import { quiet } from '../pki/fresh.ts'
 import { writeTags } from '../pki/tags.ts'
 import { act, type Needs } from './act.ts'
+import { lost } from './lost.ts'
 import { observe, type Run, type Seen, START } from './observe.ts'
 
 /** What woke us: a secret to look at, or a certificate whose secrets are to be looked at. */
@@ -108,12 +109,6 @@ function over({ clock }: Needs, { held, observed }: Seen, run: Run, waits: numbe
   if (waits === 0 || run !== START || observed.unsealed === true || !recent || !quiet(held, now))
     return undefined
   return { step: 'done', reason: 'what was waited for is done', at: now } as const
-}
-
-/** Somebody else moved a label first: the next look sees what is there now. */
-function lost(error: unknown): Partial<Run> {
-  if (error instanceof RelayError && error.code === 'VERSION_CONFLICT') return {}
-  throw error
 }
 
 /** What only a person can mend is said at once: the same look would fail again. @throws what may succeed later */

@@ -4,6 +4,7 @@ import { sameCertificate } from '../pki/version.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Seen } from './observe.ts'
 import { record } from './record.ts'
+import { running } from './settled.ts'
 import { tell } from './tell.ts'
 
 type Needs = Pick<Ports, 'vault' | 'keeper' | 'bus' | 'clock' | 'log'>
@@ -45,8 +46,7 @@ export async function rollback(
   if (labels(version).includes('AWSCURRENT')) await vault.move(secret, 'AWSCURRENT', version, to)
   log.error('rolled-back', { secret, version, to, reason })
   log.count('RolledBack', 1)
-  const running = observed.services.filter(({ state }) => state === 'active')
-  const services = running.map(({ name }) => name)
+  const services = running(observed.services)
   await tell(ports, { kind: 'RolledBack', secret, source, version, previous: to, reason, services })
   // the last of it: until then the next look sees it as cut short, and says it again
   await record(ports, secret, to, previous ?? {})

@@ -1,3 +1,4 @@
+import { listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { readTags } from '../pki/tags.ts'
 import type { Certificate } from '../ports/authority.ts'
@@ -110,10 +111,9 @@ async function test(
   const findings = await verify(ports, held.arn, token, certificate, notAfter)
   if (findings.length === 0) return
   await reject(ports, held, token, findings)
-  const list = findings.map(({ code, certificate: which }) => `${code} (${which})`).join(', ')
   throw new RelayError(
     'CHAIN_BROKEN',
-    `version ${token} of secret ${held.arn} fails the check: ${list}; it keeps the one it has`,
+    `version ${token} of secret ${held.arn} fails the check: ${listed(findings)}; it keeps the one it has`,
   )
 }
 

@@ -1,6 +1,6 @@
 import { rollout } from '../pki/decide.ts'
-import { RelayError } from '../pki/error.ts'
 import type { Ports } from '../ports/index.ts'
+import { lost } from './lost.ts'
 import { observe, START } from './observe.ts'
 import { rollback } from './rollback.ts'
 import { settled } from './settled.ts'
@@ -36,18 +36,9 @@ async function judge(ports: Needs, secret: string): Promise<void> {
     if (decision === undefined || decision.step === 'wait') return
     const { step, reason } = decision
     ports.log.info(step, { secret, reason })
-    if (step === 'settle') await unlessLost(settled(ports, seen, decision.version))
-    else if (step === 'rollback') await unlessLost(rollback(ports, seen, decision))
+    if (step === 'settle') await settled(ports, seen, decision.version).catch(lost)
+    else if (step === 'rollback') await rollback(ports, seen, decision).catch(lost)
     else break
   }
   await ports.queue.look(secret, 0)
-}
-
-/** Somebody else moved a label first: the next look sees what is there now. */
-async function unlessLost(work: Promise<void>): Promise<void> {
-  try {
-    await work
-  } catch (error) {
-    if (!(error instanceof RelayError) || error.code !== 'VERSION_CONFLICT') throw error
-  }
 }

@@ -25,9 +25,13 @@ export async function settled(
   log.info('deployed', { secret, version, saved })
   log.count('Deployed', 1)
   if (saved > 0) log.count('RolloutsSaved', saved)
-  const running = observed.services.filter(({ state }) => state === 'active')
-  const services = running.map(({ name }) => name)
+  const services = running(observed.services)
   await tell(ports, { kind: 'Deployed', secret, source: observed.source, version, services })
+}
+
+/** The names of the services that have a part in a rollout. */
+export function running(services: Seen['observed']['services']): readonly string[] {
+  return services.filter(({ state }) => state === 'active').map(({ name }) => name)
 }
 
 /** Says which services have no part in a rollout, and why. */

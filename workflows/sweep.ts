@@ -55,15 +55,19 @@ function delay({ days }: Standing, nth: number): number {
   return days === undefined ? turn : Math.min(turn, Math.max(0, days) ** 2 * 5)
 }
 
-function measure(
-  log: Needs['log'],
-  { managed, queued, stuck, days, unseen }: Readonly<Record<string, number>>,
-): void {
-  log.count('Swept', managed ?? 0)
-  log.count('Queued', queued ?? 0)
-  log.count('Stuck', stuck ?? 0)
-  log.count('DaysSinceLook', unseen ?? 0)
-  if (days !== undefined && days < Infinity) log.count('DaysToExpiry', days)
+/** What a sweep counts: secrets, days to the nearest end, and days since the look that is longest ago. */
+interface Found extends Swept {
+  readonly stuck: number
+  readonly days: number
+  readonly unseen: number
+}
+
+function measure(log: Needs['log'], { managed, queued, stuck, days, unseen }: Found): void {
+  log.count('Swept', managed)
+  log.count('Queued', queued)
+  log.count('Stuck', stuck)
+  log.count('DaysSinceLook', unseen)
+  if (days < Infinity) log.count('DaysToExpiry', days)
 }
 
 /** One line an hour for what ends soon, and one event at each threshold. */
