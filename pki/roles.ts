@@ -1,3 +1,5 @@
+import { numbered, packed } from './tags.ts'
+
 /** A session of a role, as AWS has verified it: what a request says of itself is never asked. */
 export interface Caller {
   /** `aws`, `aws-cn` … */
@@ -8,20 +10,13 @@ export interface Caller {
 }
 
 const KEY = 'certrelay:roles'
-/** Tags of one secret that may hold roles, and how long AWS lets a value be. */
+/** Tags of one secret that may hold roles. */
 const TAGS = 4
-const LONGEST = 256
 const NAME = /^[A-Za-z0-9_+=.@-]{1,64}$/
 
 /** The tags that hold the roles which a secret is handed over to: names or ARNs, separated by spaces (docs/tags.md). */
 export function writeRoles(roles: readonly string[]): Record<string, string> {
-  const values: string[] = []
-  for (const role of roles) {
-    const longer = values.length === 0 ? role : `${values.at(-1)} ${role}`
-    if (values.length === 0 || longer.length > LONGEST) values.push(role)
-    else values[values.length - 1] = longer
-  }
-  return Object.fromEntries(values.map((value, index) => [key(index), value]))
+  return Object.fromEntries(packed(roles).map((value, index) => [numbered(KEY, index), value]))
 }
 
 /** True when so many roles fit into the tags of one secret. */
@@ -41,7 +36,7 @@ export function isEntitled(
   const [, partition, , , account] = secret.split(':')
   if (caller.partition !== partition || caller.account !== account) return false
   const own = `arn:${partition}:iam::${account}:role/`
-  return Array.from({ length: TAGS }, (_, index) => tags[key(index)]?.split(' ') ?? [])
+  return Array.from({ length: TAGS }, (_, index) => tags[numbered(KEY, index)]?.split(' ') ?? [])
     .flat()
     .some((role) => nameOf(role, own) === caller.role)
 }
@@ -50,8 +45,4 @@ export function isEntitled(
 function nameOf(role: string, own: string): string | undefined {
   const name = role.startsWith(own) ? role.slice(role.lastIndexOf('/') + 1) : role
   return NAME.test(name) ? name : undefined
-}
-
-function key(index: number): string {
-  return index === 0 ? KEY : `${KEY}-${index + 1}`
 }

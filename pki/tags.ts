@@ -147,21 +147,30 @@ const SERVICE = /^[A-Za-z0-9_-]{1,255}\/[A-Za-z0-9_-]{1,255}$/
 const serviceKeys = Array.from({ length: SERVICE_TAGS }, (_, index) => serviceKey(index))
 
 function serviceKey(index: number): string {
-  return index === 0 ? `${PREFIX}services` : `${PREFIX}services-${index + 1}`
+  return numbered(`${PREFIX}services`, index)
+}
+
+/** The nth tag of a list that goes on in `NAME-2` and so forth; 0 is `NAME` itself. */
+export function numbered(name: string, index: number): string {
+  return index === 0 ? name : `${name}-${index + 1}`
 }
 
 /** One tag a service as long as there are enough, because a secret is found by how the value of a tag begins. */
 function chunks(services: readonly string[]): Record<string, string> {
-  if (services.length <= SERVICE_TAGS)
-    return Object.fromEntries(services.map((name, index) => [serviceKey(index), name]))
+  const values = services.length <= SERVICE_TAGS ? services : packed(services)
+  return Object.fromEntries(values.map((value, index) => [serviceKey(index), value]))
+}
+
+/** Words in as few values of tags as they take, separated by spaces. */
+export function packed(words: readonly string[]): readonly string[] {
   const values: string[] = []
-  for (const name of services) {
+  for (const word of words) {
     const last = values.at(-1)
-    const longer = last === undefined ? undefined : `${last} ${name}`
-    if (longer === undefined || longer.length > LONGEST) values.push(name)
+    const longer = last === undefined ? undefined : `${last} ${word}`
+    if (longer === undefined || longer.length > LONGEST) values.push(word)
     else values[values.length - 1] = longer
   }
-  return Object.fromEntries(values.map((value, index) => [serviceKey(index), value]))
+  return values
 }
 
 /** As many as fit into one tag, the first ones first. */
