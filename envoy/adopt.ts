@@ -1,6 +1,6 @@
 import type { Plan } from './bootstrap.ts'
 import { lasting } from './bootstrap.ts'
-import { isList, isObject, type Json, type JsonObject } from './json.ts'
+import { isList, isObject, type Json, type JsonObject, jsonOf, listOf, objectOf } from './json.ts'
 import { downstream, upstream } from './tls.ts'
 
 /** Which of a user's own listeners and clusters get our TLS contexts. */
@@ -31,8 +31,8 @@ export function adopt(theirs: JsonObject, { plan, listeners, clusters }: Adoptio
     names: readonly string[],
     change: (one: JsonObject, path: string) => JsonObject,
   ): readonly Json[] => {
-    const all = isList(theirs[kind]) ? theirs[kind] : []
-    const found = all.map((one) => (isObject(one) ? one['name'] : undefined))
+    const all = listOf(theirs[kind])
+    const found = all.map((one) => objectOf(one)['name'])
     for (const name of names) {
       if (!found.includes(name))
         conflicts.push(`static_resources.${kind}: none of them is named ${name}`)
@@ -54,7 +54,7 @@ function listener(plan: Plan, one: JsonObject, path: string, conflicts: string[]
   const change = (chain: Json, at: string): Json => {
     if (!isObject(chain)) return chain
     if (chain['transport_socket'] !== undefined) conflicts.push(`${at}.transport_socket: ${SOCKET}`)
-    const filters = isList(chain['filters']) ? chain['filters'] : []
+    const filters = listOf(chain['filters'])
     const ended = filters.map((filter) => withEnd(plan, filter))
     return { ...chain, transport_socket: socketOf(plan, filters), filters: ended }
   }
@@ -90,7 +90,7 @@ function withEnd(plan: Plan, filter: Json): Json {
   const common = settings['common_http_protocol_options']
   if (!isObject(filter)) return filter
   if (MANAGER.test(type)) {
-    const options = { max_connection_duration: longest, ...(isObject(common) ? common : {}) }
+    const options = { max_connection_duration: longest, ...objectOf(common) }
     return { ...filter, typed_config: { ...settings, common_http_protocol_options: options } }
   }
   if (!PROXY.test(type)) return filter
@@ -99,14 +99,12 @@ function withEnd(plan: Plan, filter: Json): Json {
 }
 
 function config(filter: Json): JsonObject {
-  const settings = isObject(filter) ? filter['typed_config'] : undefined
-  return isObject(settings) ? settings : {}
+  return objectOf(objectOf(filter)['typed_config'])
 }
 
 function cluster(plan: Plan, one: JsonObject, path: string, conflicts: string[]): JsonObject {
   if (one['transport_socket'] !== undefined) conflicts.push(`${path}.transport_socket: ${SOCKET}`)
-  const extensions = one['typed_extension_protocol_options']
-  const all = isObject(extensions) ? extensions : {}
+  const all = objectOf(one['typed_extension_protocol_options'])
   const given = all[OPTIONS]
   const options: JsonObject = isObject(given)
     ? given
@@ -123,7 +121,7 @@ function cluster(plan: Plan, one: JsonObject, path: string, conflicts: string[])
         ...options,
         common_http_protocol_options: {
           max_connection_duration,
-          ...(isObject(common) ? common : {}),
+          ...objectOf(common),
         },
       },
     },
@@ -134,19 +132,16 @@ const HTTP1: JsonObject = { http_protocol_options: {} }
 
 function protocols(options: JsonObject): readonly string[] | undefined {
   if (options['auto_config'] !== undefined) return [H2, H1]
-  const explicit = options['explicit_http_config']
-  return isObject(explicit) && explicit['http2_protocol_options'] !== undefined ? [H2] : undefined
+  const explicit = objectOf(options['explicit_http_config'])
+  return explicit['http2_protocol_options'] === undefined ? undefined : [H2]
 }
 
 function withProtocols(
   { name, typed_config: settings }: ReturnType<typeof downstream> | ReturnType<typeof upstream>,
   protocols: readonly string[] | undefined,
 ): JsonObject {
-  const copy: Json = JSON.parse(JSON.stringify(settings))
-  const whole = isObject(copy) ? copy : {}
-  const { alpn_protocols: _, ...common } = isObject(whole['common_tls_context'])
-    ? whole['common_tls_context']
-    : {}
+  const whole = jsonOf(settings)
+  const { alpn_protocols: _, ...common } = objectOf(whole['common_tls_context'])
   return {
     name,
     typed_config: {

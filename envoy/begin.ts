@@ -4,6 +4,7 @@ import { writeConf } from './nginx.ts'
 import { patiently } from './patience.ts'
 import { sdsNames } from './plan.ts'
 import type { Surroundings } from './program.ts'
+import { record } from './record.ts'
 import { render } from './render.ts'
 import type { Settings } from './settings.ts'
 import { type Source, versionsOf, wipe } from './source.ts'
@@ -33,11 +34,8 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
     const meta = await publish(dir, material, sdsNames(settings))
     await writeState(dir, { looked: new Date().toISOString(), refusals: {} })
     const { version, serial, notAfter } = meta
-    audit({
-      ...{ action: 'hand-over', secret, ...versionsOf(material), serial },
-      ...{ region: material.replica, outcome: 'ok' },
-      ms: Math.round(performance.now() - began),
-    })
+    const { replica } = material
+    record(audit, secret, { began, versions: versionsOf(material), serial, replica }, 'ok')
     say(
       `laid out secret ${secret} version ${version}, certificate ${serial}, valid until ${notAfter}`,
     )

@@ -38,12 +38,8 @@ function map(reader: Reader, resolve: Resolve): Json {
 
 function item(reader: Reader, resolve: Resolve): Json {
   reader.skip()
-  const alias = reader.name('*')
-  if (alias !== undefined) {
-    const known = reader.anchors.get(alias)
-    if (known === undefined) throw reader.refuse('an alias without its anchor')
-    return known
-  }
+  const known = reader.alias()
+  if (known !== undefined) return known
   if ('{['.includes(reader.char)) return flow(reader, resolve)
   if ('\'"'.includes(reader.char)) return quoted(reader, 0)
   return resolve(reader.word(true))

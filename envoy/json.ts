@@ -11,3 +11,19 @@ export function isObject(value: Json | undefined): value is JsonObject {
 export function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value)
 }
+
+/** The object, or an empty one. */
+export function objectOf(value: Json | undefined): JsonObject {
+  return isObject(value) ? value : {}
+}
+
+/** The list, or an empty one. */
+export function listOf(value: Json | undefined): readonly Json[] {
+  return isList(value) ? value : []
+}
+
+/** What JSON says of a value of ours. */
+export function jsonOf(value: object): JsonObject {
+  const copy: Json = JSON.parse(JSON.stringify(value))
+  return objectOf(copy)
+}

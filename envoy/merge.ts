@@ -1,6 +1,6 @@
 import { type Adoption, adopt } from './adopt.ts'
 import type { Bootstrap } from './api.ts'
-import { isList, isObject, type Json, type JsonObject } from './json.ts'
+import { isObject, type Json, type JsonObject, jsonOf, listOf, objectOf } from './json.ts'
 
 /** What came of two bootstraps; with conflicts it must not be used. */
 export interface Merged {
@@ -32,13 +32,13 @@ export function merge(theirs: JsonObject, ours: Bootstrap, adoption: Adoption): 
     conflicts,
     bootstrap: {
       ...theirs,
-      node: { ...jsonOf(ours.node), ...object(theirs['node']) },
-      admin: { ...object(own), ...jsonOf(admin) },
-      overload_manager: limits(object(theirs['overload_manager']), jsonOf(ours.overload_manager)),
+      node: { ...jsonOf(ours.node), ...objectOf(theirs['node']) },
+      admin: { ...objectOf(own), ...jsonOf(admin) },
+      overload_manager: limits(objectOf(theirs['overload_manager']), jsonOf(ours.overload_manager)),
       static_resources: {
         ...adopted.resources,
-        listeners: [...list(adopted.resources['listeners']), ...kept.listeners],
-        clusters: [...list(adopted.resources['clusters']), ...kept.clusters],
+        listeners: [...listOf(adopted.resources['listeners']), ...kept.listeners],
+        clusters: [...listOf(adopted.resources['clusters']), ...kept.clusters],
       },
     },
   }
@@ -50,7 +50,7 @@ function clashes(
   kept: { readonly listeners: readonly JsonObject[]; readonly clusters: readonly JsonObject[] },
 ): string[] {
   return (['listeners', 'clusters'] as const).flatMap((kind) =>
-    list(theirs[kind]).flatMap((one, index) => {
+    listOf(theirs[kind]).flatMap((one, index) => {
       const path = `static_resources.${kind}[${index}]`
       return kept[kind].flatMap((mine) => [
         ...(isObject(one) && one['name'] === mine['name']
@@ -66,36 +66,23 @@ function clashes(
 
 function limits(theirs: JsonObject, ours: JsonObject): JsonObject {
   const named = (one: Json) => (isObject(one) ? one['name'] : undefined)
-  const monitors = list(theirs['resource_monitors'])
-  const more = list(ours['resource_monitors']).filter((one) =>
+  const monitors = listOf(theirs['resource_monitors'])
+  const more = listOf(ours['resource_monitors']).filter((one) =>
     monitors.every((other) => named(other) !== named(one)),
   )
   return { ...theirs, resource_monitors: [...monitors, ...more] }
 }
 
 function portOf(listener: Json): Json | undefined {
-  const { address } = object(listener)
-  const { socket_address: socket } = object(address)
-  return object(socket)['port_value']
+  const { address } = objectOf(listener)
+  const { socket_address: socket } = objectOf(address)
+  return objectOf(socket)['port_value']
 }
 
 function resources(bootstrap: JsonObject): JsonObject {
-  return object(bootstrap['static_resources'])
-}
-
-function object(value: Json | undefined): JsonObject {
-  return isObject(value) ? value : {}
-}
-
-function list(value: Json | undefined): readonly Json[] {
-  return isList(value) ? value : []
+  return objectOf(bootstrap['static_resources'])
 }
 
 function same(one: Json, other: Json): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
-}
-
-function jsonOf(value: object): JsonObject {
-  const copy: Json = JSON.parse(JSON.stringify(value))
-  return object(copy)
 }

@@ -106,6 +106,15 @@ export class Reader {
     return name
   }
 
+  /** What an alias stands for; `undefined` when there is none. */
+  alias(): Json | undefined {
+    const alias = this.name('*')
+    if (alias === undefined) return undefined
+    const known = this.anchors.get(alias)
+    if (known === undefined) throw this.refuse('an alias without its anchor')
+    return known
+  }
+
   /** A word without quotes up to the end of the line, a comment, or the colon behind a key. */
   word(inside = false): string {
     if (/[!%@`]/.test(this.char)) throw this.refuse('a tag, directive or reserved character')

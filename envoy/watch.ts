@@ -6,6 +6,7 @@ import { explain } from './exit.ts'
 import { handOver, type Receiver } from './handover.ts'
 import { current, isWhole } from './layout.ts'
 import { isSame, type Meta } from './meta.ts'
+import { type Attempt, record } from './record.ts'
 import type { Settings } from './settings.ts'
 import { type Material, type Source, type Versions, versionsOf, wipe } from './source.ts'
 import { readState, type State, writeState } from './state.ts'
@@ -141,7 +142,8 @@ async function step(about: Step): Promise<State> {
     memory.skips--
     return state
   }
-  const attempt: Attempt = { began: performance.now(), versions, previous: laidOut }
+  const previous = laidOut?.version
+  const attempt: Attempt = { began: performance.now(), versions, previous }
   try {
     return await take(about, attempt, laidOut)
   } catch (error) {
@@ -157,15 +159,6 @@ async function calm({ watching, memory, state }: Step, laidOut: Meta): Promise<S
   return { looked: new Date().toISOString(), refusals: await settled(watching, state) }
 }
 
-/** One hand-over, for its record. */
-interface Attempt {
-  readonly began: number
-  readonly previous: Meta | undefined
-  versions: Versions
-  serial?: string
-  replica?: string
-}
-
 /** Fetches, checks and hands over what is current now. */
 async function take(about: Step, attempt: Attempt, laidOut: Meta | undefined): Promise<State> {
   const { watching, memory, state, stop } = about
@@ -174,7 +167,7 @@ async function take(about: Step, attempt: Attempt, laidOut: Meta | undefined): P
   try {
     attempt.versions = versionsOf(material)
     attempt.serial = material.bundle.facts.serial
-    if (material.replica !== undefined) attempt.replica = material.replica
+    attempt.replica = material.replica
     if (laidOut && isStale(material, laidOut, memory)) {
       const trouble = `region ${material.replica} has an older version, the primary is away`
       return { ...state, trouble }
@@ -188,7 +181,7 @@ async function take(about: Step, attempt: Attempt, laidOut: Meta | undefined): P
     }
     memory.refusals = 0
     if (laidOut) for (const one of Object.values(idsOf(laidOut))) memory.served.add(one)
-    record(watching, attempt, 'ok')
+    record(watching.audit, settings.secret, attempt, 'ok')
     say(
       `handed over secret ${settings.secret} version ${meta.version}, certificate ${meta.serial}, valid until ${meta.notAfter}`,
     )
@@ -205,23 +198,11 @@ function refuse(
   trouble: string,
 ): State {
   const refusal = `${attempt.versions.version} ${trouble}`
-  if (refusal !== memory.recorded) record(watching, attempt, outcome, trouble)
+  const { settings, audit } = watching
+  if (refusal !== memory.recorded) record(audit, settings.secret, attempt, outcome, trouble)
   memory.recorded = refusal
   memory.skips = Math.min(2 ** memory.refusals++, MOST_SKIPS)
   return { ...state, trouble }
-}
-
-function record(
-  { settings, audit }: Watching,
-  { began, versions, previous, serial, replica }: Attempt,
-  outcome: 'ok' | 'refused' | 'rolled-back',
-  reason?: string,
-): void {
-  audit({
-    ...{ action: 'hand-over', secret: settings.secret, ...versions, serial },
-    ...{ region: replica, previous: previous?.version, outcome, reason },
-    ms: Math.round(performance.now() - began),
-  })
 }
 
 /** A copy in another region may lag behind: what was served here before, or began before what serves, is older. */

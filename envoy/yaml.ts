@@ -48,12 +48,8 @@ function content(reader: Reader, least: number, resolve: Resolve): Json {
 
 /** What stands behind a key or a dash on the same line, and is no block. */
 function value(reader: Reader, least: number, resolve: Resolve): Json {
-  const alias = reader.name('*')
-  if (alias !== undefined) {
-    const known = reader.anchors.get(alias)
-    if (known === undefined) throw reader.refuse('an alias without its anchor')
-    return known
-  }
+  const known = reader.alias()
+  if (known !== undefined) return known
   if ('{['.includes(reader.char)) return flow(reader, resolve)
   if ('\'"'.includes(reader.char)) return quoted(reader, least)
   if ('|>'.includes(reader.char)) return blockText(reader, least)
