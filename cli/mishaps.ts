@@ -1,9 +1,20 @@
-import { RenewCertificateCommand } from '@aws-sdk/client-acm'
-import { ListServiceDeploymentsCommand } from '@aws-sdk/client-ecs'
-import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager'
+import {
+  changed,
+  claim,
+  current,
+  deployments,
+  type Found,
+  holder,
+  lines,
+  type Plot,
+  renew,
+  stillShown,
+  unfailing,
+  until,
+  url,
+} from './plot.ts'
 import type { Scene } from './scene.ts'
-import { claim, current, type Found, host, MUTUAL, type Plot, until, url } from './steps.ts'
-import { load, servedSerial } from './traffic.ts'
+import { load } from './traffic.ts'
 
 const SECOND = 1_000
 const DAY = 86_400_000
@@ -24,13 +35,9 @@ export async function reject({ scene, outputs }: Plot): Promise<Found> {
     return /"message":"rejected".*"code":"([A-Z_]+)"/.exec(said)?.[1]
   })
   const started = (await deployments(scene, 'color')) - began
-  const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
+  const shown = await stillShown(outputs, before.facts.serial)
   claim(after.version === before.version, 'AWSCURRENT of color has moved to another version')
   claim(started === 0, `${started} deployments of color were started for a rejected certificate`)
-  claim(
-    shown === before.facts.serial,
-    `color shows serial ${shown}, and not ${before.facts.serial} as before`,
-  )
   return {
     facts: {
       code,
@@ -49,10 +56,7 @@ export async function rollback({ scene, outputs }: Plot): Promise<Found> {
   const traffic = load(url(outputs))
   const repair = scene.sabotage('color')
   await renew(scene, before.facts.source)
-  const promoted = await until('a new version of the secret of color is AWSCURRENT', async () => {
-    const now = await current(scene, outputs, 'color')
-    return now.version === before.version ? undefined : now
-  })
+  const promoted = await changed(scene, outputs, 'color', before.version)
   const since = performance.now()
   const version = await until('AWSCURRENT of color goes back', async () => {
     const now = await current(scene, outputs, 'color')
@@ -66,13 +70,8 @@ export async function rollback({ scene, outputs }: Plot): Promise<Found> {
   await until('color is rolled out with the old one', async () =>
     (await holder(scene, before.secret, 'DEPLOYED')) === before.version ? true : undefined,
   )
-  const { requests, failed, failures } = await traffic.stop()
-  const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
-  claim(failed === 0, `${failed} of ${requests} requests failed meanwhile: ${failures.join('; ')}`)
-  claim(
-    shown === before.facts.serial,
-    `color shows serial ${shown}, and not ${before.facts.serial} as before`,
-  )
+  const { requests, failed } = await unfailing(traffic)
+  const shown = await stillShown(outputs, before.facts.serial)
   return {
     facts: { version, label, backMs, requests, failed, servedSerial: shown },
     line: `color's new tasks did not start: the old certificate was current again after ${(backMs / SECOND).toFixed(1)} s; ${requests} requests, ${failed} failed`,
@@ -120,40 +119,9 @@ async function deployed(
   service: 'color' | 'gateway',
   old: string,
 ) {
-  const now = await until(`the secret of ${service} has another version`, async () => {
-    const one = await current(scene, outputs, service)
-    return one.version === old ? undefined : one
-  })
+  const now = await changed(scene, outputs, service, old)
   await until(`${service} is rolled out with version ${now.version}`, async () =>
     (await holder(scene, now.secret, 'DEPLOYED')) === now.version ? true : undefined,
   )
   return now
-}
-
-export async function renew({ acm }: Scene, CertificateArn: string): Promise<void> {
-  await acm.send(new RenewCertificateCommand({ CertificateArn }))
-}
-
-/** The version that holds a staging label. */
-export async function holder(
-  { secrets }: Scene,
-  SecretId: string,
-  label: string,
-): Promise<string | undefined> {
-  const { VersionIdsToStages = {} } = await secrets.send(new DescribeSecretCommand({ SecretId }))
-  return Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0]
-}
-
-export async function deployments({ ecs }: Scene, service: string): Promise<number> {
-  const list = new ListServiceDeploymentsCommand({ cluster: 'mesh', service })
-  return (await ecs.send(list)).serviceDeployments?.length ?? 0
-}
-
-/** Everything that a function has said about something. */
-export function lines({ aws }: Scene, name: string, about: string): string {
-  return aws
-    .lines({ group: `/aws/lambda/certrelay-${name}` })
-    .map(({ message }) => message)
-    .filter((message) => message.includes(about))
-    .join('\n')
 }

@@ -1,9 +1,8 @@
-import { RenewCertificateCommand } from '@aws-sdk/client-acm'
 import { UpdateServiceCommand } from '@aws-sdk/client-ecs'
 import type { LogLine } from '../local/service.ts'
 import { type AuditLine, auditLine, join, trailEvent } from './join.ts'
+import { changed, claim, current, type Found, type Plot, renew, rolledOut, until } from './plot.ts'
 import { REGIONS, type Scene } from './scene.ts'
-import { claim, current, type Found, type Plot, rolledOut, until } from './steps.ts'
 
 /**
  * KMS of the first region hangs: a renewal runs through, and a new task opens its passphrase all the same. Then the region
@@ -16,11 +15,8 @@ export async function region({ scene, outputs }: Plot): Promise<Found> {
   const began = aws.clock.now()
   const before = await current(scene, outputs, 'color')
   const recover = aws.faults.add({ service: 'kms', region: east }, { kind: 'hang' })
-  await scene.acm.send(new RenewCertificateCommand({ CertificateArn: before.facts.source }))
-  const renewed = await until("a new version of color's secret is AWSCURRENT", async () => {
-    const now = await current(scene, outputs, 'color')
-    return now.version === before.version ? undefined : now
-  })
+  await renew(scene, before.facts.source)
+  const renewed = await changed(scene, outputs, 'color', before.version)
   const force = { cluster: 'mesh', service: 'gateway', forceNewDeployment: true }
   await scene.ecs.send(new UpdateServiceCommand(force))
   for (const service of ['color', 'gateway'] as const) {

@@ -6,51 +6,34 @@ import {
   ExportCertificateCommand,
   RequestCertificateCommand,
 } from '@aws-sdk/client-acm'
-import {
-  DescribeServicesCommand,
-  DescribeTasksCommand,
-  ListServiceDeploymentsCommand,
-  ListTasksCommand,
-} from '@aws-sdk/client-ecs'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
-import {
-  GetSecretValueCommand,
-  TagResourceCommand,
-  UntagResourceCommand,
-} from '@aws-sdk/client-secrets-manager'
 import { authority, leaf } from '../local/x509/x509.ts'
-import { parseBundle } from '../pki/bundle.ts'
 import { passphrase } from '../pki/passphrase.ts'
-
-import type { Facts } from './print.ts'
+import { plainSerial } from '../pki/version.ts'
+import {
+  changed,
+  claim,
+  current,
+  each,
+  type Found,
+  host,
+  MUTUAL,
+  type Plot,
+  rolledOut,
+  rotateHot,
+  SERVICES,
+  type Step,
+  unharmed,
+  until,
+  url,
+} from './plot.ts'
 import { IMAGE, REGIONS, type Scene } from './scene.ts'
-import { get, knock, type Load, load, servedSerial } from './traffic.ts'
+import { get, knock, load, servedSerial } from './traffic.ts'
 import { weigh } from './weigh.ts'
-
-/** A false fact: the message says which one. */
-export class False extends Error {}
-
-/** What the steps pass on to each other. */
-export interface Plot {
-  readonly scene: Scene
-  outputs: Readonly<Record<string, string>>
-  load?: Load
-}
-
-/** What a step found: facts for machines and a line for people. */
-export interface Found {
-  readonly facts: Facts
-  readonly line: string
-}
-
-export type Step = (plot: Plot) => Promise<Found>
 
 const DAY = 86_400_000
 /** The story begins so long ago that its first certificates, which live 395 days, have 60 days left today. */
 export const BEFORE = 335 * DAY
-const SERVICES = ['gateway', 'color'] as const
-type Service = (typeof SERVICES)[number]
-const CLUSTER = 'mesh'
 const EXAMPLE = join(import.meta.dirname, '..', 'examples', 'two-services.yml')
 
 /** The steps in their order, by the names that `--json` prints. */
@@ -104,21 +87,6 @@ async function deploy(plot: Plot): Promise<Found> {
     line: `${functions} functions, ${rules} rules, largest bundle ${Math.round(bundleBytes / 1000)} kB; two CA hierarchies, two services`,
   }
 }
-
-/** Has a new version taken without a deployment, or with one: the tag decides (docs/tags.md). */
-export async function rotateHot(
-  { scene: { secrets }, outputs }: Plot,
-  hot: boolean,
-): Promise<void> {
-  for (const service of SERVICES) {
-    const SecretId = outputs[`${capital(service)}SecretArn`] ?? ''
-    if (hot)
-      await secrets.send(new TagResourceCommand({ SecretId, Tags: [{ Key: HOT, Value: 'yes' }] }))
-    else await secrets.send(new UntagResourceCommand({ SecretId, TagKeys: [HOT] }))
-  }
-}
-
-const HOT = 'certrelay:hot'
 
 const EXAMPLE_PARAMETERS = {
   VpcId: 'vpc-0a1b2c3d4e5f60718',
@@ -189,12 +157,7 @@ async function renew(plot: Plot): Promise<Found> {
   await unharmed(scene) // a year from now AWS has forgotten who stopped today
   plot.load = load(url(outputs))
   await scene.aws.clock.advance(BEFORE)
-  const after = await each((service) =>
-    until(`a new version of ${service}'s secret is AWSCURRENT`, async () => {
-      const now = await current(scene, outputs, service)
-      return now.version === before[service].version ? undefined : now
-    }),
-  )
+  const after = await each((service) => changed(scene, outputs, service, before[service].version))
   const facts = await each(async (service) => {
     const label = 'AWSCURRENT'
     const serialBefore = before[service].facts.serial
@@ -204,7 +167,7 @@ async function renew(plot: Plot): Promise<Found> {
     )
     claim(serialAfter !== serialBefore, `${service}: the serial has not changed`)
     claim(
-      plain(acm.Certificate?.Serial) === serialAfter,
+      plainSerial(acm.Certificate?.Serial ?? '') === serialAfter,
       `${service}: the secret holds another serial than ACM`,
     )
     claim(
@@ -263,74 +226,6 @@ async function rollout({ scene, outputs, load: traffic }: Plot): Promise<Found> 
   }
 }
 
-export const MUTUAL = 8443
-
-/** Deployments after the first one, once the newest is complete and alone; `undefined` before. */
-export async function rolledOut({ ecs }: Scene, service: Service): Promise<number | undefined> {
-  const { services } = await ecs.send(
-    new DescribeServicesCommand({ cluster: CLUSTER, services: [service] }),
-  )
-  const [found] = services ?? []
-  const [only, ...others] = found?.deployments ?? []
-  claim(
-    only?.rolloutState !== 'FAILED',
-    `the rollout of ${service} failed: ${only?.rolloutStateReason}`,
-  )
-  if (others.length > 0 || only?.rolloutState !== 'COMPLETED') return undefined
-  const list = new ListServiceDeploymentsCommand({ cluster: CLUSTER, service })
-  const { serviceDeployments = [] } = await ecs.send(list)
-  return serviceDeployments.length - 1
-}
-
-/**
- * Every task that stopped did so for a deployment, or was meant to fail: an Envoy that died shows here, even when it was replaced at once.
- * @throws False naming the service
- */
-export async function unharmed({ ecs, sabotaged }: Scene): Promise<void> {
-  for (const service of SERVICES) {
-    const list = new ListTasksCommand({
-      cluster: CLUSTER,
-      serviceName: service,
-      desiredStatus: 'STOPPED',
-    })
-    const { taskArns = [] } = await ecs.send(list)
-    if (taskArns.length === 0) continue
-    const { tasks = [] } = await ecs.send(
-      new DescribeTasksCommand({ cluster: CLUSTER, tasks: taskArns }),
-    )
-    const died = tasks.find(
-      ({ stopCode, createdAt }) =>
-        stopCode !== 'ServiceSchedulerInitiated' && !sabotaged(service, createdAt?.getTime() ?? 0),
-    )
-    claim(died === undefined, `a task of ${service} stopped by itself: ${died?.stoppedReason}`)
-  }
-}
-
-/** What the tasks said last: often the reason why a step failed. */
-export function why({ aws }: Scene): string[] {
-  return SERVICES.flatMap((service) =>
-    aws
-      .lines({ group: `/ecs/${CLUSTER}/${service}` })
-      .filter(({ message }) => !message.startsWith('{')) // the audit
-      .slice(-3)
-      .map(({ message }) => `${service}: ${message}`),
-  )
-}
-
-/** What a service's secret holds now, and how often its passphrase is sealed. */
-export async function current({ secrets }: Scene, outputs: Plot['outputs'], service: Service) {
-  const SecretId = outputs[`${capital(service)}SecretArn`] ?? ''
-  const {
-    ARN = '',
-    SecretString = '',
-    VersionId = '',
-    VersionStages = [],
-  } = await secrets.send(new GetSecretValueCommand({ SecretId }))
-  const { facts, sealedPassphrase } = parseBundle(SecretString)
-  const copies = sealedPassphrase?.copies.length ?? 0
-  return { facts, copies, secret: ARN, version: VersionId, labels: VersionStages }
-}
-
 /** A client of a CA that color has never heard of. */
 async function stranger() {
   const now = Date.now()
@@ -366,45 +261,6 @@ async function namesake({ scene, outputs }: Plot) {
     key: exported.PrivateKey ?? '',
     passphrase: Buffer.from(secret.reveal()).toString('utf8'),
   }
-}
-
-const PATIENCE = 40_000 // real milliseconds
-
-/** Looks again until there is something. @throws False when there is nothing for too long. */
-export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + PATIENCE
-  while (Date.now() < end) {
-    const found = await look()
-    if (found !== undefined) return found
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new False(`not within ${PATIENCE / 1000} s: ${what}`)
-}
-
-async function each<T>(work: (service: Service) => Promise<T>): Promise<Record<Service, T>> {
-  const [gateway, color] = await Promise.all([work('gateway'), work('color')])
-  return { gateway, color }
-}
-
-/** @throws False */
-export function claim(fact: boolean, otherwise: string): void {
-  if (!fact) throw new False(otherwise)
-}
-
-export function url(outputs: Plot['outputs']): string {
-  return outputs['GatewayUrl'] ?? ''
-}
-
-export function host(outputs: Plot['outputs'], service: Service): string {
-  return outputs[`${capital(service)}Host`] ?? ''
-}
-
-function capital(service: Service): 'Gateway' | 'Color' {
-  return service === 'gateway' ? 'Gateway' : 'Color'
-}
-
-function plain(serial = ''): string {
-  return serial.replaceAll(':', '').toLowerCase().replace(/^0+/, '')
 }
 
 function day(iso: string): string {

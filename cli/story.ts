@@ -2,10 +2,11 @@ import { parseArgs } from 'node:util'
 import { untilAsked } from './ending.ts'
 import { bad, hot } from './hot.ts'
 import { lost, reject, rollback } from './mishaps.ts'
+import { False, type Plot, unharmed, why } from './plot.ts'
 import { printer, type Told } from './print.ts'
 import { region } from './region.ts'
 import { prepare, type Scene, scene } from './scene.ts'
-import { BEFORE, False, type Plot, STEPS, unharmed, why } from './steps.ts'
+import { BEFORE, STEPS } from './steps.ts'
 
 // npm start: the product's main job, on real parts, in about half a minute.
 

@@ -50,9 +50,7 @@ const DASHED: Readonly<Record<string, string>> = {
   'local/lambda/runtime-api.ts': "Lambda's own term",
 }
 /** Files of more than 300 lines, and why they are one thing. */
-const LONG: Readonly<Record<string, string>> = {
-  'cli/steps.ts': 'the story, told in the order in which it happens',
-}
+const LONG: Readonly<Record<string, string>> = {}
 
 interface File {
   readonly path: string
