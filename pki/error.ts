@@ -11,6 +11,9 @@ export const CODES = {
   CERTIFICATE_REFUSED: 'fix-input',
   AUTHORITY_MISSING: 'fix-input',
   AUTHORITY_REFUSED: 'fix-input',
+  CSR_INVALID: 'fix-input',
+  PROFILE_REFUSED: 'fix-input',
+  NAME_REFUSED: 'fix-input',
   CERTIFICATE_PENDING: 'wait',
   ROLLOUT_BUSY: 'wait',
   SERVICE_UNAVAILABLE: 'retry',
@@ -24,6 +27,7 @@ export const CODES = {
   CHAIN_BROKEN: 'stop',
   CONTEXT_MISMATCH: 'stop',
   SEALED_INVALID: 'stop',
+  ISSUE_BROKEN: 'stop',
 } as const satisfies Record<string, Remedy>
 
 export type Code = keyof typeof CODES

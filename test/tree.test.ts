@@ -9,11 +9,14 @@ const ROOT = join(import.meta.dirname, '..')
 const MAY: Readonly<Record<string, readonly string[]>> = {
   pki: ['node:crypto'],
   ports: ['pki'],
-  workflows: ['ports', 'pki'],
+  workflows: ['ports', 'pki', 'authority'],
   aws: ['ports', 'pki', '@aws-sdk/*', '@aws-lambda-powertools/*', 'valibot', 'node:*'],
   middleware: ['ports', 'pki', '@middy/core', 'aws-lambda'],
   events: ['pki', 'valibot', 'node:crypto'],
-  functions: ['events', 'middleware', 'workflows', 'aws'],
+  authority: ['ports', 'pki', 'node:crypto'],
+  cfssl: ['authority', 'ports', 'pki', 're2js', 'node:crypto'],
+  nebula: ['authority', 'ports', 'pki', 'node:crypto'],
+  functions: ['events', 'middleware', 'workflows', 'authority', 'cfssl', 'nebula', 'aws'],
   local: ['pki', 'valibot', '@peculiar/x509', 'yaml', 'fflate', 'node:*'],
   envoy: ['pki', 'ports', 'workflows', 'aws', 'middleware', 'node:*'],
   cli: ['*'],
@@ -22,7 +25,16 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 const FOLDERS = Object.keys(MAY)
 
 /** Who may look into a `Secret`. */
-const REVEALERS = ['aws/', 'pki/', 'envoy/', 'middleware/failover.ts', 'middleware/page.ts']
+const REVEALERS = [
+  'aws/',
+  'pki/',
+  'envoy/',
+  'authority/',
+  'cfssl/',
+  'nebula/',
+  'middleware/failover.ts',
+  'middleware/page.ts',
+]
 const REVEALERS_WITH_A_REASON: Readonly<Record<string, string>> = {
   'bench/handler.ts': 'the benchmark does with a passphrase what a reader does',
   'cli/steps.ts': 'the story opens what the stack has stored, to prove that it opens',

@@ -1,0 +1,59 @@
+/** What an authority signs: CFSSL's configuration, read and checked. Durations are milliseconds, dates epoch milliseconds. */
+export interface Policy {
+  /** For requests that name no profile. */
+  readonly standard: Profile
+  readonly profiles: ReadonlyMap<string, Profile>
+}
+
+/** What certificates of one kind look like. */
+export interface Profile {
+  /** Names of usages as CFSSL spells them, key usages and extended ones: `signing`, `server auth`. */
+  readonly usages: readonly string[]
+  readonly expiry: number
+  readonly backdate: number
+  readonly notBefore?: number
+  readonly notAfter?: number
+  readonly issuerUrls: readonly string[]
+  readonly ocspUrl?: string
+  readonly crlUrl?: string
+  readonly ocspNoCheck: boolean
+  readonly ca?: { readonly pathLength?: number }
+  /** HMAC keys that open `authsign`: the current one, then the former one. */
+  readonly authKeys: readonly AuthKey[]
+  /** Whether a common name, DNS name, email address or URI may stand in a certificate; RE2, unanchored. */
+  readonly allows?: (name: string) => boolean
+  readonly csr?: Whitelist
+  readonly copyExtensions: boolean
+  /** OIDs that the extensions of a request may have. */
+  readonly extensions: readonly string[]
+  readonly policies: readonly CertificatePolicy[]
+  readonly clientSerials: boolean
+  /** Whether dates of a request count; CFSSL always lets them. */
+  readonly clientDates: boolean
+  /** Certificates that are never valid: a canary walks the whole path and makes nothing useful. */
+  readonly canary: boolean
+}
+
+export interface AuthKey {
+  readonly name: string
+  /** Wipes nothing: the key lives as long as the policy. Never printed. */
+  readonly verify: (request: Uint8Array, token: Uint8Array) => boolean
+}
+
+/** Which parts of a CSR a profile takes over (CFSSL's `CSRWhitelist`). */
+export interface Whitelist {
+  readonly subject: boolean
+  readonly publicKeyAlgorithm: boolean
+  readonly publicKey: boolean
+  readonly signatureAlgorithm: boolean
+  readonly dnsNames: boolean
+  readonly ipAddresses: boolean
+  readonly emailAddresses: boolean
+  readonly uris: boolean
+}
+
+/** A policy OID with its qualifiers (RFC 5280 4.2.1.4). */
+export interface CertificatePolicy {
+  readonly oid: string
+  readonly qualifiers: readonly { readonly type: 'cps' | 'notice'; readonly value: string }[]
+}
