@@ -15,7 +15,7 @@ const BIN = join(ROOT, 'node_modules', '.bin')
 
 /** Everything that the package is made from. */
 const INPUTS = [
-  '{functions,events,middleware,workflows,aws,pki,ports}/**/*.{ts,json}',
+  '{functions,events,middleware,workflows,authority,cfssl,nebula,aws,pki,ports}/**/*.{ts,json}',
   '{serverless,resources}.yml',
   '{package,package-lock,tsconfig}.json',
 ]

@@ -1,4 +1,4 @@
-/** How an authority signs: the key's algorithm and the hash that goes with it (SHA-256, -384, -512 by the curve; RSA is PKCS#1 v1.5). */
+/** How an authority signs: the key's algorithm and the hash that goes with it (authority/hash.ts; RSA is PKCS#1 v1.5). */
 export type Signing = 'P-256' | 'P-384' | 'P-521' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096' | 'Ed25519'
 
 /** Signs with a CA key that it never gives away. Kept for one operation: `close` wipes what was opened. */
