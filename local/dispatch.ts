@@ -84,7 +84,10 @@ const SESSION = /:sts:(.*):assumed-role\/([^/]+)\/.*$/
 /** SigV4 names that differ from the prefix of IAM actions. */
 const PREFIXES: Readonly<Record<string, string>> = { tagging: 'tag' }
 const ACTIONS: Readonly<Record<string, string>> = {
+  HeadBucket: 'ListBucket',
+  HeadObject: 'GetObject',
   Invoke: 'InvokeFunction',
+  ListObjectsV2: 'ListBucket',
   SendMessageBatch: 'SendMessage',
   DeleteMessageBatch: 'DeleteMessage',
   ChangeMessageVisibilityBatch: 'ChangeMessageVisibility',

@@ -10,6 +10,7 @@ import { kms } from './kms/index.ts'
 import { lambda } from './lambda/index.ts'
 import { type Logs, logs } from './logs/index.ts'
 import { type PcaOptions, pca } from './pca/index.ts'
+import { s3 } from './s3/index.ts'
 import { secrets } from './secrets/index.ts'
 import { sqs } from './sqs/index.ts'
 import { sts } from './sts.ts'
@@ -59,6 +60,7 @@ export async function start(options: StartOptions = {}): Promise<Local> {
         kms(own('kms')),
         lambda(own('lambda'), { iam, ...packages }),
         pca(own('pca'), options.pca),
+        s3(ground),
         secrets(own('secrets')),
         sqs(own('sqs')),
         stacks.service,

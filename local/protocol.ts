@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http'
+import { storage } from './s3/protocol.ts'
 import { AwsError } from './service.ts'
 
 /** An answer on the wire. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Buffer
 }
 
 /** One of AWS's wire protocols. */
@@ -23,7 +24,7 @@ interface Decoded {
   readonly input: Readonly<Record<string, unknown>>
 }
 
-/** Chooses by the request: awsJson has a target header, awsQuery a form, restJson1 neither. */
+/** Chooses by the request: awsJson has a target header, awsQuery a form, S3 a hash of its body, restJson1 none of them. */
 export function encoder(headers: Readonly<Record<string, string>>, url: string): Protocol {
   const target = headers['x-amz-target']
   if (target !== undefined) {
@@ -32,24 +33,9 @@ export function encoder(headers: Readonly<Record<string, string>>, url: string):
   }
   if (headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return query
   if (/^\/(2015-03-31|2021-10-31)\//.test(url)) return lambda(headers)
-  return 'x-amz-content-sha256' in headers ? storage : json('', 'application/x-amz-json-1.1', false)
-}
-
-/** restXml, which is S3: there is none, and its clients read nothing but XML. */
-const storage: Protocol = {
-  request: () => undefined,
-  success: () => ({ status: 200, headers: {}, body: '' }),
-  failure: ({ code, message, status }, requestId) => ({
-    status,
-    headers: { 'content-type': 'application/xml' },
-    body: `<Error><Code>${quote(code)}</Code><Message>${quote(message)}</Message><RequestId>${requestId}</RequestId></Error>`,
-  }),
-  unknown: () =>
-    new AwsError(
-      'NotImplemented',
-      'A header you provided implies functionality that is not implemented',
-      501,
-    ),
+  return 'x-amz-content-sha256' in headers
+    ? storage(headers)
+    : json('', 'application/x-amz-json-1.1', false)
 }
 
 export function readBody(request: IncomingMessage): Promise<Buffer> {

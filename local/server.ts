@@ -153,8 +153,8 @@ const READS = /^(Describe|Get|List|BatchGet|Lookup)/
 
 function send(response: ServerResponse, answer: Answer, requestId: string) {
   const length = Buffer.byteLength(answer.body)
-  const own = { 'x-amzn-requestid': requestId, 'content-length': length }
-  response.writeHead(answer.status, { ...answer.headers, ...own })
+  const own = { 'content-length': length, ...answer.headers, 'x-amzn-requestid': requestId }
+  response.writeHead(answer.status, own)
   response.end(answer.body)
 }
 

@@ -5,7 +5,7 @@ import { checkAlarm, checkDashboard } from './watch.ts'
 
 /**
  * Types that are remembered and named as AWS would, but do nothing: no alarm is evaluated, no topic delivers, no
- * bucket holds objects, no network filters.
+ * network filters. Buckets are S3's own where this world has it.
  */
 export function provideStored(): Readonly<Record<string, Provider>> {
   const taken = new Set<string>()
@@ -54,17 +54,19 @@ export function provideStored(): Readonly<Record<string, Provider>> {
       const TopicArn = arn('sns', TopicName, context)
       return { id: TopicArn, attributes: { TopicArn, TopicName } }
     }),
-    'AWS::S3::Bucket': named(
-      'BucketName',
-      () => '',
-      (name, _, context) => ({
-        id: name,
-        attributes: {
-          Arn: `arn:aws:s3:::${name}`,
-          DomainName: `${name}.s3.amazonaws.com`,
-          RegionalDomainName: `${name}.s3.${context.region}.amazonaws.com`,
-        },
-      }),
+    'AWS::S3::Bucket': held(
+      named(
+        'BucketName',
+        () => '',
+        (name, _, context) => ({
+          id: name,
+          attributes: {
+            Arn: `arn:aws:s3:::${name}`,
+            DomainName: `${name}.s3.amazonaws.com`,
+            RegionalDomainName: `${name}.s3.${context.region}.amazonaws.com`,
+          },
+        }),
+      ),
     ),
     'AWS::S3::BucketPolicy': stored(['Bucket'], (properties) => ({
       id: need(properties, 'Bucket'),
@@ -93,6 +95,22 @@ export function provideStored(): Readonly<Record<string, Provider>> {
       const id = `sgr-${context.world.random.hex(17)}`
       return { id, attributes: { Id: id } }
     }),
+  }
+}
+
+/** A bucket that objects can be put into; one that holds any is not deleted. */
+function held(provider: Provider): Provider {
+  return {
+    ...provider,
+    async create(properties, context) {
+      const made = await provider.create(properties, context)
+      if (context.world.has('s3')) await context.call('s3', 'CreateBucket', { Bucket: made.id })
+      return made
+    },
+    async delete(made, properties, context) {
+      if (context.world.has('s3')) await context.call('s3', 'DeleteBucket', { Bucket: made.id })
+      await provider.delete?.(made, properties, context)
+    },
   }
 }
 

@@ -20,9 +20,8 @@ const MOST = 50_000
 /** Data events: not part of the event history. */
 const DATA = new Set(
   `Invoke SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch
-  ChangeMessageVisibility ChangeMessageVisibilityBatch PutEvents GetLogEvents FilterLogEvents`.split(
-    /\s+/,
-  ),
+  ChangeMessageVisibility ChangeMessageVisibilityBatch PutEvents GetLogEvents FilterLogEvents
+  PutObject GetObject HeadObject DeleteObject`.split(/\s+/),
 )
 const KEYS = [
   'AccessKeyId',

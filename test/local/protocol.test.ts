@@ -36,7 +36,7 @@ describe('JSON', () => {
       body: '{"at":1.5}',
     })
     expect(bad).toMatchObject({ status: 418, headers: { 'x-amzn-errortype': 'Odd' } })
-    expect(JSON.parse(bad.body)).toMatchObject({ __type: 'Odd', message: 'why' })
+    expect(JSON.parse(String(bad.body))).toMatchObject({ __type: 'Odd', message: 'why' })
     expect(protocol.unknown('B').code).toBe('UnknownOperationException')
   })
 })

@@ -1,0 +1,114 @@
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  GetObjectAclCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { publisher } from '../../aws/s3.ts'
+import { s3 } from '../../local/s3/index.ts'
+import { type Ground, open } from '../../local/world.ts'
+import { client, role } from '../support/client.ts'
+
+const Bucket = 'lists'
+const Key = 'crl/db.crl'
+/** No text: what is not UTF-8 must come back as it was. */
+const bytes = Uint8Array.from({ length: 256 }, (_, index) => index)
+let world: Ground
+let sdk: S3Client
+
+beforeEach(async () => {
+  world = await open({}, (ground) => ({ services: [s3(ground)] }))
+  sdk = new S3Client(client(world))
+  await sdk.send(new CreateBucketCommand({ Bucket }))
+})
+afterEach(async () => {
+  sdk.destroy()
+  await world.close()
+})
+
+test('what is published is read back byte by byte, with its type', async () => {
+  await publisher(sdk, Bucket).publish(Key, bytes, 'application/pkix-crl')
+
+  const { Body, ContentType } = await sdk.send(new GetObjectCommand({ Bucket, Key }))
+  const { ContentLength } = await sdk.send(new HeadObjectCommand({ Bucket, Key }))
+  expect(await Body?.transformToByteArray()).toEqual(bytes)
+  expect({ ContentType, ContentLength }).toEqual({
+    ContentType: 'application/pkix-crl',
+    ContentLength: 256,
+  })
+})
+
+test('what is published again takes the place of what was there', async () => {
+  const { publish } = publisher(sdk, Bucket)
+  await publish(Key, bytes, 'application/pkix-crl')
+  await publish(Key, bytes.slice(0, 3), 'application/pkix-crl')
+
+  const { Contents } = await sdk.send(new ListObjectsV2Command({ Bucket, Prefix: 'crl/' }))
+  const { ContentLength } = await sdk.send(new HeadObjectCommand({ Bucket, Key }))
+  expect(Contents?.map((one) => one.Key)).toEqual([Key])
+  expect(ContentLength).toBe(3)
+})
+
+test.each([
+  ['CONFIG_INVALID', 'no-such-bucket', 'us-east-1'],
+  ['CONFIG_INVALID', Bucket, 'us-west-2'],
+])('publishing fails with %s in the bucket %s from %s', async (code, bucket, region) => {
+  const other = new S3Client(client(world, region))
+
+  const published = publisher(other, bucket).publish(Key, bytes, 'application/pkix-crl')
+
+  await expect(published).rejects.toMatchObject({ code })
+  other.destroy()
+})
+
+test('who may put into one folder may not put into another, nor read', async () => {
+  const writer = role(world, 'writer', {
+    Effect: 'Allow',
+    Action: 's3:PutObject',
+    Resource: `arn:aws:s3:::${Bucket}/crl/*`,
+  })
+  const theirs = new S3Client(client(world, 'us-east-1', writer))
+  const { publish } = publisher(theirs, Bucket)
+
+  await publish(Key, bytes, 'application/pkix-crl')
+
+  await expect(publish('other', bytes, 'text/plain')).rejects.toMatchObject({
+    code: 'ACCESS_REFUSED',
+  })
+  await expect(theirs.send(new GetObjectCommand({ Bucket, Key }))).rejects.toThrow(/s3:GetObject/)
+  theirs.destroy()
+})
+
+test('a bucket that holds something is not deleted', async () => {
+  await sdk.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }))
+  await expect(sdk.send(new DeleteBucketCommand({ Bucket }))).rejects.toMatchObject({
+    name: 'BucketNotEmpty',
+  })
+
+  await sdk.send(new DeleteObjectCommand({ Bucket, Key }))
+  await sdk.send(new DeleteBucketCommand({ Bucket }))
+
+  await expect(sdk.send(new GetObjectCommand({ Bucket, Key }))).rejects.toMatchObject({
+    name: 'NoSuchBucket',
+  })
+})
+
+test('throttles and server faults are told as unavailable', async () => {
+  world.faults.add({ service: 's3', region: 'us-east-1' }, { kind: 'throttle' })
+
+  const published = publisher(sdk, Bucket).publish(Key, bytes, 'text/plain')
+
+  await expect(published).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
+})
+
+test('a sub-resource is answered as an operation that is not there', async () => {
+  await expect(sdk.send(new GetObjectAclCommand({ Bucket, Key }))).rejects.toMatchObject({
+    name: 'NotImplemented',
+  })
+})
