@@ -22,6 +22,8 @@ export interface Profile {
   readonly authKeys: readonly AuthKey[]
   /** Whether a common name, DNS name, email address or URI may stand in a certificate; RE2, unanchored. */
   readonly allows?: (name: string) => boolean
+  /** The same of an IP address, as text; absent: every one, as CFSSL has it. */
+  readonly allowsAddress?: (address: string) => boolean
   readonly csr?: Whitelist
   readonly copyExtensions: boolean
   /** OIDs that the extensions of a request may have. */
@@ -30,6 +32,12 @@ export interface Profile {
   readonly clientSerials: boolean
   /** Whether dates of a request count; CFSSL always lets them. */
   readonly clientDates: boolean
+  /** Whether the CRL URL of a request counts; CFSSL always lets it. */
+  readonly clientCrl?: boolean
+  /** `expiry` as the configuration writes it. */
+  readonly expiryText?: string
+  /** Another signer answers for this profile; what else the profile says does not count. */
+  readonly remote?: Remote
   /** Certificates that are never valid: a canary walks the whole path and makes nothing useful. */
   readonly canary: boolean
 }
@@ -38,6 +46,14 @@ export interface AuthKey {
   readonly name: string
   /** Wipes nothing: the key lives as long as the policy. Never printed. */
   readonly verify: (request: Uint8Array, token: Uint8Array) => boolean
+}
+
+/** A signer elsewhere that speaks CFSSL's protocol. */
+export interface Remote {
+  /** `host`, `host:port` or a URL without a path; tried in their order. */
+  readonly hosts: readonly string[]
+  /** The token that opens `authsign` there; absent: `sign` is asked. */
+  readonly token?: (request: Uint8Array) => Uint8Array
 }
 
 /** Which parts of a CSR a profile takes over (CFSSL's `CSRWhitelist`). */

@@ -1,0 +1,35 @@
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+}
+const WHOLE = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/
+const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
+/** The longest that Go holds: 2^63 nanoseconds, 292 years. */
+const LONGEST = 2 ** 63 / 1e6
+
+/** A duration as Go's time.ParseDuration reads it, in milliseconds; `undefined` when it is none. Its largest unit is the hour. */
+export function duration(text: string): number | undefined {
+  if (/^[+-]?0$/.test(text)) return 0
+  if (!WHOLE.test(text)) return undefined
+  let sum = 0
+  for (const [, number, unit = ''] of text.matchAll(PART))
+    sum += Number(number) * (UNITS[unit] ?? 0)
+  if (sum >= LONGEST) return undefined
+  return text.startsWith('-') ? -sum : sum
+}
+
+const ZERO = -62_135_596_800_000 // year 1: how Go writes "no time"
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/
+
+/** A date of RFC 3339 in epoch milliseconds; `none` for Go's zero date, `undefined` when it is no date. */
+export function date(text: string): number | 'none' | undefined {
+  const at = RFC3339.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(at)) return undefined
+  return at === ZERO ? 'none' : at
+}
