@@ -1,5 +1,4 @@
 import { type IncomingMessage, request } from 'node:http'
-import { request as secureRequest } from 'node:https'
 
 /** One HTTP exchange. */
 export interface Exchange {
@@ -26,7 +25,7 @@ const MOST = 1_048_576
 export function exchange({ url, method, headers, body, ...limits }: Exchange): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const { signal } = limits
-    const send = url.protocol === 'https:' ? secureRequest : request
+    const send = url.protocol === 'https:' ? secureRequest() : request
     const asked = send(url, { method, headers, agent: false, ...(signal && { signal }) })
     const late = () => asked.destroy(Object.assign(new Error('no answer in time'), TIMEOUT))
     const whole = setTimeout(late, limits.whole)
@@ -55,6 +54,11 @@ export function exchange({ url, method, headers, body, ...limits }: Exchange): P
     })
     asked.end(body)
   })
+}
+
+/** Loaded when it is needed: TLS takes as long to load as all of ours. */
+function secureRequest() {
+  return process.getBuiltinModule('node:https').request
 }
 
 const TIMEOUT = { name: 'TimeoutError' }

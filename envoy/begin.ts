@@ -7,7 +7,7 @@ import type { Surroundings } from './program.ts'
 import { record } from './record.ts'
 import { render } from './render.ts'
 import type { Settings } from './settings.ts'
-import { type Source, versionsOf, wipe } from './source.ts'
+import { type Material, type Source, versionsOf, wipe } from './source.ts'
 import { writeState } from './state.ts'
 import { verify } from './verify.ts'
 
@@ -21,16 +21,12 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
   const began = performance.now()
   await prepare(dir, disk, fileSystem)
   const source = around.source(settings)
-  let text: string | undefined
-  const fetch = async () => {
-    text ??= await render(settings, environment)
-    return source.fetch()
-  }
-  const material = await patiently(`secret ${secret}`, deadline, fetch, say)
+  const fetch = () => together(render(settings, environment), source.fetch())
+  const [text, material] = await patiently(`secret ${secret}`, deadline, fetch, say)
   try {
     verify(material, settings, Date.now())
     if (settings.target === 'nginx') await writeConf(dir, material)
-    else await replace(places(dir).bootstrap, text ?? '')
+    else await replace(places(dir).bootstrap, text)
     const meta = await publish(dir, material, sdsNames(settings))
     await writeState(dir, { looked: new Date().toISOString(), refusals: {} })
     const { version, serial, notAfter } = meta
@@ -43,4 +39,17 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
     wipe(material)
   }
   return source
+}
+
+/** Both at once. Whichever fails first is told; material that comes nevertheless is wiped. */
+async function together(
+  rendering: Promise<string>,
+  fetching: Promise<Material>,
+): Promise<[string, Material]> {
+  try {
+    return await Promise.all([rendering, fetching])
+  } catch (error) {
+    void fetching.then(wipe, () => {})
+    throw error
+  }
 }

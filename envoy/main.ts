@@ -6,6 +6,7 @@ import { memory } from '../middleware/memory.ts'
 import { time } from '../middleware/time.ts'
 import type { Fields } from '../ports/log.ts'
 import { fileSystem } from './folder.ts'
+import { frugal } from './frugal.ts'
 import { metric } from './metric.ts'
 import { program } from './program.ts'
 import { regions } from './regions.ts'
@@ -54,4 +55,5 @@ void program(process.argv.slice(2), {
   audit: (fields) => line({ audit: true, trace, ...fields, ...metric(fields, Date.now()) }),
   prove: (versions) => tell(env, aws.tag, versions),
   stdio: 'inherit',
+  frugal,
 }).then((status) => process.exit(status))

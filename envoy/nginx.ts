@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { readFile, readlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect } from 'node:tls'
 import { plainSerial } from '../pki/version.ts'
 import type { Admin } from './admin.ts'
 import { absent, places, replace, shred, text } from './folder.ts'
@@ -84,6 +83,8 @@ export async function reload(server: Server, serial: string): Promise<string | u
 
 /** Serial of the certificate that nginx shows. @throws Error when it does not answer */
 export async function served({ host, port }: Pick<Server, 'host' | 'port'>): Promise<string> {
+  // loaded when it is needed: beside Envoy it never is
+  const { connect } = process.getBuiltinModule('node:tls')
   const socket = connect({ host, port, rejectUnauthorized: false })
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(HANDSHAKE) })

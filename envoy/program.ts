@@ -38,6 +38,8 @@ export interface Surroundings {
   readonly prove: (versions: Versions) => Promise<void>
   /** Of Envoy. */
   readonly stdio: StdioOptions
+  /** Called when a watch begins; what it returns is called after each look. */
+  readonly frugal?: () => () => void
 }
 
 type Command = (around: Surroundings, rest: readonly string[]) => Promise<number>
@@ -111,7 +113,7 @@ async function stay(around: Surroundings): Promise<number> {
 
 /** Watches while `work` is done, until the first signal to stop. */
 async function watched(
-  { signals, say, audit, prove }: Surroundings,
+  { signals, say, audit, prove, frugal }: Surroundings,
   parsed: Settings,
   source: Source,
   work: (watching: { over: Promise<void>; end(): Promise<void> }) => Promise<number>,
@@ -121,7 +123,8 @@ async function watched(
   const end = () => stop.abort()
   for (const name of ['SIGTERM', 'SIGINT']) signals.on(name, end)
   const receiver = { dir, names: sdsNames(parsed), ...targetOf(parsed) }
-  const told = { signals, say, audit, prove: hot ? prove : async () => {} }
+  const rest = frugal?.() ?? (() => {})
+  const told = { signals, say, audit, prove: hot ? prove : async () => {}, rest }
   const over = watch({ ...receiver, ...told, settings: parsed, source }, stop.signal)
   try {
     return await work({

@@ -1,4 +1,3 @@
-import { brotliDecompressSync } from 'node:zlib'
 import packed from './schema.json' with { type: 'json' }
 
 /** A message, or an enum of Envoy's API. */
@@ -60,8 +59,14 @@ export function shape(place: number): Shape {
 
 /** cli/schema.ts says how a line is written. */
 function all(): readonly string[] {
-  lines ??= brotliDecompressSync(Buffer.from(packed.brotli, 'base64')).toString('utf8').split('\n')
+  lines ??= unpacked().split('\n')
   return lines
+}
+
+/** Only who brings a bootstrap of his own needs it, and zlib. */
+function unpacked(): string {
+  const { brotliDecompressSync } = process.getBuiltinModule('node:zlib')
+  return brotliDecompressSync(Buffer.from(packed.brotli, 'base64')).toString('utf8')
 }
 
 function parse(line: string): Shape {

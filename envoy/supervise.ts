@@ -1,4 +1,4 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import type { ChildProcess, StdioOptions } from 'node:child_process'
 import type { EventEmitter } from 'node:events'
 import { constants } from 'node:os'
 import { RelayError } from '../pki/error.ts'
@@ -35,6 +35,7 @@ const PASS = ['SIGUSR1'] as const
  * @throws RelayError CONFIG_INVALID when it cannot be started.
  */
 export async function supervise(job: Job): Promise<number> {
+  const { spawn } = process.getBuiltinModule('node:child_process') // init needs none
   const child = spawn(job.command, job.args, {
     stdio: job.stdio,
     env: Object.fromEntries(Object.entries(job.environment).filter(([name]) => ALLOWED.test(name))),

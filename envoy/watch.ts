@@ -25,6 +25,8 @@ export interface Watching extends Receiver {
   readonly hand?: typeof handOver
   /** Tells whoever waits for it that this task serves these versions. */
   readonly prove: (versions: Versions) => Promise<void>
+  /** Called after each look. */
+  readonly rest?: () => void
 }
 
 /** The first look comes so soon. Milliseconds. */
@@ -54,7 +56,7 @@ interface Memory {
  * under way.
  */
 export async function watch(watching: Watching, stop: AbortSignal): Promise<void> {
-  const { settings, signals } = watching
+  const { settings, signals, rest } = watching
   const memory: Memory = {
     ...{ skips: 0, refusals: 0, said: undefined, recorded: undefined, proven: undefined },
     served: new Set(),
@@ -70,6 +72,7 @@ export async function watch(watching: Watching, stop: AbortSignal): Promise<void
     await bell.wait(Math.random() * Math.min(poll || SOON, SOON))
     while (!stop.aborted) {
       await look(watching, memory, stop)
+      rest?.()
       while (!(await bell.wait((poll || IDLE) * (0.8 + Math.random() / 5))) && poll === 0)
         if (stop.aborted) break
     }
