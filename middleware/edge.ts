@@ -27,6 +27,8 @@ export interface Visit<P = All> {
 export interface Edge<E, R, P = All> {
   /** @throws EVENT_INVALID */
   readonly parse: (event: unknown) => E
+  /** The trace that the front door began, where its event tells one: every line of the invocation then has it. */
+  readonly trace?: (event: E) => string | undefined
   readonly run: (event: E, visit: Visit<P>) => Promise<R>
   /** Answers in spite of a failure; without it the failure is thrown, and Lambda's retries decide. */
   readonly fail?: (event: unknown, error: RelayError, log: Log) => Promise<R>

@@ -1,63 +1,35 @@
 import { RelayError } from '../pki/error.ts'
-import { type Context, keyRegion, type Sealed, twin } from '../pki/sealed.ts'
+import { type Context, keyRegion, type Sealed, subject, twin } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
-import type { Keyhole, Keys, Turned, Use } from '../ports/keys.ts'
-import { type Class, CODES, ELSEWHERE, NEXT, nameOf } from './classify.ts'
-import type { Memory } from './memory.ts'
+import type { Hear, Keyhole, Keys } from '../ports/keys.ts'
+import {
+  type Action,
+  compared,
+  conduct,
+  failure,
+  isUnder,
+  onward,
+  type Surroundings,
+  verdict,
+} from './conduct.ts'
 import { muster, type Party } from './muster.ts'
 import { type Raced, type Route, race } from './race.ts'
-import { chronicle, type Witness } from './record.ts'
-import type { Time } from './time.ts'
 
 const MOST = 4_096 // KMS Encrypt: bytes of plaintext
-
-/** What an operator may change; without it the policy of docs/kms.md holds. */
-export interface Options {
-  /** Sealing succeeds, degraded, with so many regions; default: all of them. */
-  readonly minRegions?: number | undefined
-  /** For drills: `next` asks another region when one denies. */
-  readonly onDenied?: 'stop' | 'next' | undefined
-  /** For drills: `next` asks another region when a key is disabled, on its way out, or gone. */
-  readonly onKeyState?: 'stop' | 'next' | undefined
-}
-
-/** What the core needs from outside. */
-export interface Surroundings extends Witness {
-  readonly time: Time
-  /** What this process knows of its regions: one for all invocations. */
-  readonly memory: Memory
-  /** Milliseconds that are left for an operation. */
-  readonly remaining: () => number
-  readonly options?: Options | undefined
-}
 
 /**
  * Seals in every region and opens in the first that answers. A region that is unavailable is passed over; any other
  * failure ends the search, because what is refused in one region must not be had through another.
  */
 export function failover(keyholes: readonly Keyhole[], around: Surroundings): Keys {
-  const { options = {}, memory, time, remaining } = around
+  const { options = {}, memory, time } = around
   const current = keyholes.filter(({ former }) => former !== true)
   const groups = [...Map.groupBy(current, ({ key }) => twin(key)).values()]
   const least = Math.max(1, options.minRegions ?? current.length)
   const regions = new Set(keyholes.map(({ region }) => region))
-  const goesOn = (meaning: Class) =>
-    ELSEWHERE.has(meaning) ||
-    (meaning === 'denied' && options.onDenied === 'next') ||
-    (meaning === 'key-state' && options.onKeyState === 'next')
-  const drill = options.onDenied === 'next' || options.onKeyState === 'next'
-  const begin = (action: 'seal' | 'open', context: Context) => {
-    const budget = Math.max(0, remaining())
-    const line = chronicle(around, { action, context, budget, drill, regions })
-    const end = time.elapsed() + budget
-    const rules = { time, memory, end, goesOn, id: () => identify(time) }
-    if (complete(context)) return { line, rules }
-    line.end('integrity', [])
-    throw new RelayError(
-      'CONTEXT_MISMATCH',
-      `cannot ${action} without a whole encryption context: organization, purpose, secret and version`,
-    )
-  }
+  const goesOn = onward(around)
+  const begin = (action: Action, context: Context, hear?: Hear) =>
+    conduct(around, { action, context, regions, hear })
 
   /** What came of asking some keys to seal; the copies in the configured order. */
   const settle = (raced: readonly (Raced & { readonly group: readonly Keyhole[] })[]) => {
@@ -89,7 +61,7 @@ export function failover(keyholes: readonly Keyhole[], around: Surroundings): Ke
       }
       const ask = async ({ group, patience }: Party) => {
         const routes = group.map((hole) =>
-          route(hole, (use) => hole.encrypt(secret.reveal(), context, use), context),
+          compared(hole, (use) => hole.encrypt(secret.reveal(), context, use), isUnder(context)),
         )
         return { group, ...(await race(routes, { ...rules, patience })) }
       }
@@ -101,13 +73,13 @@ export function failover(keyholes: readonly Keyhole[], around: Surroundings): Ke
         : settle([...first.raced, ...(await Promise.all(spared.map(ask)))])
       if (stopped || copies.length < least) {
         line.end(verdict(failures), attempts)
-        throw failure('seal', context, failures, attempts)
+        throw failure('seal', context, { failures, attempts })
       }
       line.end(copies.length < current.length ? 'degraded' : 'ok', attempts)
       return { v: 1, copies }
     },
-    async open(sealed, context) {
-      const { line, rules } = begin('open', context)
+    async open(sealed, context, hear) {
+      const { line, rules } = begin('open', context, hear)
       const routes = passage(sealed, keyholes, context, () => line.end('refused', []))
       const { won, failures, attempts } = await race(routes, rules)
       if (won !== undefined) {
@@ -115,7 +87,7 @@ export function failover(keyholes: readonly Keyhole[], around: Surroundings): Ke
         return Secret.of(won.turned.bytes)
       }
       line.end(verdict(failures), attempts)
-      throw failure('open', context, failures, attempts)
+      throw failure('open', context, { failures, attempts })
     },
   }
 }
@@ -133,76 +105,13 @@ function passage(
     const regions = unknown.map(({ key }) => keyRegion(key)).join(', ')
     throw new RelayError(
       'SEALED_INVALID',
-      `the ${context.purpose} of ${context.secret} is sealed under keys that are not configured (regions ${regions}); add them to CERTRELAY_KEYS, or to CERTRELAY_FORMER_KEYS`,
+      `the ${subject(context)} is sealed under keys that are not configured (regions ${regions}); add them to CERTRELAY_KEYS, or to CERTRELAY_FORMER_KEYS`,
     )
   }
   return keyholes.flatMap((hole) => {
     const copy = copies.find(({ key }) => key === hole.key)
     if (copy === undefined) return []
     const blob = Buffer.from(copy.blob, 'base64')
-    return [route(hole, (use) => hole.decrypt(blob, context, use), context)]
+    return [compared(hole, (use) => hole.decrypt(blob, context, use), isUnder(context))]
   })
-}
-
-/** One key, with its answer compared: the key that answered, and the context if it is told. */
-function route(
-  { region, key }: Keyhole,
-  turn: (use: Use) => Promise<Turned>,
-  context: Context,
-): Route {
-  return {
-    region,
-    key,
-    async use(signal, id) {
-      const turned = await turn({ signal, id })
-      const told = turned.context
-      const same = told === undefined || MEMBERS.every((member) => told[member] === context[member])
-      if (turned.key === key && same) return turned
-      turned.bytes.fill(0)
-      throw Object.assign(new Error('another key answered, or under another context'), {
-        name: 'IncorrectKeyException',
-        $metadata: { requestId: turned.requestId },
-      })
-    },
-  }
-}
-
-const MEMBERS = ['org', 'purpose', 'secret', 'version'] as const
-
-function complete(context: Context): boolean {
-  return MEMBERS.every((member) => typeof context[member] === 'string' && context[member] !== '')
-}
-
-/** The class that decides: one that ended the search before those that only moved it on. */
-function verdict(failures: Raced['failures']): Class | 'unavailable' {
-  return failures.find(({ meaning }) => !ELSEWHERE.has(meaning))?.meaning ?? 'unavailable'
-}
-
-/** One error that holds every attempt. AWS's own messages stay in its causes. */
-function failure(
-  action: 'seal' | 'open',
-  { purpose, secret }: Context,
-  failures: Raced['failures'],
-  attempts: Raced['attempts'],
-): RelayError {
-  const meaning = verdict(failures)
-  const decisive = meaning === 'unavailable' ? 'transport' : meaning
-  const tried = attempts.map(({ region, key, outcome, error, kmsRequestId }) =>
-    outcome === 'ok' || outcome === 'aborted'
-      ? `${region} ${outcome}`
-      : `${key} ${error}, request ${kmsRequestId || 'none'}`,
-  )
-  const what = `cannot ${action} the ${purpose} of ${secret}: ${tried.join('; ') || 'no time is left'}`
-  const errors = failures.map(
-    ({ meaning: one, error }) => new RelayError(CODES[one], nameOf(error), { cause: error }),
-  )
-  return new RelayError(CODES[decisive], `${what}; ${NEXT[decisive]}`, {
-    cause: new AggregateError(errors),
-  })
-}
-
-function identify(time: Time): string {
-  return Math.floor(time.random() * 2 ** 48)
-    .toString(36)
-    .padStart(10, '0')
 }

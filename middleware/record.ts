@@ -1,4 +1,4 @@
-import type { Context } from '../pki/sealed.ts'
+import type { Hear } from '../ports/keys.ts'
 import type { Fields } from '../ports/log.ts'
 import type { Class } from './classify.ts'
 import type { Memory } from './memory.ts'
@@ -26,29 +26,31 @@ export type Outcome = 'ok' | 'degraded' | 'unavailable' | 'refused' | Class
 export function chronicle(
   { audit, warn, count, time, memory }: Witness & { readonly time: Time; readonly memory: Memory },
   about: {
-    readonly action: 'seal' | 'open'
-    readonly context: Context
+    readonly action: 'seal' | 'open' | 'sign'
+    /** Members of the encryption context, or of what stands for it where a key knows none. */
+    readonly context: Readonly<Record<string, string>>
     readonly budget: number
     readonly drill: boolean
     /** All that are configured: of each it is told when its breaker is not closed. */
     readonly regions: ReadonlySet<string>
+    readonly hear?: Hear | undefined
   },
 ) {
   const began = time.elapsed()
   const { action, budget, drill } = about
-  const { org, purpose, secret, version } = about.context
   return {
     end(outcome: Outcome, attempts: readonly Attempt[], winner?: string): void {
       const sealed = attempts.filter((one) => one.outcome === 'ok').map(({ region }) => region)
       const region = winner ?? (sealed.join(' ') || undefined)
       const ms = Math.round(time.elapsed() - began)
-      const shared = { action, org, purpose, secret, version, outcome, region }
+      const shared = { ...about.context, action, outcome, region }
       const budgeted = Number.isFinite(budget) ? Math.round(budget) : undefined
       audit({ ...shared, budget: budgeted, ms, ...(drill && { drill }) }, attempts.map(flat))
       if (drill) warn('drill', { ...shared })
       if (outcome === 'degraded') warn('degraded', { ...shared })
       if (outcome === 'integrity') warn('security', { ...shared })
       measure(outcome, attempts)
+      for (const one of attempts) about.hear?.(one)
     },
   }
 
@@ -62,7 +64,7 @@ export function chronicle(
     const won = hedges.filter((one) => one.outcome === 'ok').length
     if (hedges.length > 0) count('KmsHedges', hedges.length)
     if (won > 0) count('KmsHedgesWon', won)
-    if (action === 'open' && outcome === 'ok' && failed) count('KmsFailovers', 1)
+    if (action !== 'seal' && outcome === 'ok' && failed) count('KmsFailovers', 1)
     if (outcome === 'integrity') count('KmsIntegrity', 1)
     if (outcome === 'unavailable') count('KmsUnavailable', 1)
     if (outcome === 'degraded') count('KmsDegraded', 1)

@@ -2,13 +2,13 @@ import middy from '@middy/core'
 import type { Context as LambdaContext } from 'aws-lambda'
 import { RelayError } from '../pki/error.ts'
 import type { Wired } from '../ports/index.ts'
-import type { Keys } from '../ports/keys.ts'
+import type { Keys, Pens } from '../ports/keys.ts'
 import type { Log } from '../ports/log.ts'
 import type { Edge, Root } from './edge.ts'
 import { keys } from './keys.ts'
 import { parse } from './parse.ts'
 import { report } from './report.ts'
-import { trace } from './trace.ts'
+import { bind, trace } from './trace.ts'
 
 /** Before Lambda ends the invocation, so that there is time to say so. Milliseconds. */
 const FAREWELL = 1_500
@@ -17,15 +17,16 @@ const FAREWELL = 1_500
 interface Context extends LambdaContext {
   readonly log: Log
   readonly keys: (log: Log) => Keys | undefined
+  readonly pens: (log: Log) => Pens | undefined
 }
 
 type Handler<E, R> = middy.MiddyfiedHandler<E, R, Error, Context>
 
-/** What KMS keys are made into `keys` from. */
-type Keyed = Pick<Wired, 'keyholes' | 'sealing'>
+/** What KMS keys are made into `keys` and `pens` from. */
+type Keyed = Pick<Wired, 'keyholes' | 'sealing' | 'pen'>
 /** The ports as the way in sees them. */
 type Seen<W> = Omit<W, keyof Keyed> & { readonly log: Log }
-type Keyring = { readonly keys: Keys | undefined }
+type Keyring = { readonly keys: Keys | undefined; readonly pens: Pens | undefined }
 
 /**
  * A Lambda handler. The order of the middlewares is written here and nowhere else. It does not compile when the way in asks
@@ -59,8 +60,10 @@ export function serve<E, R, W extends Partial<Keyed>>(
     .handler((event, context) => {
       const remaining = () => context.getRemainingTimeInMillis()
       begin(remaining)
-      const { keyholes: _, sealing: __, ...wired } = connect()
-      const ports = { ...wired, log: context.log, keys: context.keys(context.log) }
+      const { keyholes: _, sealing: __, pen: ___, ...wired } = connect()
+      const trace = edge.trace?.(event)
+      const log = trace === undefined ? context.log : bind(context.log, { trace })
+      const ports = { ...wired, log, keys: context.keys(log), pens: context.pens(log) }
       return edge.run(event, { ports, request: context.awsRequestId, remaining })
     })
 }

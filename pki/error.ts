@@ -28,6 +28,7 @@ export const CODES = {
   CONTEXT_MISMATCH: 'stop',
   SEALED_INVALID: 'stop',
   ISSUE_BROKEN: 'stop',
+  AUTHORITY_INVALID: 'stop',
 } as const satisfies Record<string, Remedy>
 
 export type Code = keyof typeof CODES

@@ -15,13 +15,30 @@ export interface Copy {
 }
 
 /** What a sealed value is bound to. It comes from configuration and the caller, never from the value. */
-export interface Context {
+export type Context = PassphraseContext | CaContext
+
+/** Of the passphrase of a bundle. */
+export interface PassphraseContext {
   readonly org: string
-  readonly purpose: string
+  readonly purpose: 'passphrase'
   /** ARN of the secret. */
   readonly secret: string
   /** Version id. */
   readonly version: string
+}
+
+/** Of the key of a signing authority. */
+export interface CaContext {
+  readonly org: string
+  readonly purpose: 'ca'
+  /** Label of the authority. */
+  readonly ca: string
+}
+
+/** What a context of each purpose consists of: these members, and no other. */
+const MEMBERS: Readonly<Record<Context['purpose'], readonly string[]>> = {
+  passphrase: ['org', 'purpose', 'secret', 'version'],
+  ca: ['org', 'purpose', 'ca'],
 }
 
 const KEY = /^arn:(aws|aws-cn|aws-us-gov):kms:([a-z0-9-]+):\d{12}:key\/[A-Za-z0-9-]{1,128}$/
@@ -36,6 +53,39 @@ export function parseSealed(value: unknown): Sealed {
   const parsed = copies.map(parseCopy)
   if (new Set(parsed.map(({ key }) => key)).size !== parsed.length) throw invalid()
   return { v: 1, copies: parsed }
+}
+
+/**
+ * A context as KMS takes it: the members of its purpose, each of them a text that is not empty; `undefined` when one is missing
+ * or there is another.
+ */
+export function pairs(context: Context): Readonly<Record<string, string>> | undefined {
+  const wanted = Object.hasOwn(MEMBERS, context.purpose) ? MEMBERS[context.purpose] : []
+  const given: Readonly<Record<string, unknown>> = { ...context }
+  const whole = wanted.flatMap((name) => {
+    const value = given[name]
+    return typeof value === 'string' && value !== '' ? [[name, value] as const] : []
+  })
+  const isExact = whole.length === wanted.length && Object.keys(given).length === wanted.length
+  return isExact && whole.length > 0 ? Object.fromEntries(whole) : undefined
+}
+
+/** Whether two contexts are whole and the same. */
+export function sameContext(a: Context, b: Context): boolean {
+  const [ours, theirs] = [pairs(a), pairs(b)]
+  if (ours === undefined || theirs === undefined) return false
+  const names = Object.keys(ours)
+  return (
+    names.length === Object.keys(theirs).length &&
+    names.every((name) => ours[name] === theirs[name])
+  )
+}
+
+/** What is sealed under a context, for a person: `passphrase of ARN`, `key of authority db`. */
+export function subject(context: Context): string {
+  return context.purpose === 'ca'
+    ? `key of authority ${context.ca}`
+    : `${context.purpose} of ${context.secret}`
 }
 
 /** The region that a KMS key's ARN names. @throws RelayError SEALED_INVALID when it is not a key ARN. */

@@ -3,7 +3,7 @@ import type { Authority } from './authority.ts'
 import type { Bus } from './bus.ts'
 import type { Clock } from './clock.ts'
 import type { Fleet } from './fleet.ts'
-import type { Keyhole, Keys } from './keys.ts'
+import type { Keyhole, Keys, Pen } from './keys.ts'
 import type { Log } from './log.ts'
 import type { Queue } from './queue.ts'
 import type { Keeper, Vault } from './vault.ts'
@@ -31,6 +31,8 @@ export interface Ports {
 /** What the composition root provides; the middleware turns keyholes into `keys`. */
 export interface Wired extends Omit<Ports, 'keys'> {
   readonly keyholes: readonly Keyhole[]
+  /** The asymmetric key of an ARN, for those functions that sign. */
+  readonly pen?: (key: string) => Pen
   /** How sealing may differ from the policy of docs/kms.md. */
   readonly sealing?: {
     readonly minRegions?: number | undefined

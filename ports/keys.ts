@@ -1,5 +1,6 @@
-import type { Context, Sealed } from '../pki/sealed.ts'
+import type { CaContext, Context, Sealed } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
+import type { Signing } from './signer.ts'
 
 /** Seals and opens a few hundred bytes; which regions exist is not the caller's business. */
 export interface Keys {
@@ -8,7 +9,44 @@ export interface Keys {
   /** @throws SERVICE_UNAVAILABLE when too few regions take part; CONTEXT_MISMATCH, ACCESS_REFUSED, KEY_DISABLED, CONFIG_INVALID */
   seal(bytes: Secret, context: Context): Promise<Sealed>
   /** @throws CONTEXT_MISMATCH, SEALED_INVALID, ACCESS_REFUSED, KEY_DISABLED, CONFIG_INVALID, SERVICE_UNAVAILABLE */
-  open(sealed: Sealed, context: Context): Promise<Secret>
+  open(sealed: Sealed, context: Context, hear?: Hear): Promise<Secret>
+}
+
+/** Hears of every use of a key that an operation made, once it is over; `kmsRequestId` is empty when no answer was read. */
+export type Hear = (use: {
+  readonly region: string
+  readonly outcome: string
+  readonly kmsRequestId: string
+}) => void
+
+/** Signs with a key that KMS never gives away; which regions have it is not the caller's business. */
+export interface Pens {
+  /** @throws SERVICE_UNAVAILABLE, ACCESS_REFUSED, KEY_DISABLED, CONFIG_INVALID; CONTEXT_MISMATCH when another key signed */
+  sign(writing: Writing, hear?: Hear): Promise<Uint8Array>
+  /** SubjectPublicKeyInfo (DER) of each of the keys, in their order. */
+  publicKeys(writing: Pick<Writing, 'keys' | 'context'>): Promise<readonly Uint8Array[]>
+}
+
+/** What is to be signed. */
+export interface Writing {
+  /** ARNs of keys that all hold the same key pair: a multi-Region key and its replicas, the nearest first. */
+  readonly keys: readonly string[]
+  readonly signing: Signing
+  /** The digest by the hash that goes with the key; the message itself, of 4,096 bytes at most, for Ed25519. */
+  readonly message: Uint8Array
+  /** Whom the key belongs to, for the record: KMS takes no context for signatures. */
+  readonly context: CaContext
+  /** Whether a signature is one by the key that is meant: any other never leaves. */
+  readonly proves: (signature: Uint8Array) => boolean
+}
+
+/** One asymmetric key in one region. In production: AWS KMS. Errors pass through as the SDK throws them. */
+export interface Pen {
+  readonly region: string
+  /** ARN. */
+  readonly key: string
+  sign(writing: Pick<Writing, 'signing' | 'message'>, use: Use): Promise<Turned>
+  publicKey(use: Use): Promise<Turned>
 }
 
 /** One key in one region. In production: AWS KMS. Errors pass through as the SDK throws them. */

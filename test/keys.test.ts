@@ -20,7 +20,7 @@ import { quiet } from './support/regions.ts'
 
 const EXAMPLE = join(import.meta.dirname, '..', 'examples', 'kms-region.yml')
 const REGIONS = ['us-east-1', 'us-west-2']
-const context = { org: 'acme', purpose: 'passphrase', secret: 'arn:s', version: 'v1' }
+const context = { org: 'acme', purpose: 'passphrase', secret: 'arn:s', version: 'v1' } as const
 
 describe('examples/kms-region.yml', () => {
   let aws: Local
@@ -131,7 +131,11 @@ describe('examples/kms-region.yml', () => {
       const command = new GetKeyPolicyCommand({ KeyId: stack?.outputs['KeyArn'] ?? '' })
       const { Policy } = await of(region).send(command)
       const policy = parsePolicy(Policy)
-      const may = (name: string, action: string, given: Partial<typeof context> = context) => {
+      const may = (
+        name: string,
+        action: string,
+        given: Readonly<Record<string, string>> = context,
+      ) => {
         const pairs = Object.entries(given)
         const conditions = Object.fromEntries(
           pairs.map(([key, value]) => [`kms:EncryptionContext:${key}`, value]),

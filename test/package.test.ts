@@ -214,6 +214,8 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'events:PutEvents': ['Reconcile', 'Rotate', 'Settle', 'Sweep'],
   'kms:Decrypt': ['Bootstrap', 'Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'kms:Encrypt': ['Certificate', 'Reconcile', 'Rotate'],
+  'kms:GetPublicKey': [], // a person who founds an authority (cli/)
+  'kms:Sign': [], // the signing authority, in a stack of its own
   'lambda:InvokeFunction': ['Certificate', 'Trust'],
   'secretsmanager:CreateSecret': ['Certificate', 'Trust'],
   'secretsmanager:DeleteSecret': ['Certificate', 'Trust'],

@@ -3,7 +3,7 @@ import { type Bundle, encodeBundle, encodeWalkthrough, facts, openBundle } from 
 import { check, type Finding, listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
-import type { Context } from '../pki/sealed.ts'
+import type { PassphraseContext } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
 import { readTags, writeTags } from '../pki/tags.ts'
 import { isOurs, newestVersion, versionId } from '../pki/version.ts'
@@ -160,7 +160,7 @@ export async function verify(
 }
 
 /** The encryption context of a bundle's passphrase. */
-export function context(org: string, secret: string, version: string): Context {
+export function context(org: string, secret: string, version: string): PassphraseContext {
   return { org, purpose: 'passphrase', secret, version }
 }
 
@@ -180,7 +180,7 @@ export function read(content: Secret): Bundle | undefined {
 export async function open(
   { keys }: Pick<Needs, 'keys'>,
   { passphrase, sealedPassphrase }: Bundle,
-  about: Context,
+  about: PassphraseContext,
 ): Promise<Secret> {
   if (passphrase !== undefined) return passphrase
   if (sealedPassphrase === undefined) throw new TypeError('a parsed bundle has one of both')

@@ -1,8 +1,8 @@
 import { KMSClient } from '@aws-sdk/client-kms'
 import { keyRegion } from '../../pki/sealed.ts'
 import type { Wired } from '../../ports/index.ts'
-import type { Keyhole } from '../../ports/keys.ts'
-import { keyhole } from '../kms.ts'
+import type { Keyhole, Pen } from '../../ports/keys.ts'
+import { keyhole, pen } from '../kms.ts'
 import type { Part } from '../part.ts'
 
 /** One region is quick to give up, because there is another. Milliseconds. */
@@ -17,8 +17,24 @@ export const keys: Part<Pick<Wired, 'keyholes' | 'sealing'>> = ({ config }) => (
   sealing: config.sealing,
 })
 
+/** Asymmetric keys, as the records of authorities name them: a client for each, kept for the life of the process. */
+export const pens: Part<{ readonly pen: (key: string) => Pen }> = () => {
+  const known = new Map<string, Pen>()
+  return {
+    pen(key) {
+      const region = keyRegion(key)
+      const one = known.get(key) ?? pen(clientIn(region), region, key)
+      known.set(key, one)
+      return one
+    },
+  }
+}
+
+function clientIn(region: string): KMSClient {
+  return new KMSClient({ region, maxAttempts: 1, requestHandler: haste })
+}
+
 function hole(key: string, former: boolean): Keyhole {
   const region = keyRegion(key)
-  const client = new KMSClient({ region, maxAttempts: 1, requestHandler: haste })
-  return keyhole(client, region, key, former)
+  return keyhole(clientIn(region), region, key, former)
 }

@@ -94,7 +94,7 @@ test('keys are there when they are configured, and their audit lines are bound t
     edge(async (_, { ports }) => {
       await ports.keys?.seal(ports.passphrase(), {
         org: 'o',
-        purpose: 'p',
+        purpose: 'passphrase',
         secret: 's',
         version: 'v',
       })

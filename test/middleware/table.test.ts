@@ -200,7 +200,7 @@ describe('row transport of docs/kms.md, when a region hangs', () => {
   })
 })
 
-test.each(['org', 'purpose', 'secret', 'version'] as const)(
+test.each(['org', 'secret', 'version'] as const)(
   'a context with another %s is one security event, and no other region is asked',
   async (member) => {
     const time = still()
@@ -214,6 +214,44 @@ test.each(['org', 'purpose', 'secret', 'version'] as const)(
     expect(keys.metrics).toContainEqual({ metric: 'KmsIntegrity', value: 1, at: '' })
   },
 )
+
+test.each([
+  ['of another purpose', { org: 'acme', purpose: 'ca', ca: 'arn:s' }],
+  ['of another authority', { org: 'acme', purpose: 'ca', ca: 'web' }, 'db'],
+  ['of another organization', { org: 'other', purpose: 'ca', ca: 'db' }, 'db'],
+] as const)(
+  'a context %s is one security event, and no other region is asked',
+  async (_, wrong, ca?: string) => {
+    const time = still()
+    const [east, west] = [region(EAST, time), region(WEST, time)]
+    const keys = house([east, west], time)
+    const right = ca === undefined ? context : { org: 'acme', purpose: 'ca' as const, ca }
+    const value = await time.until(keys.seal(Secret.from('open sesame'), right))
+    const open = keys.open(value, wrong)
+
+    await expect(time.until(open)).rejects.toMatchObject({ code: 'CONTEXT_MISMATCH' })
+    expect(counts(east, west)).toEqual([2, 1])
+    expect(keys.warnings).toEqual(['security'])
+    await expect(time.until(keys.open(value, right))).resolves.toBeDefined()
+  },
+)
+
+test.each([
+  ['a member too many', { ...context, ca: 'db' }],
+  ['a member of another purpose', { org: 'acme', purpose: 'ca' as const, ca: 'db', version: 'v' }],
+  ['no name of its authority', { org: 'acme', purpose: 'ca' as const, ca: '' }],
+])('a context with %s is one security event, and nobody is asked', async (_, wrong) => {
+  const time = still()
+  const [east, west] = [region(EAST, time), region(WEST, time)]
+  const keys = house([east, west], time)
+
+  await expect(keys.open(await sealed(), wrong)).rejects.toMatchObject({ code: 'CONTEXT_MISMATCH' })
+  await expect(keys.seal(Secret.from('x'), wrong)).rejects.toMatchObject({
+    code: 'CONTEXT_MISMATCH',
+  })
+  expect(counts(east, west)).toEqual([0, 0])
+  expect(keys.warnings).toEqual(['security', 'security'])
+})
 
 test.each(['org', 'purpose', 'secret', 'version'] as const)(
   'a context without %s is one security event, and nobody is asked',

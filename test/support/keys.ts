@@ -9,8 +9,7 @@ const ARN = 'arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-5555
 /** Keys in one region, bound to their context as KMS binds them. */
 export function keys(): Keys {
   const key = randomBytes(32)
-  const aad = ({ org, purpose, secret, version }: Context) =>
-    Buffer.from(JSON.stringify([org, purpose, secret, version]))
+  const aad = (context: Context) => Buffer.from(JSON.stringify(context))
   return {
     keys: [ARN],
     async seal(bytes, context) {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { failover, type Options, type Surroundings } from '../../middleware/failover.ts'
+import type { Options, Surroundings } from '../../middleware/conduct.ts'
+import { failover } from '../../middleware/failover.ts'
 import { type Memory, memory } from '../../middleware/memory.ts'
 import type { Time } from '../../middleware/time.ts'
 import { time as real } from '../../middleware/time.ts'
@@ -104,10 +105,7 @@ export function region(
   const secret = createHash('sha256').update(id).digest()
   const mask = (bytes: Uint8Array) =>
     Buffer.from(bytes.map((byte, at) => byte ^ (secret[at % secret.length] ?? 0)))
-  const bound = (context: Context) =>
-    createHash('sha256')
-      .update(JSON.stringify([context.org, context.purpose, context.secret, context.version]))
-      .digest()
+  const bound = (context: Context) => createHash('sha256').update(JSON.stringify(context)).digest()
   const about: Region = {
     calls: [],
     aborted: 0,

@@ -56,7 +56,7 @@ async function current(world: World, secret: string) {
 }
 
 const context = (secret: string, version: string) => ({
-  ...{ org: 'example', purpose: 'passphrase', secret, version },
+  ...{ org: 'example', purpose: 'passphrase' as const, secret, version },
 })
 
 describe('a value that was sealed while a region was out', () => {

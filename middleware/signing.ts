@@ -1,0 +1,49 @@
+import type { Context } from '../pki/sealed.ts'
+import type { Pen, Pens } from '../ports/keys.ts'
+import { compared, conduct, failure, type Surroundings, verdict } from './conduct.ts'
+import { race } from './race.ts'
+
+/**
+ * Signs with the first region that answers, under the same rules as opening: one that is unavailable is passed over, any other
+ * failure ends the search. A signature that does not prove itself is a security event, and never leaves.
+ */
+export function pens(penOf: (key: string) => Pen, around: Surroundings): Pens {
+  const regionsOf = (holders: readonly Pen[]) => new Set(holders.map(({ region }) => region))
+  return {
+    async sign({ keys, signing, message, context, proves }, hear) {
+      const holders = keys.map(penOf)
+      const regions = regionsOf(holders)
+      const { line, rules } = conduct(around, { action: 'sign', context, regions, hear })
+      const routes = holders.map((one) =>
+        compared(
+          one,
+          (use) => one.sign({ signing, message }, use),
+          ({ bytes }) => proves(bytes),
+        ),
+      )
+      const raced = await race(routes, rules)
+      if (raced.won !== undefined) {
+        line.end('ok', raced.attempts, raced.won.route.region)
+        return raced.won.turned.bytes
+      }
+      line.end(verdict(raced.failures), raced.attempts)
+      throw failure('sign', context, raced)
+    },
+    publicKeys: ({ keys, context }) =>
+      Promise.all(keys.map((key) => publicKey(penOf(key), around, context))),
+  }
+}
+
+/** Asking for it uses no key: there is no record. */
+async function publicKey(one: Pen, around: Surroundings, context: Context): Promise<Uint8Array> {
+  const regions = new Set([one.region])
+  const { rules } = conduct(around, { action: 'sign', context, regions })
+  const route = compared(
+    one,
+    (use) => one.publicKey(use),
+    () => true,
+  )
+  const raced = await race([route], rules)
+  if (raced.won === undefined) throw failure('sign', context, raced)
+  return raced.won.turned.bytes
+}
