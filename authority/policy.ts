@@ -20,7 +20,7 @@ export interface Profile {
   readonly ca?: { readonly pathLength?: number }
   /** HMAC keys that open `authsign`: the current one, then the former one. */
   readonly authKeys: readonly AuthKey[]
-  /** Whether a common name, DNS name, email address or URI may stand in a certificate; RE2, unanchored. */
+  /** Whether a common name, DNS name, email address, URI or IP address may stand in a certificate: CFSSL's `name_whitelist` (RE2), over the whole name unless it was read as CFSSL does. */
   readonly allows?: (name: string) => boolean
   /** The same of an IP address, as text; absent: every one, as CFSSL has it. */
   readonly allowsAddress?: (address: string) => boolean
@@ -30,7 +30,7 @@ export interface Profile {
   readonly extensions: readonly string[]
   readonly policies: readonly CertificatePolicy[]
   readonly clientSerials: boolean
-  /** Whether dates of a request count; CFSSL always lets them. */
+  /** Whether dates of a request may go beyond what the profile gives; inside it they always count. CFSSL lets them go anywhere. */
   readonly clientDates: boolean
   /** Whether the CRL URL of a request counts; CFSSL always lets it. */
   readonly clientCrl?: boolean
@@ -40,6 +40,67 @@ export interface Profile {
   readonly remote?: Remote
   /** Certificates that are never valid: a canary walks the whole path and makes nothing useful. */
   readonly canary: boolean
+  /** What of the hardening is turned back to CFSSL's way; nothing by default. */
+  readonly allowances?: Partial<Allowances>
+}
+
+/** What CFSSL lets happen and a careful authority does not: each is a switch of its own, off unless said otherwise here. */
+export interface Allowances {
+  /** Subject alternative names at most; CFSSL sets no limit. */
+  readonly mostNames: number
+  /** `*.example.com`, which stands for names that nobody listed. */
+  readonly wildcards: boolean
+  /** IP addresses as names; allowed. */
+  readonly addresses: boolean
+  /** Email addresses as names; allowed. */
+  readonly emails: boolean
+  /** URIs as names; allowed. */
+  readonly uris: boolean
+  /** Names that are no host, mailbox or URI: no client could ever match them. */
+  readonly malformedNames: boolean
+  /** IP addresses that `allows` is not asked about. */
+  readonly unlistedAddresses: boolean
+  /** The URL of a revocation list of the client's choice. */
+  readonly crlOverride: boolean
+  /** Certificates that end after their issuer; otherwise they end with it. */
+  readonly outliveIssuer: boolean
+  /** Copied extensions that replace what the profile says of usages, policies and URLs. */
+  readonly copiesReplace: boolean
+  /** `cert sign` in a certificate that is no CA's (RFC 5280 4.2.1.9 forbids it); otherwise it is left out. */
+  readonly strayCertSign: boolean
+  /** RSA exponents from 5 to 65535. */
+  readonly smallExponents: boolean
+}
+
+export const HARDENED: Allowances = {
+  mostNames: 100,
+  wildcards: false,
+  addresses: true,
+  emails: true,
+  uris: true,
+  malformedNames: false,
+  unlistedAddresses: false,
+  crlOverride: false,
+  outliveIssuer: false,
+  copiesReplace: false,
+  strayCertSign: false,
+  smallExponents: false,
+}
+
+/** Everything as CFSSL does it. */
+export const COMPATIBLE: Allowances = {
+  mostNames: Number.MAX_SAFE_INTEGER,
+  wildcards: true,
+  addresses: true,
+  emails: true,
+  uris: true,
+  malformedNames: true,
+  unlistedAddresses: true,
+  crlOverride: true,
+  outliveIssuer: true,
+  copiesReplace: true,
+  strayCertSign: true,
+  smallExponents: true,
 }
 
 export interface AuthKey {

@@ -14,7 +14,7 @@ export interface SigningRequest {
   readonly serial?: bigint
   /** Extensions by OID, values in DER; only those that the profile allows. */
   readonly extensions?: readonly Wanted[]
-  /** Epoch milliseconds; count where the profile lets clients choose them. */
+  /** Epoch milliseconds; they may shorten what the profile gives, and more where it lets clients choose them. */
   readonly notBefore?: number
   readonly notAfter?: number
   /** URL of a revocation list in place of the profile's; counts where the profile lets clients choose it. */
@@ -57,6 +57,8 @@ export interface Issued {
   /** Epoch milliseconds. */
   readonly notBefore: number
   readonly notAfter: number
+  /** Whether it ends, or begins, with its issuer and not when the profile says. */
+  readonly clamped: boolean
   /** SANs as text: DNS names, addresses, email addresses, URIs. */
   readonly names: readonly string[]
   /** Name of the profile; empty for the standard one. */

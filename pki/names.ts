@@ -81,6 +81,11 @@ function attribute(part: Element, emails: string[], common: string[]): string {
   const plain = text(value)
   if (id === EMAIL) emails.push(plain)
   if (id === COMMON_NAME) common.push(plain)
+  return keyOf(id, plain)
+}
+
+/** The canonical string of an attribute of text, as the keys of a `Name` are made of. */
+export function keyOf(id: string, plain: string): string {
   return `${id}=${folded(plain)}`
 }
 
