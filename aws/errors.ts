@@ -1,5 +1,5 @@
 import { type Code, RelayError } from '../pki/error.ts'
-import { NETWORK, told } from '../pki/fault.ts'
+import { told as faultOf, NETWORK } from '../pki/fault.ts'
 
 /** AWS's error names and what they mean to us, whatever the service. Names win over status. */
 const NAMES: Readonly<Record<string, Code>> = {
@@ -33,20 +33,21 @@ export async function ask<T>(
   try {
     return await call()
   } catch (cause) {
-    const { name, code, status, requestId } = told(cause)
+    const { name, code, status, requestId } = faultOf(cause)
     const throttled = status === 429 || THROTTLES.test(name)
     const unavailable = throttled || status >= 500 || NETWORK.has(code) || NETWORK.has(name)
     const meaning = special[name] ?? NAMES[name] ?? general(status, unavailable)
     if (meaning === undefined) throw cause
     const reference = requestId === '' ? '' : `, request ${requestId}`
-    throw new RelayError(
-      meaning,
-      `cannot ${what}: ${name === 'Error' && code ? code : name}${reference}${NEXT[meaning] ?? ''}`,
-      {
-        cause,
-      },
-    )
+    const told = `${name === 'Error' && code ? code : name}${reference}${NEXT[meaning] ?? ''}`
+    const why = isWithoutKeys(cause) ? cause.message : told
+    throw new RelayError(meaning, `cannot ${what}: ${why}`, { cause })
   }
+}
+
+/** Whoever looks for keys says where, and no service has been asked. */
+function isWithoutKeys(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'CredentialsProviderError'
 }
 
 /** What AWS refuses for a reason that we do not know, it will refuse again. */

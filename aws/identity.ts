@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isRecord } from '../pki/json.ts'
+import { fromInstance, isLocal, type Lent, lent, none, taken } from './instance.ts'
 import { exchange } from './post.ts'
 import type { Identity } from './sign.ts'
 
@@ -7,56 +7,65 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Of the ECS agent, for a relative address. */
 const AGENT = 'http://169.254.170.2'
+const ENDPOINT = 'container credentials endpoint'
 /** Keys are asked for again so long before they end. Milliseconds. */
 const MARGIN = 300_000
 const LIMITS = { connect: 1_000, whole: 2_000 }
 
 /**
- * Who this process is: the keys in its environment, or the role of its task or pod from the container credentials endpoint
- * (https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html); kept until they are about to end.
+ * Who this process is, in the order of the SDKs: the keys in its environment, the role of its task or pod from the container
+ * credentials endpoint (https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html), the role of its EC2
+ * instance. Asked for once for all who wait, and kept until they are about to end; while they cannot be had anew, until they end.
  *
  * @throws Error `CredentialsProviderError` when there are none
  */
 export function identities(environment: Environment): () => Promise<Identity> {
-  let kept: { readonly identity: Identity; readonly until: number } | undefined
+  let kept: Lent | undefined
+  let asked: Promise<Lent> | undefined
+
+  async function renewed(): Promise<Identity> {
+    try {
+      asked ??= fetched(environment)
+      kept = await asked
+    } catch (error) {
+      if (kept === undefined || Date.now() >= kept.ends) throw error
+    } finally {
+      asked = undefined
+    }
+    return kept.identity
+  }
+
   return async () => {
     const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment
     if (accessKeyId && secretAccessKey) {
       const sessionToken = environment['AWS_SESSION_TOKEN']
       return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
     }
-    if (kept !== undefined && Date.now() < kept.until) return kept.identity
-    kept = await fromContainer(environment)
-    return kept.identity
+    if (kept !== undefined && Date.now() < kept.ends - MARGIN) return kept.identity
+    return renewed()
   }
 }
 
-async function fromContainer(environment: Environment) {
+const NONE =
+  'they are not in the environment, no container credentials endpoint is named, and no EC2 instance metadata service of version 2 answers; give the task a role, or the instance (in a container of its own network: hop limit 2), or elsewhere: aws configure export-credentials --format env'
+
+async function fetched(environment: Environment): Promise<Lent> {
+  const found = (await fromContainer(environment)) ?? (await fromInstance(environment))
+  if (found === undefined) throw none(NONE)
+  return found
+}
+
+/** `undefined` when no endpoint is named. */
+async function fromContainer(environment: Environment): Promise<Lent | undefined> {
   const relative = environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI']
   const address = relative ? AGENT + relative : environment['AWS_CONTAINER_CREDENTIALS_FULL_URI']
-  if (!address) {
-    throw none(
-      'there are none in the environment and no container credentials endpoint is named; elsewhere than in ECS or EKS: aws configure export-credentials --format env',
-    )
-  }
+  if (!address) return undefined
   const url = new URL(address)
-  if (!isTrusted(url)) throw none('the container credentials endpoint is neither local nor https')
+  if (!isLocal(url)) throw none(`the ${ENDPOINT} is neither local nor https`)
   const authorization = await token(environment)
   const headers = { host: url.host, ...(authorization && { authorization }) }
-  const { status, body } = await exchange({ url, method: 'GET', headers, ...LIMITS })
-  if (status !== 200) throw none(`the container credentials endpoint answered ${status}`)
-  const found: unknown = JSON.parse(body)
-  const text = (name: string) => {
-    const value = isRecord(found) ? found[name] : undefined
-    if (typeof value !== 'string') throw none(`the container credentials endpoint gave no ${name}`)
-    return value
-  }
-  const identity = {
-    accessKeyId: text('AccessKeyId'),
-    secretAccessKey: text('SecretAccessKey'),
-    sessionToken: text('Token'),
-  }
-  return { identity, until: Date.parse(text('Expiration')) - MARGIN }
+  const reply = await exchange({ url, method: 'GET', headers, ...LIMITS })
+  return lent(taken(reply, ENDPOINT), ENDPOINT)
 }
 
 /** EKS gives a token, in a file that it renews. */
@@ -64,14 +73,4 @@ async function token(environment: Environment): Promise<string | undefined> {
   const file = environment['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE']
   if (file) return (await readFile(file, 'utf8')).trim()
   return environment['AWS_CONTAINER_AUTHORIZATION_TOKEN']
-}
-
-/** Keys go over the machine's own networks in the clear, over others never. */
-function isTrusted({ protocol, hostname }: URL): boolean {
-  const local = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]|169\.254\.170\.2(3)?|\[fd00:ec2::23\])$/
-  return protocol === 'https:' || local.test(hostname)
-}
-
-function none(why: string): Error {
-  return Object.assign(new Error(`no credentials: ${why}`), { name: 'CredentialsProviderError' })
 }

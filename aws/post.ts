@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http'
 /** One HTTP exchange. */
 export interface Exchange {
   readonly url: URL
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
   /** Milliseconds until there is a connection, and until the answer is whole. */

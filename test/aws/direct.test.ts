@@ -10,7 +10,6 @@ import { promisify } from 'node:util'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, expect, test } from 'vitest'
 import { direct, endpoint } from '../../aws/direct.ts'
-import { identities } from '../../aws/identity.ts'
 import { exchange } from '../../aws/post.ts'
 import { reach } from '../../aws/sidecar.ts'
 import { secrets } from '../../local/secrets/index.ts'
@@ -103,35 +102,6 @@ test('silence, an aborted call and nobody at the address are told apart', async 
   expect(await failure(call(silent))).toMatchObject({ name: 'TimeoutError' })
   expect(await failure(call(silent, aborted))).toMatchObject({ name: 'AbortError' })
   expect(await failure(call('http://127.0.0.1:1'))).toMatchObject({ code: 'ECONNREFUSED' })
-})
-
-test('keys of a task role come from the container endpoint, with its token, and are kept', async () => {
-  const seen: (string | undefined)[] = []
-  const url = await serve((request, response) => {
-    seen.push(request.headers.authorization)
-    const Expiration = new Date(Date.now() + 3_600_000).toISOString()
-    response.end(JSON.stringify({ AccessKeyId: 'A', SecretAccessKey: 'S', Token: 'T', Expiration }))
-  })
-  const identity = identities({
-    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/v2/credentials/x`,
-    AWS_CONTAINER_AUTHORIZATION_TOKEN: 'pass',
-  })
-
-  const [one, two] = [await identity(), await identity()]
-
-  expect(one).toEqual({ accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' })
-  expect(two).toBe(one)
-  expect(seen).toEqual(['pass'])
-})
-
-test.each([
-  [{}, 'no container credentials endpoint'],
-  [{ AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://example.com/x' }, 'neither local nor https'],
-])('with %j there are no keys, and nobody is asked', async (environment, why) => {
-  const error = await failure(identities(environment)())
-
-  expect(error).toMatchObject({ name: 'CredentialsProviderError' })
-  expect(String(error)).toContain(why)
 })
 
 test('a server that no known authority certifies is not talked to', async () => {
