@@ -90,6 +90,14 @@ export function crypt(keys: Keys, guard: Guard): Readonly<Record<string, Operati
       )
     }
     const how = method(SigningAlgorithm)
+    if (how.scheme === 'ed25519') {
+      if (MessageType === 'RAW')
+        return { key, material, how, digest: Message, answer: { KeyId: key.arn, SigningAlgorithm } }
+      throw new AwsError(
+        'ValidationException',
+        `Algorithm ${SigningAlgorithm} requires message type RAW.`,
+      )
+    }
     const size = Number(how.hash.slice(3)) / 8
     if (MessageType === 'DIGEST' && Message.length !== size) {
       throw new AwsError(

@@ -6,17 +6,20 @@ import {
   privateEncrypt,
   publicDecrypt,
   randomBytes,
+  sign,
+  verify,
 } from 'node:crypto'
 import { signPoint, verifyPoint } from './ecdsa.ts'
 
 /** How a digest becomes a signature: `hash` as node:crypto names it. */
 export interface Method {
-  readonly scheme: 'pss' | 'pkcs1' | 'ecdsa'
+  readonly scheme: 'pss' | 'pkcs1' | 'ecdsa' | 'ed25519'
   readonly hash: 'sha256' | 'sha384' | 'sha512'
 }
 
-/** Signs a digest that the caller computed; node:crypto itself only signs what it has hashed. */
+/** Signs a digest that the caller computed (Ed25519: the message); node:crypto itself only signs what it has hashed. */
 export function signDigest({ scheme, hash }: Method, key: KeyObject, digest: Buffer): Buffer {
+  if (scheme === 'ed25519') return sign(null, digest, key)
   if (scheme === 'ecdsa') return signPoint(key, digest)
   if (scheme === 'pkcs1') return privateEncrypt(key, Buffer.concat([PREFIXES[hash], digest]))
   const raw = pad(hash, digest, randomBytes(digest.length), bits(key) - 1)
@@ -30,6 +33,7 @@ export function verifyDigest(
   digest: Buffer,
   signature: Buffer,
 ): boolean {
+  if (scheme === 'ed25519') return verify(null, digest, key, signature)
   if (scheme === 'ecdsa') return verifyPoint(key, digest, signature)
   try {
     if (scheme === 'pkcs1') {

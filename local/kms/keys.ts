@@ -143,7 +143,8 @@ export function keys(world: Pick<World, 'account' | 'clock'>): Keys {
 
 /** Makes real key material for a spec. */
 export async function generate(spec: Spec): Promise<Material> {
-  const { curve, modulus } = SPECS[spec]
+  const { curve, modulus, edwards } = SPECS[spec]
+  if (edwards === true) return { kind: 'pair', ...(await promisify(generateKeyPair)('ed25519')) }
   if (curve !== undefined) {
     return { kind: 'pair', ...(await promisify(generateKeyPair)('ec', { namedCurve: curve })) }
   }

@@ -9,12 +9,15 @@ export type Spec =
   | 'ECC_NIST_P256'
   | 'ECC_NIST_P384'
   | 'ECC_NIST_P521'
+  | 'ECC_NIST_EDWARDS25519'
 
 interface Making {
   /** As OpenSSL names it. */
   readonly curve?: string
   /** Bits. */
   readonly modulus?: number
+  /** Ed25519, which signs a message and no digest. */
+  readonly edwards?: boolean
   readonly algorithms: readonly string[]
 }
 
@@ -36,6 +39,7 @@ export const SPECS: Readonly<Record<Spec, Making>> = {
   ECC_NIST_P256: { curve: 'P-256', algorithms: ['ECDSA_SHA_256'] },
   ECC_NIST_P384: { curve: 'P-384', algorithms: ['ECDSA_SHA_384'] },
   ECC_NIST_P521: { curve: 'P-521', algorithms: ['ECDSA_SHA_512'] },
+  ECC_NIST_EDWARDS25519: { edwards: true, algorithms: ['ED25519_SHA_512'] },
 }
 
 export const SPEC_NAMES = [
@@ -46,15 +50,18 @@ export const SPEC_NAMES = [
   'ECC_NIST_P256',
   'ECC_NIST_P384',
   'ECC_NIST_P521',
+  'ECC_NIST_EDWARDS25519',
 ] as const satisfies readonly Spec[]
 
 /** A SigningAlgorithm of the API as a scheme and a hash. */
 export function method(algorithm: string): Method {
-  const scheme = algorithm.startsWith('ECDSA')
-    ? 'ecdsa'
-    : algorithm.includes('PSS')
-      ? 'pss'
-      : 'pkcs1'
+  const scheme = algorithm.startsWith('ED25519')
+    ? 'ed25519'
+    : algorithm.startsWith('ECDSA')
+      ? 'ecdsa'
+      : algorithm.includes('PSS')
+        ? 'pss'
+        : 'pkcs1'
   const hash = algorithm.endsWith('512')
     ? 'sha512'
     : algorithm.endsWith('384')
