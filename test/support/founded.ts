@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { CreateKeyCommand, type KeySpec, KMSClient, ReplicateKeyCommand } from '@aws-sdk/client-kms'
-import type { Signing } from '../../ports/signer.ts'
 import type { Local } from '../../local/index.ts'
+import type { Signing } from '../../ports/signer.ts'
 import { client } from './client.ts'
 import { openssl } from './openssl.ts'
 
