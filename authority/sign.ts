@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { RelayError } from '../pki/error.ts'
 import type { Hear } from '../ports/keys.ts'
 import type { Log } from '../ports/log.ts'
-import type { Ca } from './ca.ts'
+import { type Around, type Asked, issue } from './issue.ts'
 import { type CaRecord, LABEL } from './record.ts'
 import { type Issued, Refused, type SigningRequest } from './request.ts'
 import type { Store } from './store.ts'
@@ -44,22 +44,30 @@ export interface Signed extends Issued {
   readonly anchors: string
 }
 
+/** What a caller is entitled to, before the CSR was read. */
+export interface Entitled {
+  /** The request as it is to be signed. */
+  readonly request: SigningRequest
+  /** Is asked with what would be certified, before the key is used. @throws Refused */
+  readonly admit?: (asked: Asked) => void
+}
+
 /**
- * Decides what a caller may have of an authority, before anything is signed: answers the request as it is to be signed.
+ * Decides what a caller may have of an authority.
  * @throws Refused `caller-refused` or `name-refused`
  */
 export type Entitle = (
   record: CaRecord,
   caller: Caller,
   request: SigningRequest,
-) => SigningRequest | Promise<SigningRequest>
+) => Entitled | Promise<Entitled>
 
 /** What signing needs. */
 export interface Office {
   readonly store: Store
   readonly log: Log
-  /** authority/issue.ts, with its clock, randomness and ledger. */
-  readonly issue: (ca: Ca, request: SigningRequest) => Promise<Issued>
+  /** Clock, randomness and ledger of issuing. */
+  readonly around: () => Omit<Around, 'admit'>
   /** Absent: whoever came through the door may have what the profile allows. */
   readonly entitle?: Entitle | undefined
   /** Monotonic milliseconds. */
@@ -73,16 +81,16 @@ export interface Office {
  * @throws Refused, or a RelayError when nothing is wrong with the request
  */
 export async function sign(office: Office, order: Order): Promise<Signed> {
-  const { store, issue, entitle, elapsed } = office
+  const { store, entitle, elapsed } = office
   const began = elapsed()
   const uses: Use[] = []
   try {
     const { label, request, caller } = order
     const record = await store.record(label)
-    const wanted = entitle === undefined ? request : await entitle(record, caller, request)
+    const may = entitle === undefined ? { request } : await entitle(record, caller, request)
     const ca = await store.open(label, (use) => void uses.push(use))
     try {
-      const issued = await issue(ca, wanted)
+      const issued = await issue(ca, may.request, { ...office.around(), ...admitting(may) })
       const { org, chain } = ca
       const signed: Signed = { ...issued, label, org, chain, anchors: record.anchors }
       note(office, order, { uses, ms: elapsed() - began, signed })
@@ -94,6 +102,10 @@ export async function sign(office: Office, order: Order): Promise<Signed> {
     note(office, order, { uses, ms: elapsed() - began, error })
     throw error
   }
+}
+
+function admitting({ admit }: Entitled): Pick<Around, 'admit'> {
+  return admit === undefined ? {} : { admit }
 }
 
 type Use = Parameters<Hear>[0]

@@ -2,12 +2,12 @@ import type { KeyObject } from 'node:crypto'
 import { parseCertificate } from '../pki/certificate.ts'
 import { isFault } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
-import { keyKind } from '../pki/key.ts'
 import type { CaContext } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
+import { signingOf } from '../pki/signing.ts'
 import type { Archive } from '../ports/archive.ts'
 import type { Hear, Keys, Pens } from '../ports/keys.ts'
-import type { Signer, Signing } from '../ports/signer.ts'
+import type { Signer } from '../ports/signer.ts'
 import type { Ca } from './ca.ts'
 import { kmsSigner } from './kms.ts'
 import { plainKey, plainSigner } from './plain.ts'
@@ -142,21 +142,6 @@ export function ownOf(certificate: Uint8Array, { algorithm, label }: CaRecord): 
     'AUTHORITY_INVALID',
     `the certificate of authority ${label} is none, or not of a ${algorithm} key: treat its record as tampered with`,
   )
-}
-
-/** How a key signs; `undefined` for one that is none of an authority's. */
-export function signingOf(publicKey: Uint8Array): Signing | undefined {
-  const kind = keyKind(publicKey)
-  if (kind.family === 'ec') return kind.curve
-  if (kind.family === 'ed25519') return 'Ed25519'
-  if (kind.family !== 'rsa') return undefined
-  return RSA[kind.bits]
-}
-
-const RSA: Readonly<Record<number, Signing>> = {
-  2048: 'RSA-2048',
-  3072: 'RSA-3072',
-  4096: 'RSA-4096',
 }
 
 /** The label itself is not repeated: it is whatever a stranger wrote. */

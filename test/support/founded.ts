@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { CreateKeyCommand, type KeySpec, KMSClient, ReplicateKeyCommand } from '@aws-sdk/client-kms'
 import type { Local } from '../../local/index.ts'
 import type { Signing } from '../../ports/signer.ts'
@@ -62,5 +62,14 @@ export async function signingKeys(
   return [KeyId, ReplicaKeyMetadata?.Arn ?? '']
 }
 
-/** A PEM key as a KeyObject. */
-export const keyOf = (pem: string): KeyObject => createPrivateKey(pem)
+/** A PKCS#10 request of a fresh P-256 key, DER. */
+export async function csr(name: string, names: readonly string[]): Promise<Uint8Array> {
+  const key = fresh('P-256').export({ format: 'pem', type: 'pkcs8' }).toString()
+  const san = names.map((one) => `${/^[0-9.]+$/.test(one) ? 'IP' : 'DNS'}:${one}`).join(',')
+  const text = await openssl(
+    { key },
+    ...['req', '-new', '-key', '@key', '-subj', `/CN=${name}`],
+    ...['-addext', `subjectAltName=${san}`],
+  )
+  return Buffer.from(text.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+}
