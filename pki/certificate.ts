@@ -1,9 +1,10 @@
-import { hash } from 'node:crypto'
+import { hash, type KeyObject } from 'node:crypto'
 import { type Algorithm, algorithm } from './algorithm.ts'
 import {
   attempt,
   buffer,
   type Cursor,
+  content,
   context,
   type Element,
   enter,
@@ -17,10 +18,10 @@ import {
   whole,
 } from './der.ts'
 import { type Extension, type Known, known, nothing, tagged } from './extensions.ts'
-import { type KeyKind, keyKind } from './key.ts'
+import { type KeyKind, keyKind, openKey, signedBy } from './key.ts'
 import { distinguished, type Name, sameName } from './names.ts'
 import { type Moment, moment } from './time.ts'
-import { bits, count, integer, octetsOf, wholeOctets } from './values.ts'
+import { count, octetsOf, shortest, unusedBits, wholeOctets } from './values.ts'
 
 /** No certificate of more octets is read. */
 export const LARGEST = 65_536
@@ -41,6 +42,10 @@ export interface Certificate {
   /** SubjectPublicKeyInfo, DER. */
   readonly key: Uint8Array
   kind(): KeyKind
+  /** The key for node:crypto; `undefined` when it takes it for none. */
+  opened(): KeyObject | undefined
+  /** Whether it is signed by its own key, whatever the names say. */
+  ownSignature(): boolean
   readonly extensions: readonly Extension[]
   /** What is signed, DER. */
   readonly signed: Uint8Array
@@ -62,7 +67,6 @@ export function parseCertificate(der: Uint8Array): Certificate | Fault {
 class Parsed implements Certificate {
   readonly der: Uint8Array
   readonly version: number
-  readonly serial: Uint8Array
   readonly issuer: Name
   readonly subject: Name
   readonly notBefore: Moment
@@ -71,10 +75,13 @@ class Parsed implements Certificate {
   readonly algorithm: Algorithm
   readonly consistent: boolean
   readonly #tbs: Element
+  readonly #serial: Element
   readonly #key: Element
   readonly #signature: Element
   #fingerprint: string | undefined
   #kind: KeyKind | undefined
+  #opened: { readonly key: KeyObject | undefined } | undefined
+  #own: boolean | undefined
   #known: Known | Fault | undefined
 
   /** @throws Malformed */
@@ -90,7 +97,7 @@ class Parsed implements Certificate {
 
     const fields = enter(tbs)
     this.version = version(fields.optional(context(0, true)))
-    this.serial = integer(fields.next())
+    this.#serial = shortest(fields.next())
     this.consistent = identical(fields.next(), outer)
     const issuer = fields.next()
     this.issuer = distinguished(issuer)
@@ -104,6 +111,10 @@ class Parsed implements Certificate {
     uniqueIdentifiers(fields, this.version)
     this.extensions = tagged(fields.optional(context(3, true)))
     fields.close()
+  }
+
+  get serial(): Uint8Array {
+    return content(this.#serial)
   }
 
   get key(): Uint8Array {
@@ -128,6 +139,16 @@ class Parsed implements Certificate {
     return this.#kind
   }
 
+  opened(): KeyObject | undefined {
+    this.#opened ??= { key: openKey(this.key) }
+    return this.#opened.key
+  }
+
+  ownSignature(): boolean {
+    this.#own ??= signedBy(this.opened(), this.kind(), this)
+    return this.#own
+  }
+
   known(): Known | Fault {
     this.#known ??= attempt(() => known(this.extensions), 'EXTENSION_INVALID')
     return this.#known
@@ -146,9 +167,9 @@ function version(one: Element | undefined): number {
 function uniqueIdentifiers(fields: Cursor, version: number): void {
   if (version < 2) return
   const issuer = fields.optional(context(1))
-  if (issuer !== undefined) bits(issuer, issuer.tag)
+  if (issuer !== undefined) unusedBits(issuer, issuer.tag)
   const subject = fields.optional(context(2))
-  if (subject !== undefined) bits(subject, subject.tag)
+  if (subject !== undefined) unusedBits(subject, subject.tag)
 }
 
 /** The values of the extensions; empty ones when they cannot be read, which `rules` reports. */

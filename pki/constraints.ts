@@ -129,10 +129,11 @@ function hostWithin(name: string, base: string, touch: boolean): boolean {
 
 function addressWithin(value: Uint8Array, range: Uint8Array): boolean {
   if (range.length !== value.length * 2) return false
-  return value.every((octet, index) => {
-    const mask = range[value.length + index] ?? 0
-    return (octet & mask) === ((range[index] ?? 0) & mask)
-  })
+  for (let at = 0; at < value.length; at++) {
+    const mask = range[value.length + at] ?? 0
+    if ((((value[at] ?? 0) ^ (range[at] ?? 0)) & mask) !== 0) return false
+  }
+  return true
 }
 
 function mailboxWithin(value: string, base: string): boolean {

@@ -56,26 +56,21 @@ export function element(bytes: Buffer, at: number, limit: number): Element {
   const first = bytes[at + 1]
   if (tag === undefined || first === undefined || at + 2 > limit) throw new Malformed(at)
   if ((tag & 0x1f) === 0x1f || tag === 0) throw new Malformed(at)
-  if (first < 0x80) return within(bytes, tag, at, at + 2, first, limit)
-  const size = first & 0x7f
-  if (size === 0 || size > 4 || at + 2 + size > limit) throw new Malformed(at + 1)
-  let length = 0
-  for (let index = 0; index < size; index++) length = length * 256 + (bytes[at + 2 + index] ?? 0)
-  if (length < 0x80 || length < 256 ** (size - 1)) throw new Malformed(at + 1)
-  return within(bytes, tag, at, at + 2 + size, length, limit)
+  const size = first < 0x80 ? 0 : first & 0x7f
+  const body = at + 2 + size
+  const end = body + (first < 0x80 ? first : long(bytes, at + 1, limit))
+  if (end > limit) throw new Malformed(at + 1)
+  return { bytes, tag, start: at, body, end }
 }
 
-function within(
-  bytes: Buffer,
-  tag: number,
-  start: number,
-  body: number,
-  length: number,
-  limit: number,
-): Element {
-  const end = body + length
-  if (end > limit) throw new Malformed(start + 1)
-  return { bytes, tag, start, body, end }
+/** A length of 128 octets or more: how many octets say it, and those. @throws Malformed */
+function long(bytes: Buffer, at: number, limit: number): number {
+  const size = (bytes[at] ?? 0) & 0x7f
+  if (size === 0 || size > 4 || at + 1 + size > limit) throw new Malformed(at)
+  let length = 0
+  for (let index = 1; index <= size; index++) length = length * 256 + (bytes[at + index] ?? 0)
+  if (length < 0x80 || length < 256 ** (size - 1)) throw new Malformed(at)
+  return length
 }
 
 /** The one element that `bytes` is, with nothing after it. @throws Malformed */
@@ -164,8 +159,7 @@ export function expect(one: Element | undefined, tag: number): Element {
 
 /** The only element inside, as an explicit tag has it. @throws Malformed */
 export function inner(one: Element, tag?: number): Element {
-  const [child, ...more] = children(one)
-  if (child === undefined || more.length > 0) throw new Malformed(one.start)
+  const child = wrapped(one)
   return tag === undefined ? child : expect(child, tag)
 }
 

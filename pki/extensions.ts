@@ -13,7 +13,7 @@ import {
 } from './der.ts'
 import { type GeneralName, generalName, generalNames, hexOf } from './names.ts'
 import { EXTENSION } from './oids.ts'
-import { boolean, count, flags, integer, oid } from './values.ts'
+import { boolean, count, flags, oid, shortest } from './values.ts'
 
 /** One extension as it stands in a certificate, CRL or request; its value is not read yet. */
 export interface Extension {
@@ -179,9 +179,11 @@ function subtrees(one: Element | undefined): Subtree[] {
 }
 
 function subtree(one: Element): Subtree {
-  const [base, ...bounds] = items(one)
-  if (base === undefined) throw new Malformed(one.start)
-  return { base: generalName(base), plain: bounds.length === 0 }
+  const fields = enter(one)
+  const base = generalName(fields.next())
+  const plain = !fields.more()
+  while (fields.more()) fields.next()
+  return { base, plain }
 }
 
 function authorityKey(value: Element, found: Known): void {
@@ -191,7 +193,7 @@ function authorityKey(value: Element, found: Known): void {
   const serial = fields.optional(context(2))
   fields.close()
   if (issuer !== undefined) generalNames(issuer, issuer.tag)
-  if (serial !== undefined) integer(serial, serial.tag)
+  if (serial !== undefined) shortest(serial, serial.tag)
   const foreign = issuer !== undefined || serial !== undefined
   found.authorityKey = { foreign, key: key && hexOf(key) }
 }

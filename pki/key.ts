@@ -78,6 +78,18 @@ export function strong(kind: KeyKind): boolean {
   return kind.family !== 'unknown'
 }
 
+/** What is signed, how, and the signature. */
+export interface Signed {
+  readonly algorithm: Algorithm
+  readonly signed: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** Whether a key, of this kind, signed this. False for every algorithm that we do not take, and without a key. */
+export function signedBy(key: KeyObject | undefined, kind: KeyKind, one: Signed): boolean {
+  return key !== undefined && fits(kind, one.algorithm) && verifies(key, one)
+}
+
 /** Whether a key of this kind can make a signature of this algorithm. */
 export function fits(kind: KeyKind, { scheme }: Algorithm): boolean {
   if (kind.family === 'rsa') return scheme === 'rsa' || scheme === 'pss'
@@ -98,12 +110,7 @@ export function openKey(spki: Uint8Array): KeyObject | undefined {
 }
 
 /** Whether a signature is of these bytes and this key. False for every algorithm that we do not take. */
-export function verifies(
-  key: KeyObject,
-  algorithm: Algorithm,
-  signed: Uint8Array,
-  signature: Uint8Array,
-): boolean {
+export function verifies(key: KeyObject, { algorithm, signed, signature }: Signed): boolean {
   try {
     switch (algorithm.scheme) {
       case 'rsa':

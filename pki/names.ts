@@ -12,6 +12,7 @@ import {
   Malformed,
   raw,
   TAG,
+  whole,
 } from './der.ts'
 import { ascii, isAscii, oid, text } from './values.ts'
 
@@ -49,7 +50,8 @@ const MANY = 4
 export function distinguished(one: Element): Name {
   for (const known of RECENT) if (identical(known.one, one)) return known.name
   const name = read(one)
-  if (RECENT.unshift({ one, name }) > MANY) RECENT.pop()
+  const own = whole(Buffer.from(raw(one))) // a copy: whatever becomes of the bytes it was read from
+  if (RECENT.unshift({ one: own, name }) > MANY) RECENT.pop()
   return name
 }
 

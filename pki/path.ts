@@ -7,6 +7,7 @@ import { purposesRefused, type Search } from './edge.ts'
 import { matches, type Wanted } from './match.ts'
 import { PURPOSE, USAGE } from './oids.ts'
 import type { Reason } from './reasons.ts'
+import { isOf, recall } from './recall.ts'
 import { broken, lacksAuthorityKey } from './rules.ts'
 import { signatures } from './signatures.ts'
 import type { Profile } from './webpki.ts'
@@ -54,8 +55,8 @@ export function findPath(question: Question): Verdict {
   try {
     const code = leafRefused(search, leaf, question.usages)
     if (code !== undefined) return { code, at: 0, tried: [{ code, at: 0, path: [leaf] }] }
-    const trusted = readable(anchors, [leaf])
-    const others = readable(intermediates, [leaf, ...trusted])
+    const trusted = readable(anchors, [leaf], recall)
+    const others = readable(intermediates, [leaf, ...trusted], parseCertificate)
     if (leafNamed(leaf, question)) return climb(search, leaf, trusted, others)
     // without its name it fails anyway: only what costs no signature is asked for a more telling reason
     return unnamed(climb({ ...search, crls: [], ask: () => true }, leaf, trusted, others))
@@ -136,22 +137,16 @@ function rootItself({ ask }: Search, leaf: Certificate): boolean {
 }
 
 /** Certificates that can be read, in the order given: each is one object, which is the one among `known` where it is there. */
-function readable(list: readonly Uint8Array[], known: readonly Certificate[]): Certificate[] {
+function readable(
+  list: readonly Uint8Array[],
+  known: readonly Certificate[],
+  read: typeof parseCertificate,
+): Certificate[] {
   const found: Certificate[] = []
   for (const der of list) {
     if (found.some((one) => isOf(one, der))) continue
-    const one = known.find((other) => isOf(other, der)) ?? parseCertificate(der)
+    const one = known.find((other) => isOf(other, der)) ?? read(der)
     if (!isFault(one)) found.push(one)
   }
   return found
-}
-
-/** Their last octets belong to signatures: different ones mostly differ there. */
-function isOf({ der }: Certificate, other: Uint8Array): boolean {
-  const { length } = der
-  return (
-    length === other.length &&
-    der[length - 1] === other[length - 1] &&
-    Buffer.compare(der, other) === 0
-  )
 }

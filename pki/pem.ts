@@ -55,11 +55,32 @@ class Read implements Block {
   }
 }
 
-/** Base64 between line ends, strictly: written again it is the same; not empty. */
+/**
+ * Base64 between line ends, strictly: written again it is the same; not empty. The decoder passes over what it does not know, and
+ * takes `-` and `_`: so every character is counted, and the last four, which say how it ends, are written again.
+ */
 function decoded(body: string): Buffer | undefined {
-  const base64 = body.replace(LINE_ENDS, '')
-  const der = Buffer.from(base64, 'base64')
-  return der.length > 0 && der.toString('base64') === base64 ? der : undefined
+  const der = Buffer.from(body, 'base64')
+  const { length } = der
+  const characters = body.length - count(body, '\n') - count(body, '\r')
+  const last = length - (length % 3 || 3)
+  const sound =
+    length > 0 &&
+    characters === 4 * Math.ceil(length / 3) &&
+    Buffer.byteLength(body) === body.length &&
+    !body.includes('-') &&
+    !body.includes('_') &&
+    body.trimEnd().slice(-WIDEST_FOUR).replace(LINE_ENDS, '').endsWith(der.toString('base64', last))
+  return sound ? der : undefined
+}
+
+/** Octets that four characters take with CR LF between them. */
+const WIDEST_FOUR = 10
+
+function count(text: string, character: string): number {
+  let sum = 0
+  for (let at = text.indexOf(character); at >= 0; at = text.indexOf(character, at + 1)) sum++
+  return sum
 }
 
 /** The DER of a text that is exactly one certificate; `undefined` for any other text. */

@@ -60,7 +60,9 @@ function request(der: Uint8Array): Request {
     algorithm: how,
     signed: () => {
       const opened = openKey(spki)
-      return opened !== undefined && verifies(opened, how, raw(info), signature)
+      return (
+        opened !== undefined && verifies(opened, { algorithm: how, signed: raw(info), signature })
+      )
     },
   }
 }

@@ -10,21 +10,28 @@ export function boolean(one: Element): boolean {
 
 /** INTEGER as its content octets, shortest form (X.690 8.3.2). @throws Malformed */
 export function integer(one: Element | undefined, tag: number = TAG.integer): Uint8Array {
-  const value = content(expect(one, tag))
-  const first = value[0]
-  const second = value[1] ?? 0
-  const at = one?.body ?? 0
-  if (first === undefined) throw new Malformed(at)
-  if (value.length > 1 && first === 0 && second < 0x80) throw new Malformed(at)
-  if (value.length > 1 && first === 0xff && second >= 0x80) throw new Malformed(at)
-  return value
+  return content(shortest(one, tag))
+}
+
+/** An INTEGER in its shortest form. @throws Malformed when it is something else */
+export function shortest(one: Element | undefined, tag: number = TAG.integer): Element {
+  const found = expect(one, tag)
+  const { bytes, body, end } = found
+  const second = end - body > 1 ? (bytes[body + 1] ?? 0) : undefined
+  const first = bytes[body]
+  if (end === body) throw new Malformed(body)
+  if (second !== undefined && first === 0 && second < 0x80) throw new Malformed(body)
+  if (second !== undefined && first === 0xff && second >= 0x80) throw new Malformed(body)
+  return found
 }
 
 /** INTEGER from zero to 2^31-1. @throws Malformed */
 export function count(one: Element | undefined, tag: number = TAG.integer): number {
-  const value = integer(one, tag)
-  if (value.length > 4 || (value[0] ?? 0) >= 0x80) throw new Malformed(one?.body ?? 0)
-  return number(value)
+  const { bytes, body, end } = shortest(one, tag)
+  if (end - body > 4 || (bytes[body] ?? 0) >= 0x80) throw new Malformed(body)
+  let sum = 0
+  for (let at = body; at < end; at++) sum = sum * 256 + (bytes[at] ?? 0)
+  return sum
 }
 
 /** Octets as a number, the highest first. */
@@ -77,15 +84,14 @@ function firstArcs(arc: number): string {
   return `${top}.${arc - top * 40}`
 }
 
-/** BIT STRING: its octets and how many bits of the last one are unused, which DER wants zero (X.690 11.2). @throws Malformed */
-export function bits(one: Element | undefined, tag: number = TAG.bits) {
-  const value = content(expect(one, tag))
-  const unused = value[0]
-  const at = one?.body ?? 0
-  if (unused === undefined || unused > 7 || (unused > 0 && value.length === 1))
-    throw new Malformed(at)
-  if (((value.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0 && value.length > 1) throw new Malformed(at)
-  return { octets: value.subarray(1), unused }
+/** BIT STRING: how many bits of its last octet are unused, which DER wants zero (X.690 11.2). @throws Malformed */
+export function unusedBits(one: Element | undefined, tag: number = TAG.bits): number {
+  const { bytes, body, end } = expect(one, tag)
+  const unused = end > body ? (bytes[body] ?? 0) : 8
+  if (unused > 7 || (unused > 0 && end - body === 1)) throw new Malformed(body)
+  const spare = (1 << unused) - 1
+  if (end - body > 1 && ((bytes[end - 1] ?? 0) & spare) !== 0) throw new Malformed(body)
+  return unused
 }
 
 /** BIT STRING of whole octets, as keys and signatures are. @throws Malformed */
@@ -107,12 +113,13 @@ export function octetsOf({ bytes, body, end }: Element): Uint8Array {
 
 /** Numbers of the bits that are set in a named bit list; trailing zero bits are forbidden (X.690 11.2.2). @throws Malformed */
 export function flags(one: Element | undefined, tag: number = TAG.bits): ReadonlySet<number> {
-  const { octets, unused } = bits(one, tag)
-  const last = octets.at(-1)
-  if (last !== undefined && ((last >> unused) & 1) === 0) throw new Malformed(one?.body ?? 0)
+  const { bytes, body, end } = expect(one, tag)
+  const unused = unusedBits(one, tag)
+  const first = body + 1
+  if (end > first && (((bytes[end - 1] ?? 0) >> unused) & 1) === 0) throw new Malformed(body)
   const set = new Set<number>()
-  for (let bit = 0; bit < octets.length * 8; bit++)
-    if (((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0) set.add(bit)
+  for (let bit = 0; bit < (end - first) * 8 - unused; bit++)
+    if (((bytes[first + (bit >> 3)] ?? 0) & (0x80 >> (bit & 7))) !== 0) set.add(bit)
   return set
 }
 

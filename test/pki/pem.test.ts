@@ -33,6 +33,24 @@ describe('reading', () => {
     expect(pemBlocks(unwrapped)?.[0]?.pem).toBe(pem('X', long))
   })
 
+  test('it is read as strictly as if it were written again, wherever lines end', () => {
+    const piece = fc.constantFrom('A', 'Qw', '/+', '=', '\n', '\r\n', '-', '_', ' ', '\u0141', '*')
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const body = `\n${pieces.join('')}\n`
+        fc.pre(!body.includes('-----'))
+        const base64 = body.replace(/[\r\n]/g, '')
+        const der = Buffer.from(base64, 'base64')
+        const sound = der.length > 0 && der.toString('base64') === base64
+
+        const blocks = pemBlocks(`-----BEGIN X-----${body}-----END X-----`)
+
+        expect(blocks?.[0]?.der).toEqual(sound ? der : undefined)
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
   test.each([
     ['text before a block', `hello\n${A}`],
     ['text between blocks', `${A}hello\n${B}`],
@@ -42,6 +60,11 @@ describe('reading', () => {
     ['an empty block', '-----BEGIN X-----\n-----END X-----\n'],
     ['bad base64', '-----BEGIN X-----\nAAA\n-----END X-----\n'],
     ['base64 with bits left over', '-----BEGIN X-----\nAB==\n-----END X-----\n'],
+    ['base64 of the alphabet for URLs', '-----BEGIN X-----\nAB-_\n-----END X-----\n'],
+    ['base64 that goes on after its end', '-----BEGIN X-----\nAA==AAAA\n-----END X-----\n'],
+    ['a space within base64', '-----BEGIN X-----\nAAAA AAAA\n-----END X-----\n'],
+    ['a character of no alphabet at the end', '-----BEGIN X-----\nAAAAAAA*\n-----END X-----\n'],
+    ['a letter that is not ASCII', '-----BEGIN X-----\nAAAA\u0141AAA\n-----END X-----\n'],
     ['headers', A.replace('-----\n', '-----\nProc-Type: 4,ENCRYPTED\n\n')],
     ['a label in lower case', A.replaceAll('CERTIFICATE', 'certificate')],
   ])('%s is refused', (_, text) => {
