@@ -2,7 +2,7 @@ import { type Certificate, parseCertificate, selfIssued, valuesOf } from '../pki
 import { buffer, content, enter, isFault, raw, whole } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Known } from '../pki/extensions.ts'
-import { fits, verifies } from '../pki/key.ts'
+import { signedBy } from '../pki/key.ts'
 import { lint } from '../pki/lint.ts'
 import { type GeneralName, keyOf } from '../pki/names.ts'
 import { EXTENSION, USAGE } from '../pki/oids.ts'
@@ -77,9 +77,7 @@ const CHECKS: readonly Check[] = [
   { what: 'lint', holds: soundLint },
   {
     what: 'signature',
-    holds: ({ one, issuer }) =>
-      fits(issuer.certificate.kind(), one.algorithm) &&
-      verifies(issuer.key, one.algorithm, one.signed, one.signature),
+    holds: ({ one, issuer }) => signedBy(issuer.key, issuer.certificate.kind(), one),
   },
 ]
 

@@ -14,7 +14,7 @@ import {
   whole,
 } from './der.ts'
 import { type Extension, extensionList, type Known, known } from './extensions.ts'
-import { fits, type KeyKind, keyKind, openKey, verifies } from './key.ts'
+import { type KeyKind, keyKind, openKey, signedBy } from './key.ts'
 import { distinguished, type Name } from './names.ts'
 import { count, octetBits, oid, text } from './values.ts'
 
@@ -165,8 +165,11 @@ class Parsed implements Csr {
   }
 
   #verified(): boolean {
-    if (!fits(this.kind, this.algorithm)) return false
-    const key = this.opened()
-    return key !== undefined && verifies(key, this.algorithm, this.#info, this.#signature)
+    const signature = this.#signature
+    return signedBy(this.opened(), this.kind, {
+      algorithm: this.algorithm,
+      signed: this.#info,
+      signature,
+    })
   }
 }
