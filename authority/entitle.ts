@@ -1,12 +1,12 @@
 import { RelayError } from '../pki/error.ts'
 import { isRecord } from '../pki/json.ts'
 
-/** A role of IAM as AWS has verified it, with the tags that it was looked up with. */
+/** A role of IAM as AWS has verified it, and its tags where they were looked up. */
 export interface Principal {
   readonly account: string
   /** Name without its path. */
   readonly role: string
-  readonly tags: Readonly<Record<string, string>>
+  readonly tags?: Readonly<Record<string, string>>
 }
 
 /** What some roles may be certified as; a part of a CA's record (docs/authority.md). */
@@ -18,7 +18,7 @@ export interface Rule {
   /** Names of profiles; empty text is the standard one. */
   readonly profiles: readonly string[]
   /**
-   * Names that may be asked for. `*` stands for any characters but a dot (in a URI: but a slash); `{account}`, `{role}` and
+   * Names that may be asked for. `*` stands for any characters but `. / : @` (in a URI: but a slash); `{account}`, `{role}` and
    * `{tag:KEY}` stand for the caller's own.
    */
   readonly names: readonly string[]
@@ -61,6 +61,7 @@ export function entitlement(
 }
 
 function isFor({ roles, tags }: Rule, caller: Principal): boolean {
+  const { tags: theirs = {} } = caller
   const isNamed = roles.some((arn) => {
     const [, account, name] = ROLE.exec(arn) ?? []
     if (account === undefined || name === undefined) return false
@@ -69,14 +70,14 @@ function isFor({ roles, tags }: Rule, caller: Principal): boolean {
   return (
     isNamed &&
     Object.entries(tags).every(([key, value]) => {
-      const own = Object.hasOwn(caller.tags, key) ? caller.tags[key] : undefined
+      const own = Object.hasOwn(theirs, key) ? theirs[key] : undefined
       return own !== undefined && glob(value).test(own)
     })
   )
 }
 
 /** The pattern with the caller's own in its holes; none when one cannot be filled with one plain part of a name. */
-function filled(pattern: string, { account, role, tags }: Principal): string[] {
+function filled(pattern: string, { account, role, tags = {} }: Principal): string[] {
   let whole = true
   const text = pattern.replace(HOLE, (_, hole: string) => {
     const key = hole.slice('tag:'.length)
@@ -96,12 +97,20 @@ function glob(pattern: string): RegExp {
 /** DNS names and email hosts are compared without regard to case; a star in them stays within a label, in a URI within a segment. */
 function nameExpression(pattern: string): RegExp {
   const isUri = pattern.includes('://')
-  const star = isUri ? '[^/]+' : '[^.]+'
+  const star = isUri ? '[^/]+' : '[^./:@]+' // one form of names does not pass for another
   return new RegExp(`^${literal(pattern).replaceAll('\\*', star)}$`, isUri ? '' : 'i')
 }
 
 function literal(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+}
+
+/** Whether the verdict depends on the caller's tags, so that they have to be looked up. */
+export function needTags(rules: readonly Rule[]): boolean {
+  return rules.some(
+    ({ tags, names }) =>
+      Object.keys(tags).length > 0 || names.some((name) => name.includes('{tag:')),
+  )
 }
 
 /** Reads rules as they stand in a record. @throws RelayError CONFIG_INVALID naming the place of the first mistake */

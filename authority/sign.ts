@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { RelayError } from '../pki/error.ts'
 import type { Hear } from '../ports/keys.ts'
 import type { Log } from '../ports/log.ts'
+import type { Principal } from './entitle.ts'
 import { type Around, type Asked, issue } from './issue.ts'
 import { type CaRecord, LABEL } from './record.ts'
 import { type Issued, Refused, type SigningRequest } from './request.ts'
@@ -18,13 +19,6 @@ export interface Caller {
   /** Whom IAM has verified; absent where nobody was. */
   readonly principal?: Principal
   readonly door: 'iam' | 'cfssl' | 'serve' | 'cli'
-}
-
-/** A role of IAM that signed the request; its tags where they were looked up. */
-export interface Principal {
-  readonly account: string
-  readonly role: string
-  readonly tags?: Readonly<Record<string, string>>
 }
 
 /** What is asked of which authority. */

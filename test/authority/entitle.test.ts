@@ -81,6 +81,8 @@ describe('a name', () => {
     ['*.mesh.internal', 'a.b.mesh.internal', false],
     ['*.mesh.internal', 'mesh.internal', false],
     ['*.mesh.internal', '.mesh.internal', false],
+    ['*.mesh.internal', 'joe@color.mesh.internal', false],
+    ['*.mesh.internal', 'x://a.mesh.internal', false],
     ['a.mesh.internal', 'axmesh.internal', false],
     ['a.mesh.internal', 'a.mesh.internal\n', false],
     ['a.mesh.internal', 'x\na.mesh.internal', false],
@@ -118,7 +120,7 @@ describe('a name', () => {
           fc.string().map((part) => `${part}.mesh.internal`),
         ),
         (name) => {
-          expect(may(name)).toBe(/^[^.]+\.mesh\.internal$/i.test(name))
+          expect(may(name)).toBe(/^[^./:@]+\.mesh\.internal$/i.test(name))
         },
       ),
     )

@@ -1,0 +1,69 @@
+import { parseCsr } from '../pki/csr.ts'
+import { isFault } from '../pki/der.ts'
+import { entitlement, needTags, type Principal, readRules } from './entitle.ts'
+import type { Asked } from './issue.ts'
+import type { CaRecord } from './record.ts'
+import { Refused, type SigningRequest } from './request.ts'
+import type { Entitle, Entitled } from './sign.ts'
+
+/** The tags of a role of IAM. @throws ACCESS_REFUSED, SERVICE_UNAVAILABLE */
+export type TagsOf = (principal: Principal) => Promise<Readonly<Record<string, string>>>
+
+/** Who asks for what. */
+export interface Plea {
+  readonly request: SigningRequest
+  /** Absent: who may come through this door at all may have what the profile allows. */
+  readonly principal?: Principal | undefined
+  readonly tagsOf?: TagsOf | undefined
+}
+
+/** What whoever came through a door that knows roles may have: by the rules of the record, with the tags that `tagsOf` finds. */
+export function permitting(tagsOf?: TagsOf): Entitle {
+  return (record, { principal }, request) => permit(record, { request, principal, tagsOf })
+}
+
+/**
+ * Decides by the rules of the authority's record what a role of IAM may have (docs/authority.md). A CSR that asks for no
+ * names gets the role's own.
+ *
+ * @throws Refused `caller-refused` when no rule is for this role and profile; CONFIG_INVALID for rules that cannot be read
+ */
+export async function permit(
+  { names, label }: CaRecord,
+  { request, principal, tagsOf }: Plea,
+): Promise<Entitled> {
+  if (principal === undefined) return { request }
+  const rules = readRules(names)
+  const tags = needTags(rules) ? await tagsOf?.(principal) : undefined
+  const { profile = '' } = request
+  const own = entitlement(rules, { ...principal, ...(tags && { tags }) }, profile)
+  const who = `role ${principal.role} of account ${principal.account}`
+  if (!own.known)
+    throw new Refused(
+      'caller-refused',
+      `authority ${label} has no rule for ${who} and this profile; add one to its names`,
+    )
+  return {
+    request: asksForNames(request) ? request : { ...request, hosts: own.own },
+    admit({ names: wanted, commonNames, subject }: Asked) {
+      const foreign = [...wanted, ...commonNames].find((name) => !own.may(name))
+      if (foreign !== undefined)
+        throw new Refused(
+          'name-refused',
+          `authority ${label} has no rule that lets ${who} be ${foreign}`,
+        )
+      if (subject && !own.subject)
+        throw new Refused(
+          'name-refused',
+          `authority ${label} lets ${who} have no more of a subject than a common name`,
+        )
+    },
+  }
+}
+
+/** A CSR that cannot be read is told by who issues. */
+function asksForNames({ csr, hosts }: SigningRequest): boolean {
+  if (hosts !== undefined) return true
+  const parsed = parseCsr(csr)
+  return isFault(parsed) || (parsed.known.names?.length ?? 0) > 0
+}
