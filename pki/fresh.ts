@@ -18,6 +18,9 @@ export interface Standing {
   readonly stuck: boolean
   /** Whole days until the certificate in use ends, 0 on the last, below when it is over. */
   readonly days?: number
+  /** It ends so soon that somebody should know: within 14 days, or within a sixth of a lifetime that is shorter than 84. */
+  readonly near?: boolean
+  readonly notBefore?: number
   readonly notAfter?: number
   /** Whole days since a look found everything as it should be. */
   readonly unseen?: number
@@ -51,7 +54,12 @@ export function standing({ arn, tags, versions }: Shown, now: number, set?: stri
     stuck: isStuck(registration, versions, version, now),
     source,
     version,
-    ...(notAfter !== undefined && { notAfter, days: Math.floor((notAfter - now) / DAY) }),
+    ...(notAfter !== undefined && {
+      notAfter,
+      days: Math.floor((notAfter - now) / DAY),
+      near: isNear(registration, notAfter, now),
+    }),
+    ...(registration.notBefore !== undefined && { notBefore: registration.notBefore }),
     ...(looked !== undefined && { unseen: Math.floor((now - looked) / DAY) }),
   }
 }
@@ -130,11 +138,30 @@ function isStuck(
 
 /** The thresholds, in days before the end, at which somebody is told once. */
 export const NEAR = [14, 7, 3, 1] as const
+/** Days. Where a whole lifetime is shorter the thresholds shrink with it: 24 hours have them at 4 hours, 2 hours, 51 and 17 minutes. */
+const LONG = 84
 
-/** The threshold that was passed within the hour before `now`, if one was. */
-export function passed(notAfter: number, now: number): (typeof NEAR)[number] | undefined {
-  return NEAR.find((days) => {
-    const at = notAfter - days * DAY
+/**
+ * The threshold that was passed within the hour before `now`, if one was: the last of several.
+ *
+ * @param life when the certificate begins and ends, epoch milliseconds; without its beginning it counts as a long one
+ */
+export function passed(
+  life: { readonly notBefore?: number; readonly notAfter: number },
+  now: number,
+): (typeof NEAR)[number] | undefined {
+  return NEAR.findLast((days) => {
+    const at = life.notAfter - days * DAY * scale(life)
     return at <= now && now < at + HOUR
   })
+}
+
+function scale(life: { readonly notBefore?: number; readonly notAfter: number }): number {
+  const { notBefore, notAfter } = life
+  return notBefore === undefined ? 1 : Math.min(1, (notAfter - notBefore) / (LONG * DAY))
+}
+
+function isNear({ notBefore }: Registration, notAfter: number, now: number): boolean {
+  const life = { notAfter, ...(notBefore !== undefined && { notBefore }) }
+  return Math.floor((notAfter - now) / (DAY * scale(life))) <= NEAR[0]
 }

@@ -34,7 +34,7 @@ export async function sweep(ports: Needs): Promise<Swept> {
       const about = standing(one, now, set)
       found.managed++
       found.stuck += about.stuck ? 1 : 0
-      found.days = Math.min(found.days, about.days ?? Infinity)
+      found.days = Math.min(found.days, counted(about))
       found.unseen = Math.max(found.unseen, about.unseen ?? 0)
       await warn(ports, one.arn, about, now)
       const urgent = about.days !== undefined && about.days <= URGENT
@@ -53,6 +53,11 @@ export async function sweep(ports: Needs): Promise<Swept> {
 function delay({ days }: Standing, nth: number): number {
   const turn = Math.floor(nth / SERVED)
   return days === undefined ? turn : Math.min(turn, Math.max(0, days) ** 2 * 5)
+}
+
+/** Days as the alarms see them: what lives short and is not late in its renewal counts as far from its end. */
+function counted({ days = Infinity, near }: Standing): number {
+  return near === true ? days : Math.max(days, URGENT)
 }
 
 /** What a sweep counts: secrets, days to the nearest end, and days since the look that is longest ago. */
@@ -74,11 +79,12 @@ function measure(log: Needs['log'], { managed, queued, stuck, days, unseen }: Fo
 async function warn(
   ports: Needs,
   secret: string,
-  { days, notAfter, version, source }: Standing,
+  { days, near, notBefore, notAfter, version, source }: Standing,
   now: number,
 ): Promise<void> {
-  if (days === undefined || notAfter === undefined || version === undefined || days > URGENT) return
+  if (days === undefined || notAfter === undefined || version === undefined || near !== true) return
   ports.log.error('expiry-near', { secret, version, source, days })
-  if (passed(notAfter, now) === undefined) return
+  const life = { notAfter, ...(notBefore !== undefined && { notBefore }) }
+  if (passed(life, now) === undefined) return
   await tell(ports, { kind: 'ExpiryNear', secret, source, version, notAfter, days })
 }

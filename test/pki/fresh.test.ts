@@ -39,8 +39,10 @@ describe('a secret is provably fresh', () => {
       stuck: false,
       source: SOURCE,
       version: NEW,
+      notBefore: issued.notBefore,
       notAfter: issued.notAfter,
       days: 385,
+      near: false,
       unseen: 0,
     })
   })
@@ -163,8 +165,42 @@ describe('a secret is stuck', () => {
 test('each threshold is passed for an hour, so that an hourly sweep tells of it once', () => {
   const end = START + 100 * DAY
   const told = Array.from({ length: 24 * 20 }, (_, hour) =>
-    passed(end, end - 15 * DAY + hour * HOUR + MINUTE),
+    passed({ notAfter: end }, end - 15 * DAY + hour * HOUR + MINUTE),
   ).filter((one) => one !== undefined)
 
   expect(told).toEqual([14, 7, 3, 1])
+})
+
+describe('a certificate of a day', () => {
+  const life = { notBefore: START, notAfter: START + DAY }
+
+  test('is told of when a sixth, a twelfth, a 28th and an 84th of its life is left', () => {
+    const told = [4, 2, 24 / 28, 24 / 84].map((hours) =>
+      passed(life, life.notAfter - hours * HOUR + MINUTE),
+    )
+
+    expect(told).toEqual([14, 7, 3, 1])
+    expect(passed(life, START + 16 * HOUR)).toBeUndefined()
+  })
+
+  test('is near its end when its renewal is late, and not before', () => {
+    const near = (hours: number) =>
+      stand({ ...life, looked: START }, deployed, { now: START + hours * HOUR }).near
+
+    expect([1, 15, 19, 20, 23, 25].map(near)).toEqual([false, false, false, true, true, true])
+    expect(stand({ ...life, looked: START }, deployed, { now: START + 15 * HOUR }).days).toBe(0)
+  })
+
+  test('is due between 14.8 and 16 hours, so that two hourly sweeps may fail', () => {
+    const fresh = (hours: number) =>
+      stand(
+        { ...life, promoted: { version: NEW, at: START }, looked: START + (hours - 1) * HOUR },
+        deployed,
+        {
+          now: START + hours * HOUR,
+        },
+      ).fresh
+
+    expect([1, 14.7, 16].map(fresh)).toEqual([true, true, false])
+  })
 })

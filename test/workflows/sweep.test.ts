@@ -167,4 +167,24 @@ describe('what ends soon', () => {
 
     expect(world.lines.filter(({ event }) => event === 'expiry-near')).toEqual([])
   })
+
+  test('counts a certificate of a day as far from its end until its renewal is late', async () => {
+    const ends = (hours: number) => {
+      const notAfter = START + hours * HOUR
+      return listed('day', 0, { source: 'certrelay:db', notBefore: notAfter - DAY, notAfter })
+    }
+    const days = async (hours: number) => {
+      const { world, ports } = await fleet([ends(hours)])
+      await sweep(ports)
+      return [
+        counts(world)['DaysToExpiry'],
+        world.lines.some(({ event }) => event === 'expiry-near'),
+      ]
+    }
+
+    expect(await days(20)).toEqual([14, false])
+    expect(await days(7)).toEqual([14, false])
+    expect(await days(3.9)).toEqual([0, true])
+    expect(await days(-1)).toEqual([-1, true])
+  })
 })
