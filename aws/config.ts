@@ -4,6 +4,8 @@ import { DEADLINE } from '../pki/rollout.ts'
 import type { Wired } from '../ports/index.ts'
 
 const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/
+const FUNCTION_ARN =
+  /^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?)?$/
 const list = v.pipe(
   v.optional(v.string(), ''),
   v.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
@@ -24,6 +26,7 @@ const schema = v.object({
   CERTRELAY_ROLLOUTS: url,
   CERTRELAY_DEAD_LETTERS: url,
   CERTRELAY_SHARE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,2})?$/)),
+  CERTRELAY_SIGN: v.pipe(v.optional(v.string(), ''), v.regex(FUNCTION_ARN)),
   CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
 })
 
@@ -43,6 +46,8 @@ export interface Config {
   readonly share: number
   /** A deployment that has not ended after so many milliseconds counts as failed. */
   readonly deadline: number
+  /** ARN of the function that signs for authorities of our own, maybe of another account; absent: there is none. */
+  readonly sign?: string
   /** Name of the function that runs. */
   readonly self: string
 }
@@ -80,5 +85,6 @@ export function config(
     deadLetters: CERTRELAY_DEAD_LETTERS,
     share: Number(parsed.output.CERTRELAY_SHARE) || 1,
     self: environment['AWS_LAMBDA_FUNCTION_NAME'] ?? '',
+    ...(parsed.output.CERTRELAY_SIGN !== '' && { sign: parsed.output.CERTRELAY_SIGN }),
   })
 }

@@ -62,6 +62,8 @@ export function portsOf(site: Site, visit: Visit): Ports {
         }),
       issuer: (arn) => call(ISSUER, () => ({ ...ABOUT, arn, root: all.root })),
     },
+    notary: undefined,
+    demand: unused,
     vault: {
       create: unused,
       find: (secret) => call(['DescribeSecret'], () => all.held(nth(secret))),

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { RelayError } from '../pki/error.ts'
+import { isAddress } from '../pki/san.ts'
 
 /** Where a request comes from: ARNs among its properties must agree with it. */
 export interface Place {
@@ -27,6 +28,45 @@ export const commonName = v.pipe(
   v.maxLength(
     64,
     'longer than 64 characters, the limit of a common name; put it under AlternativeNames',
+  ),
+)
+
+/** A name that an authority of our own certifies, in letters that a tag may hold. */
+const HOST = /^((?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9]\.)*(?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9]$/
+const URI = /^[a-z][a-z0-9+.-]{0,30}:\/\/[A-Za-z0-9._/:@=+-]+$/
+export const identity = v.pipe(
+  text,
+  v.maxLength(253, 'longer than 253 characters; shorten it'),
+  v.check((name) => !name.includes('*'), 'a name for any; list the names one by one'),
+  v.check(
+    (name) => HOST.test(name) || URI.test(name) || isAddress(name),
+    'neither a DNS name, nor an IP address, nor a URI in letters, digits and ._/:@=+-; give one like db.internal or spiffe://acme/db',
+  ),
+)
+
+/** An authority of our own, and one of its profiles. */
+export const authority = v.pipe(
+  text,
+  v.regex(
+    /^certrelay:\w{1,64}$/,
+    'neither the ARN of an AWS Private CA nor certrelay:LABEL; the profile goes under Profile',
+  ),
+)
+export const profile = v.pipe(
+  text,
+  v.regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'not the name of a profile; use letters, digits and ._-',
+  ),
+)
+
+/** A secret by name or ARN. */
+export const secretReference = v.pipe(
+  text,
+  v.maxLength(256, 'longer than 256 characters, which is what a tag holds; give a shorter name'),
+  v.regex(
+    /^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[A-Za-z0-9/_+=.@-]+$/,
+    'not a secret; give its name or ARN',
   ),
 )
 

@@ -153,6 +153,11 @@ export function parseTrust(text: string): Trust {
   return { format: 1, anchors, crl }
 }
 
+/** Reads a trust bundle from a stored value. @throws RelayError BUNDLE_INVALID */
+export function openTrust(content: Secret): Trust {
+  return parseTrust(Buffer.from(content.reveal()).toString('utf8'))
+}
+
 const MEMBERS = new Set([
   'format',
   'certificate',

@@ -4,7 +4,9 @@ import { RelayError } from './error.ts'
 import { findPath } from './path.ts'
 import { pemBlocks } from './pem.ts'
 import { REASONS, type Reason } from './reasons.ts'
+import { sameSpelling } from './san.ts'
 import type { Secret } from './secret.ts'
+import { ownSource } from './source.ts'
 
 /** Why a bundle must not be published: data for logs and people; no material in it. */
 export interface Finding {
@@ -53,6 +55,18 @@ export type Usage = 'serverAuth' | 'clientAuth'
 
 const OIDS = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const
 const ANY_USAGE = '2.5.29.37.0'
+const BOTH = ['clientAuth', 'serverAuth'] as const
+
+/**
+ * The usages that a certificate of a source must have: both, as ACM's certificates have; those that an authority of our own
+ * has given, at least one.
+ */
+export function usagesOf(source: string, certificate: string): readonly Usage[] {
+  const [leaf] = list(certificate) ?? []
+  if (ownSource(source) === undefined || leaf === undefined) return BOTH
+  const given = BOTH.filter((usage) => checkUsages(leaf, [usage]).length === 0)
+  return given.length === 0 ? BOTH : given
+}
 
 /**
  * The check before promote: key opens and matches, a linear chain up to a configured anchor, validity at `now` (epoch ms),
@@ -202,8 +216,7 @@ function checkUsages(leaf: X509Certificate, usages: readonly Usage[]): Finding[]
 function checkNames(leaf: X509Certificate, { names, after }: Candidate): Finding[] {
   const findings: Finding[] = []
   const has = (leaf.subjectAltName ?? '').split(', ').filter(Boolean)
-  const norm = (list: readonly string[]) =>
-    [...new Set(list.map((name) => name.toLowerCase()))].sort().join('\n')
+  const norm = (list: readonly string[]) => [...new Set(list.map(sameSpelling))].sort().join('\n')
   if (names !== undefined && norm(names) !== norm(has)) {
     findings.push(finding('NAMES_DIFFER', 'leaf', 'subject alternative names equal the request'))
   }

@@ -25,7 +25,7 @@ const WORTHWHILE = 60 * MINUTE
 export function decide(observed: Observed, now: number): Decision {
   const underway = rollout(observed, now)
   if (underway !== undefined && underway.step !== 'alarm') return underway
-  const next = supply(observed, now)
+  const next = atOnce(observed, supply(observed, now))
   // a rollout that failed with nothing to go back to must not hold up a newer certificate
   const idle = next.step === 'done' || next.step === 'wait'
   return underway !== undefined && idle ? { ...underway, at: next.at } : next
@@ -103,14 +103,29 @@ function back(observed: Observed, version: string, why: string, now: number): De
   }
 }
 
+/** A source that signs at once is not asked to renew first. */
+function atOnce(observed: Observed, next: Decision): Decision {
+  if (observed.signs !== true || next.step !== 'renew') return next
+  return sign(observed, next.reason)
+}
+
+/** A new key and certificate, under the id of a rotation that waits for one. */
+function sign(observed: Observed, reason: string): Decision {
+  const found = waiting(observed)
+  if (found === undefined) return { step: 'sign', reason }
+  return 'version' in found ? { step: 'sign', reason, version: found.version } : found
+}
+
 /** What to do about the certificate that the source has now. */
 function supply(observed: Observed, now: number): Decision {
   const { certificate, versions, checked, promoted } = observed
   if (certificate === undefined) return { step: 'describe', reason: 'its source was not asked yet' }
+  if (certificate.status === 'unsigned')
+    return sign(observed, 'no version holds a certificate for what is wanted')
   if (certificate.status !== 'issued') return unissued(certificate, now)
   const { version } = certificate
   const labels = versions.get(version)
-  if (labels === undefined) return store(observed, version)
+  if (labels === undefined) return observed.signs === true ? unseen(now) : store(observed, version)
   if (labels.includes('AWSCURRENT')) {
     if (promoted === undefined || !sameCertificate(promoted.version, version))
       return { step: 'mark', reason: 'its promotion is not on record' }
@@ -128,6 +143,8 @@ function supply(observed: Observed, now: number): Decision {
       reason: 'somebody moved AWSCURRENT away from this certificate: move it back, or renew',
     }
   }
+  if (observed.signs === true && now >= due(observed, certificate))
+    return sign(observed, 'what was signed last is due itself')
   if (checked?.version !== version) return { step: 'check', reason: 'it is stored but unchecked' }
   return checked.findings.length === 0 && !refused
     ? { step: 'promote', reason: 'it passed the check' }
@@ -141,7 +158,15 @@ const UNISSUED = {
   missing: 'the certificate is gone from its source: ask for a new one',
 } as const
 
-function unissued({ status, why }: Exclude<Source, Issued>, now: number): Decision {
+/** Secrets Manager may be a while late with what it has. */
+function unseen(now: number): Decision {
+  return { step: 'wait', reason: 'the version that was stored is not shown yet', at: now + MINUTE }
+}
+
+function unissued(
+  { status, why }: Exclude<Source, Issued | { readonly status: 'unsigned' }>,
+  now: number,
+): Decision {
   if (status === 'pending')
     return { step: 'wait', reason: 'the certificate is not issued yet', at: now + MINUTE }
   const reason = why === undefined ? UNISSUED[status] : `${UNISSUED[status]}: ${why}`
@@ -150,6 +175,15 @@ function unissued({ status, why }: Exclude<Source, Issued>, now: number): Decisi
 
 /** Its serial is not stored: under its own id, or under the one that Secrets Manager's rotation waits with. */
 function store(observed: Observed, version: string): Decision {
+  const found = waiting(observed)
+  if (found === undefined)
+    return { step: 'export', reason: 'its serial is not stored yet', version }
+  if ('step' in found) return found
+  return { step: 'export', reason: 'a rotation waits for it', version: found.version }
+}
+
+/** The version that Secrets Manager's rotation waits with, or why what is pending is nobody's to fill; `undefined`: nothing is. */
+function waiting(observed: Observed): Decision | { readonly version: string } | undefined {
   const { versions, rotating, taken, rotated } = observed
   const pending = holder(versions, 'AWSPENDING')
   const foreign =
@@ -157,9 +191,8 @@ function store(observed: Observed, version: string): Decision {
     !isOurs(pending) &&
     pending !== rotated && // it took a certificate that was renewed again before it was promoted
     versions.get(pending)?.includes('AWSCURRENT') !== true
-  if (!foreign) return { step: 'export', reason: 'its serial is not stored yet', version }
-  if (rotating === true && taken !== pending)
-    return { step: 'export', reason: 'a rotation waits for it', version: pending }
+  if (!foreign) return undefined
+  if (rotating === true && taken !== pending) return { version: pending }
   return {
     step: 'alarm',
     reason: `version ${pending} under AWSPENDING is somebody else's: remove that label, then the next certificate is stored`,
@@ -198,11 +231,19 @@ function renewal(certificate: Issued, at: number, now: number): Decision | undef
   return { step: 'renew', reason: 'its time has come' }
 }
 
-/** These bytes are never tried again; a newer certificate is asked for once a day when the one in use ends soon. */
+/**
+ * These bytes are never tried again; a newer certificate is asked for once a day when the one in use ends soon, of short-lived
+ * ones within the last third of a life and as often as that allows.
+ */
 function rejected(observed: Observed, certificate: Issued, now: number): Decision {
   const { notAfter = Infinity } = observed
-  const soon = Math.max(certificate.notBefore + DAY, notAfter - 14 * DAY)
-  const at = Math.min(due(observed, certificate), soon)
+  const { notBefore } = certificate
+  const life = certificate.notAfter - notBefore
+  const soon = Math.max(
+    notBefore + Math.min(DAY, life / 24),
+    notAfter - Math.min(14 * DAY, life / 3),
+  )
+  const at = Math.floor(Math.min(due(observed, certificate), soon))
   return (
     renewal(certificate, at, now) ?? {
       step: 'done',

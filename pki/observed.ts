@@ -6,6 +6,8 @@ import type { Attempts, Previous, Promoted } from './tags.ts'
 /** The world of one secret, as far as the next step depends on it. Times in epoch milliseconds. */
 export interface Observed {
   readonly source: string
+  /** Its source signs at once what it is asked for: renewal and export are one step. */
+  readonly signs?: boolean
   /** Absent until its source was asked: what is under way is seen to first, without that call. */
   readonly certificate?: Source
   readonly versions: Versions
@@ -42,6 +44,8 @@ export type Source =
       readonly status: 'pending' | 'failed' | 'expired' | 'revoked' | 'missing'
       readonly why?: string
     }
+  /** A source that signs was not asked yet for what is wanted now. */
+  | { readonly status: 'unsigned' }
   | Issued
 
 export interface Issued {
@@ -64,6 +68,8 @@ export type Decision =
     }
   /** Store the certificate under this id. */
   | { readonly step: 'export'; readonly reason: string; readonly version: string }
+  /** Make a key and have it certified; under this id where a rotation by Secrets Manager waits with one. */
+  | { readonly step: 'sign'; readonly reason: string; readonly version?: string }
   /** Every service has it. */
   | { readonly step: 'settle'; readonly reason: string; readonly version: string }
   | { readonly step: 'roll'; readonly reason: string; readonly services: readonly string[] }

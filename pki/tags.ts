@@ -17,10 +17,20 @@ export interface Attempts {
   readonly at: number
 }
 
+/** Algorithms of keys that are made for an authority of our own. */
+export const OWN_ALGORITHMS = ['EC_prime256v1', 'EC_secp384r1', 'RSA_2048'] as const
+export type OwnAlgorithm = (typeof OWN_ALGORITHMS)[number]
+
 /** What certrelay keeps in a secret's tags: a public interface (docs/tags.md). */
 export interface Registration {
-  /** ARN of the ACM certificate; its presence makes the secret ours. */
+  /** ARN of the ACM certificate, or an authority of our own (pki/source.ts); its presence makes the secret ours. */
   readonly source: string
+  /** DNS names, IP addresses and URIs that an authority of our own is asked for, the common name first. */
+  readonly names?: readonly string[]
+  /** Of the key that goes with them, as ACM names it; absent: `EC_prime256v1`. */
+  readonly keyAlgorithm?: OwnAlgorithm
+  /** Name or ARN of the trust bundle that holds the anchors of an authority of our own; absent: by its label. */
+  readonly trust?: string
   /** `cluster/service` names that are rolled out after a promotion. */
   readonly services: readonly string[]
   /** Days before expiry at which to renew at the latest. */
@@ -52,6 +62,7 @@ const PREFIX = 'certrelay:'
 /** AWS allows 256 characters a tag value: lists go on in `certrelay:services-2` and so forth. */
 const LONGEST = 256
 const SERVICE_TAGS = 8
+const NAME_TAGS = 4
 /** Holds `attempts`: without it a certificate that was rolled back is tried again at once. */
 export const ATTEMPTS = `${PREFIX}attempts`
 /** Holds `replaces`. */
@@ -72,11 +83,17 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
   const owner = tags[`${PREFIX}owner`]
   const [under, set] = words(tags, 'sealed')
   const replaces = words(tags, 'replaces').filter((arn) => arn.startsWith('arn:'))
+  const names = nameKeys.flatMap((key) => tags[key]?.split(' ').filter(Boolean) ?? [])
+  const keyAlgorithm = OWN_ALGORITHMS.find((one) => one === tags[`${PREFIX}key-algorithm`])
+  const trust = tags[`${PREFIX}trust`]
   return {
     source,
     services: serviceKeys.flatMap(
       (key) => tags[key]?.split(' ').filter((name) => SERVICE.test(name)) ?? [],
     ),
+    ...(names.length > 0 && { names }),
+    ...(keyAlgorithm && { keyAlgorithm }),
+    ...(trust && { trust }),
     ...(Number.isInteger(days) && days > 0 && { renewBefore: days }),
     ...(tags[`${PREFIX}hot`] === 'yes' && { hot: true }),
     ...(tags[`${PREFIX}layout`] === 'walkthrough' && { layout: 'walkthrough' }),
@@ -96,9 +113,12 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
 /** Tags to write for the members that are given; absent members are left alone. */
 export function writeTags(record: Partial<Registration>): Record<string, string> {
   const { source, services, renewBefore, layout, owner, promoted, previous, attempts } = record
+  const { names, keyAlgorithm, trust } = record
   const { rotated, sealed, notBefore, notAfter, looked, replaces = [] } = record
   const own: Record<string, string | undefined> = {
     source,
+    'key-algorithm': keyAlgorithm,
+    trust,
     'renew-before': renewBefore?.toString(),
     hot: record.hot && 'yes',
     layout,
@@ -118,6 +138,7 @@ export function writeTags(record: Partial<Registration>): Record<string, string>
   return {
     ...Object.fromEntries(tags),
     ...(services !== undefined && chunks(services)),
+    ...(names !== undefined && nameTags(names)),
     ...(replaces.length > 0 && { [REPLACES]: joined(replaces) }),
   }
 }
@@ -125,6 +146,11 @@ export function writeTags(record: Partial<Registration>): Record<string, string>
 /** True when so many services fit into the tags of one secret. */
 export function fits(services: readonly string[]): boolean {
   return Object.keys(chunks(services)).length <= SERVICE_TAGS
+}
+
+/** True when so many names fit into the tags of one secret. */
+export function namesFit(names: readonly string[]): boolean {
+  return Object.keys(nameTags(names)).length <= NAME_TAGS
 }
 
 /** Tags to remove: ours that `wanted` no longer has, and those that the user has `dropped`. Anybody else's stay. */
@@ -145,6 +171,13 @@ export function staleTags(
 const STATE = 'promoted previous attempts rotated sealed not-before not-after looked'.split(' ')
 const SERVICE = /^[A-Za-z0-9_-]{1,255}\/[A-Za-z0-9_-]{1,255}$/
 const serviceKeys = Array.from({ length: SERVICE_TAGS }, (_, index) => serviceKey(index))
+const nameKeys = Array.from({ length: NAME_TAGS }, (_, index) => numbered(`${PREFIX}names`, index))
+
+function nameTags(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    packed(names).map((value, index) => [numbered(`${PREFIX}names`, index), value]),
+  )
+}
 
 function serviceKey(index: number): string {
   return numbered(`${PREFIX}services`, index)

@@ -10,11 +10,15 @@ export interface Certificate {
   readonly serial?: string
   readonly notBefore?: number
   readonly notAfter?: number
-  /** DNS names, the common name first. */
+  /** DNS names, the common name first; from an authority of our own IP addresses and URIs too. */
   readonly names: readonly string[]
   readonly keyAlgorithm: string
   /** ARN of the issuing private CA; absent for certificates that were imported or come from a public CA. */
   readonly authority?: string
+  /** Name or ARN of the trust bundle with its anchors, where an authority of our own issued it. */
+  readonly trust?: string
+  /** The version that holds it, where it is known from there. */
+  readonly version?: string
   /** True while a renewal is under way: a hint only, the serial decides. */
   readonly renewing: boolean
   /** The last renewal failed, at this time (epoch milliseconds), and why, as the authority says. */

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import type { Fleet } from './fleet.ts'
 import type { Keyhole, Keys, Pen } from './keys.ts'
 import type { Log } from './log.ts'
+import type { Demands, Notary } from './notary.ts'
 import type { Queue } from './queue.ts'
 import type { Keeper, Vault } from './vault.ts'
 
@@ -18,6 +19,9 @@ export interface Ports {
   readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
+  /** Absent when no sign function is configured. */
+  readonly notary: Notary | undefined
+  readonly demand: Demands
   /** A fresh random passphrase; the caller wipes it. */
   readonly passphrase: () => Secret
   /** Absent when no KMS keys are configured: passphrases are then stored as they are. */

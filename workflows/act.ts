@@ -7,7 +7,8 @@ import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { describe, type Run, type Seen } from './observe.ts'
-import { stage, verify } from './publish.ts'
+import { certify, wishOf } from './own.ts'
+import { lay, stage, verify } from './publish.ts'
 import { leaving, mark, record } from './record.ts'
 import { reseal } from './reseal.ts'
 import { rollback } from './rollback.ts'
@@ -18,6 +19,8 @@ import { tell } from './tell.ts'
 export type Needs = Pick<
   Ports,
   | 'authority'
+  | 'notary'
+  | 'demand'
   | 'vault'
   | 'keeper'
   | 'fleet'
@@ -43,7 +46,9 @@ export async function act(
   const version = about?.status === 'issued' ? about.version : ''
   switch (decision.step) {
     case 'describe':
-      return { certificate: await describe(ports, registration.source) }
+      return { certificate: await describe(ports, held, registration) }
+    case 'sign':
+      return sign(ports, seen, decision.version)
     case 'renew':
       await renew(ports, registration.source)
       return { certificate: { ...known(run), renewing: true } }
@@ -99,7 +104,21 @@ async function store(
   const { serial, taken } = await stage(ports, held, certificate, version)
   if (taken) return { taken: version }
   if (serial === certificate.serial) return {}
-  return { certificate: await describe(ports, registration.source) }
+  return { certificate: await describe(ports, held, registration) }
+}
+
+/**
+ * A new key, certified and stored. Cut short before it is stored, what was signed is an orphan whose key is gone, and the next
+ * look has another one signed; cut short after, the next look finds it in the secret.
+ */
+async function sign(
+  ports: Needs,
+  { held, registration }: Seen,
+  token: string | undefined,
+): Promise<Partial<Run>> {
+  const drawn = await certify(ports, wishOf(registration), registration.layout)
+  const { version, taken } = await lay(ports, held, drawn, token)
+  return taken ? { taken: version } : { certificate: { ...drawn.certificate, version } }
 }
 
 async function check(
@@ -109,8 +128,10 @@ async function check(
   certificate: Certificate,
 ): Promise<readonly Finding[]> {
   const current = holder(held.versions, 'AWSCURRENT')
-  // right after an update of the source the current one may be of another source, with an end of its own
-  const comparable = current !== undefined && registration.replaces === undefined
+  // right after an update of the source the current one may be of another source, with an end of its own; a profile may have
+  // been made shorter, and what was signed just now is newer anyway
+  const comparable =
+    current !== undefined && registration.replaces === undefined && certificate.trust === undefined
   const after = comparable ? registration.notAfter : undefined
   return verify(ports, held.arn, version, certificate, after)
 }
@@ -180,7 +201,7 @@ export async function reject(
 }
 
 function known({ certificate }: Run): Certificate {
-  if (certificate === undefined || certificate === 'missing')
+  if (certificate === undefined || typeof certificate === 'string')
     throw new TypeError('this step is only decided for a certificate that exists')
   return certificate
 }

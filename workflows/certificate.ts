@@ -3,19 +3,39 @@ import { listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { rolesFit, writeRoles } from '../pki/roles.ts'
-import { fits, REPLACES, readTags, writeTags } from '../pki/tags.ts'
+import {
+  fits,
+  namesFit,
+  REPLACES,
+  type Registration,
+  readTags,
+  staleTags,
+  writeTags,
+} from '../pki/tags.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { type Claim, claim, inspect, release } from './claim.ts'
-import { awaitIssue, candidates, obtain, type Wanted } from './obtain.ts'
-import { stage, verify, versionOf } from './publish.ts'
+import { candidates, obtain, type Wanted } from './obtain.ts'
+import { bundleOf, isOwn } from './own.ts'
+import { lay, stage, verify, versionOf } from './publish.ts'
 import { leaving, mark, record } from './record.ts'
 import type { Asked, Gone, Made, Resource } from './resource.ts'
+import { type Supply, supplied } from './supply.ts'
 
 type Needs = Pick<
   Ports,
-  'authority' | 'vault' | 'keeper' | 'queue' | 'keys' | 'org' | 'passphrase' | 'clock' | 'log'
+  | 'authority'
+  | 'notary'
+  | 'demand'
+  | 'vault'
+  | 'keeper'
+  | 'queue'
+  | 'keys'
+  | 'org'
+  | 'passphrase'
+  | 'clock'
+  | 'log'
 >
 
 /** `Custom::ClientCertificate`: a certificate in a secret, renewed from now on. */
@@ -23,45 +43,67 @@ export const certificate: Resource<Needs, Wanted> = { make, remove }
 
 async function make(ports: Needs, asked: Asked<Wanted>): Promise<Made> {
   const { properties: wanted, owner } = asked
-  if (!fits(wanted.services))
-    throw new RelayError(
-      'PROPERTY_INVALID',
-      'Services: too many for the tags of one secret; split them over two secrets',
-    )
-  if (!rolesFit(wanted.roles))
-    throw new RelayError('PROPERTY_INVALID', 'Roles: too many for the tags of one secret')
+  measure(wanted)
   const before = await inspect(ports, wanted.secret, owner, asked.physicalId)
   const source = await obtain(ports, asked, before)
   const replaces = candidates(before).filter((arn) => arn !== source)
+  const registration = registrationOf(asked, source, replaces)
   try {
-    const issued = await awaitIssue(ports, source)
-    const held = await claim(ports, claimOf(asked, source, replaces))
-    const version = await publish(ports, held, issued)
-    const data = await attributes(ports, held.arn, version, source)
-    await forget(ports, held.arn, replaces, asked)
-    return { physicalId: held.arn, data }
+    const supply = await supplied(ports, before, registration)
+    try {
+      const held = await claim(ports, claimOf(asked, registration))
+      const version = await publish(ports, held, supply)
+      const data = await attributes(ports, held.arn, version, source)
+      await forget(ports, held.arn, replaces, asked)
+      return { physicalId: held.arn, data }
+    } finally {
+      supply.drawn?.passphrase.wipe()
+    }
   } catch (error) {
     if (!isFinal(error, asked.last)) throw error
-    throw announce(error, await undo(ports, asked, before, source))
+    throw announce(error, await undo(ports, asked, before, registration))
+  }
+}
+
+/** @throws PROPERTY_INVALID naming what is too much for the tags of one secret */
+function measure({ services, roles, names }: Wanted): void {
+  const refuse = (what: string) => {
+    throw new RelayError('PROPERTY_INVALID', what)
+  }
+  if (!fits(services))
+    refuse('Services: too many for the tags of one secret; split them over two secrets')
+  if (!rolesFit(roles)) refuse('Roles: too many for the tags of one secret')
+  if (!namesFit(names))
+    refuse('AlternativeNames: too many for the tags of one secret; use a second certificate')
+}
+
+function registrationOf(
+  { properties: wanted, owner }: Asked<Wanted>,
+  source: string,
+  replaces: readonly string[],
+): Registration {
+  const { origin, names, keyAlgorithm, services, renewBefore, hot, layout } = wanted
+  return {
+    source,
+    owner,
+    services,
+    replaces,
+    ...('own' in origin && {
+      names,
+      ...(keyAlgorithm !== undefined && { keyAlgorithm }),
+      ...(origin.trust !== undefined && { trust: origin.trust }),
+    }),
+    ...(renewBefore !== undefined && { renewBefore }),
+    ...(hot !== undefined && { hot }),
+    ...(layout !== undefined && { layout }),
   }
 }
 
 function claimOf(
   { properties: wanted, owner, former }: Asked<Wanted>,
-  source: string,
-  replaces: readonly string[],
+  registration: Registration,
 ): Claim {
-  const { secret: name, secretKey: key, replicas, services, roles, renewBefore } = wanted
-  const { hot, layout, tags } = wanted
-  const registration = {
-    source,
-    owner,
-    services,
-    replaces,
-    ...(renewBefore !== undefined && { renewBefore }),
-    ...(hot !== undefined && { hot }),
-    ...(layout !== undefined && { layout }),
-  }
+  const { secret: name, secretKey: key, replicas, roles, tags } = wanted
   return {
     name,
     owner,
@@ -86,23 +128,44 @@ async function undo(
   ports: Needs,
   { properties: { origin, secret }, owner, physicalId }: Asked<Wanted>,
   before: Held | undefined,
-  source: string,
+  registration: Registration,
 ): Promise<string[]> {
-  const { authority, keeper } = ports
+  const { source } = registration
   const left: string[] = []
   if (before !== undefined && before.arn === physicalId) {
-    const [first, ...more] = candidates(before)
-    const former = first === source ? more[0] : first
-    if (former === undefined) return [] // the certificate is the one that the secret had
-    await keeper
-      .tag(before.arn, writeTags({ source: former }), [REPLACES])
+    const kept = formerly(before, source)
+    if (kept === undefined) return [] // the certificate is the one that the secret had
+    const stale = staleTags(sourceTags(registration), kept)
+    await ports.keeper
+      .tag(before.arn, kept, [...stale, REPLACES])
       .catch(() => left.push(`the tag certrelay:source of secret ${before.arn}`))
   } else {
     left.push(...(await release(ports, secret, owner)))
   }
-  if ('certificate' in origin) return left
-  const gone = await authority.remove(source, owner).catch(() => false)
+  if (!('authority' in origin)) return left
+  const gone = await ports.authority.remove(source, owner).catch(() => false)
   return gone ? left : [...left, `certificate ${source}`]
+}
+
+/** The tags with which a secret is of the source again that it had; `undefined` when it has no other. */
+function formerly({ tags }: Held, source: string): Record<string, string> | undefined {
+  const registration = readTags(tags)
+  if (registration === undefined) return undefined
+  const { replaces = [] } = registration
+  const other = [registration.source, ...replaces].find((one) => one !== source)
+  const former = other ?? (isOwn(source) ? source : undefined)
+  if (former === undefined) return undefined
+  return isOwn(former) ? sourceTags(registration) : writeTags({ source: former })
+}
+
+/** The tags that say what the source is and what is wanted of it. */
+function sourceTags({ source, names, keyAlgorithm, trust }: Registration): Record<string, string> {
+  return writeTags({
+    source,
+    ...(names !== undefined && { names }),
+    ...(keyAlgorithm !== undefined && { keyAlgorithm }),
+    ...(trust !== undefined && { trust }),
+  })
 }
 
 function announce(error: unknown, left: readonly string[]): unknown {
@@ -116,7 +179,11 @@ function announce(error: unknown, left: readonly string[]): unknown {
 }
 
 /** Brings the certificate into the secret as AWSCURRENT, checked; says so to the queue when running services must learn of it. */
-async function publish(ports: Needs, held: Held, issued: Certificate): Promise<string> {
+async function publish(
+  ports: Needs,
+  held: Held,
+  { certificate: issued, drawn }: Supply,
+): Promise<string> {
   const { vault, queue } = ports
   const { arn: secret, versions, tags } = held
   const known = versionOf(issued, held)
@@ -132,10 +199,12 @@ async function publish(ports: Needs, held: Held, issued: Certificate): Promise<s
     await queue.look(secret, 0) // its rollout failed: when it is its turn again is not an update's business
     return current
   }
-  const version = versions.has(known) ? known : (await stage(ports, held, issued)).version
+  const store = () => (drawn === undefined ? stage(ports, held, issued) : lay(ports, held, drawn))
+  const version = versions.has(known) ? known : (await store()).version
   if (current === undefined) {
-    await record(ports, secret, version, issued)
-    return version
+    const first = drawn === undefined ? version : await firstOf(ports, secret, version)
+    if (first === version) await record(ports, secret, version, issued)
+    return first
   }
   const findings = await verify(ports, secret, version, issued)
   if (findings.length > 0) throw failed(issued, listed(findings))
@@ -145,6 +214,16 @@ async function publish(ports: Needs, held: Held, issued: Certificate): Promise<s
   await record(ports, secret, version, { ...issued, previous })
   await queue.look(secret, 0)
   return version
+}
+
+/** Of two deliveries at once each has had a certificate signed: the one that was stored first is current. */
+async function firstOf(
+  { vault }: Pick<Ports, 'vault'>,
+  secret: string,
+  version: string,
+): Promise<string> {
+  const held = await vault.find(secret)
+  return (held && holder(held.versions, 'AWSCURRENT')) ?? version
 }
 
 function failed({ arn }: Certificate, why: string): RelayError {
@@ -192,8 +271,11 @@ async function remove(
   log.info('removed', { secret: held.arn, source })
 }
 
-async function attributes({ authority }: Needs, arn: string, version: string, source: string) {
-  const { serial, notAfter, fingerprint256 } = facts(source, await authority.leaf(source))
+async function attributes(ports: Needs, arn: string, version: string, source: string) {
+  const leaf = isOwn(source)
+    ? ((await bundleOf(ports.vault, arn, version))?.certificate ?? '')
+    : await ports.authority.leaf(source)
+  const { serial, notAfter, fingerprint256 } = facts(source, leaf)
   return {
     SecretArn: arn,
     VersionId: version,

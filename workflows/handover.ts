@@ -1,5 +1,5 @@
 import type { Bundle } from '../pki/bundle.ts'
-import { check, listed } from '../pki/check.ts'
+import { check, listed, usagesOf } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { bundleReply, trustReply } from '../pki/reply.ts'
@@ -133,7 +133,7 @@ async function fetch(ports: Needs, { arn }: Held, version: string, isTrust: bool
 
 /** The check before promote, under the anchors that were configured then: time has passed, and who writes labels is not only us. */
 function verify(what: string, bundle: Bundle, passphrase: Secret, now: number): void {
-  const usages = ['clientAuth', 'serverAuth'] as const
+  const usages = usagesOf(bundle.facts.source, bundle.certificate)
   const findings = check({ ...bundle, passphrase, usages }, now)
   if (findings.length === 0) return
   const mismatch = findings.some(({ code }) => code === 'KEY_MISMATCH')

@@ -4,11 +4,13 @@ import { isSealed } from '../pki/fresh.ts'
 import { holder, isDeployed } from '../pki/labels.ts'
 import type { Running } from '../pki/rollout.ts'
 import { keySet } from '../pki/sealed.ts'
+import { ownSource } from '../pki/source.ts'
 import { type Registration, readTags } from '../pki/tags.ts'
 import { sameCertificate } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
+import { isOwn, newest, wishOf } from './own.ts'
 import { versionOf } from './publish.ts'
 
 type Needs = Pick<Ports, 'vault' | 'fleet' | 'keys' | 'deadline'>
@@ -16,7 +18,7 @@ type Needs = Pick<Ports, 'vault' | 'fleet' | 'keys' | 'deadline'>
 /** What one run remembers from step to step; everything else is read again. */
 export interface Run {
   /** What the source said; asked once a run, and again after an export. */
-  readonly certificate?: Certificate | 'missing'
+  readonly certificate?: Supplied
   readonly checked?: NonNullable<Observed['checked']>
   /** It has asked for the deployments that are missing. */
   readonly asked: boolean
@@ -27,6 +29,9 @@ export interface Run {
   /** The version that should have taken the certificate holds something else. */
   readonly taken?: string
 }
+
+/** What a source has; `unsigned`: one that signs was not asked yet for what is wanted now. */
+export type Supplied = Certificate | 'missing' | 'unsigned'
 
 /** How every run begins. */
 export const START: Run = { asked: false, resealed: false }
@@ -68,6 +73,7 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
   const services = open ? (run.services ?? (await survey(promoted.at))) : []
   const observed: Observed = {
     source,
+    ...(ownSource(source) !== undefined && { signs: true }),
     versions,
     services,
     asked: run.asked,
@@ -103,13 +109,16 @@ async function asked(
   return told
 }
 
-/** Asks the source. */
+/** Asks the source; what an authority of our own has signed is in the secret. */
 export async function describe(
-  { authority }: Pick<Ports, 'authority'>,
-  arn: string,
-): Promise<Certificate | 'missing'> {
+  ports: Pick<Ports, 'authority' | 'vault'>,
+  held: Held,
+  registration: Registration,
+): Promise<Supplied> {
+  const { source } = registration
+  if (isOwn(source)) return (await newest(ports, held, wishOf(registration))) ?? 'unsigned'
   try {
-    return await authority.describe(arn)
+    return await ports.authority.describe(source)
   } catch (error) {
     if (error instanceof RelayError && error.code === 'CERTIFICATE_MISSING') return 'missing'
     throw error
@@ -122,8 +131,8 @@ function isUnsealed({ keys }: Needs, sealed: Registration['sealed'], version: st
   return !isSealed(sealed, version, keySet(keys.keys))
 }
 
-function summary(certificate: Certificate | 'missing', held: Held): Source {
-  if (certificate === 'missing') return { status: 'missing' }
+function summary(certificate: Supplied, held: Held): Source {
+  if (typeof certificate === 'string') return { status: certificate }
   const { status, serial, notBefore, notAfter, renewing, refused, failure } = certificate
   if (status !== 'issued') return { status, ...(failure !== undefined && { why: failure }) }
   if (serial === undefined || notBefore === undefined || notAfter === undefined)

@@ -9,9 +9,9 @@ type Needs = Pick<Ports, 'authority' | 'clock'>
 
 /** What a user asks for with `Custom::ClientCertificate`. */
 export interface Wanted {
-  /** Of the CA, or of an ACM certificate to adopt. */
-  readonly origin: { readonly authority: string } | { readonly certificate: string }
-  /** DNS names, the common name first; only with an authority. */
+  /** Of the CA, of an ACM certificate to adopt, or an authority of our own. */
+  readonly origin: { readonly authority: string } | { readonly certificate: string } | OwnOrigin
+  /** DNS names, the common name first; only with an authority; from one of our own IP addresses and URIs too. */
   readonly names: readonly string[]
   /** Absent: fits the CA's family. */
   readonly keyAlgorithm?: Order['keyAlgorithm']
@@ -28,13 +28,20 @@ export interface Wanted {
   readonly tags: Readonly<Record<string, string>>
 }
 
-/** ARN of the certificate: the adopted one, the one that the secret has if it still fits, or a new one. */
+/** An authority of our own, as a source (pki/source.ts), and the trust bundle with its anchors where it is not named by label. */
+export interface OwnOrigin {
+  readonly own: string
+  readonly trust?: string
+}
+
+/** The source: the adopted certificate, the one that the secret has if it still fits, a new one, or an authority of our own. */
 export async function obtain(
   ports: Pick<Needs, 'authority'>,
   { properties: wanted, owner, token }: Asked<Wanted>,
   held: Held | undefined,
 ): Promise<string> {
   const { origin, names } = wanted
+  if ('own' in origin) return origin.own
   if ('certificate' in origin) {
     const { authority } = await adopted(ports.authority, origin.certificate)
     if (authority !== undefined) return origin.certificate
@@ -61,11 +68,11 @@ export async function obtain(
   })
 }
 
-/** Certificates that the secret has, or had before an update that was cut short. */
+/** ARNs of certificates that the secret has, or had before an update that was cut short. */
 export function candidates(held: Held | undefined): readonly string[] {
   const registration = held === undefined || held.deleted ? undefined : readTags(held.tags)
   const { source, replaces = [] } = registration ?? {}
-  return source === undefined || source === 'trust' ? [] : [source, ...replaces]
+  return source === undefined ? [] : [source, ...replaces].filter((one) => one.startsWith('arn:'))
 }
 
 function fitting(

@@ -1,16 +1,17 @@
 import { arrange } from '../pki/arrange.ts'
 import { type Bundle, encodeBundle, encodeWalkthrough, facts, openBundle } from '../pki/bundle.ts'
-import { check, type Finding, listed } from '../pki/check.ts'
+import { check, type Finding, listed, usagesOf } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
+import { altName } from '../pki/san.ts'
 import type { PassphraseContext } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
 import { readTags, writeTags } from '../pki/tags.ts'
 import { isOurs, newestVersion, versionId } from '../pki/version.ts'
-import { encodedPassphrase } from '../pki/walkthrough.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
+import { anchorsOf, type Drawn, draw } from './draw.ts'
 
 type Needs = Pick<Ports, 'authority' | 'vault' | 'keys' | 'org' | 'passphrase' | 'clock' | 'log'>
 
@@ -18,7 +19,11 @@ type Needs = Pick<Ports, 'authority' | 'vault' | 'keys' | 'org' | 'passphrase' |
  * Id of the version of a secret that holds this certificate, or would hold it.
  * @throws CERTIFICATE_PENDING until it has a serial.
  */
-export function versionOf({ arn, serial }: Certificate, { versions, tags }: Held): string {
+export function versionOf(
+  { arn, serial, version }: Pick<Certificate, 'arn' | 'serial' | 'version'>,
+  { versions, tags }: Held,
+): string {
+  if (version !== undefined) return newestVersion(version, versions.keys())
   if (serial === undefined)
     throw new RelayError(
       'CERTIFICATE_PENDING',
@@ -41,11 +46,9 @@ export interface Staged {
 }
 
 /**
- * Exports a certificate under a fresh passphrase and stores it as AWSPENDING, unchecked. The first version of a secret becomes
- * AWSCURRENT by itself (Secrets Manager, PutSecretValue), so that one is checked before it is stored.
+ * Exports a certificate under a fresh passphrase and stores it as `lay` does.
  *
  * @param token the id that a rotation by Secrets Manager waits with; any other id is made from the serial
- * @throws CHAIN_BROKEN when a first version fails the check: then nothing was stored.
  */
 export async function stage(
   ports: Needs & Pick<Ports, 'keeper'>,
@@ -53,28 +56,35 @@ export async function stage(
   certificate: Certificate,
   token?: string,
 ): Promise<Staged> {
-  const { authority, keeper, log } = ports
-  const layout = readTags(held.tags)?.layout
-  const fresh = ports.passphrase()
-  const passphrase = layout === undefined ? fresh : encodedPassphrase(fresh)
+  const drawn = await draw(ports, certificate, readTags(held.tags)?.layout)
+  return lay(ports, held, drawn, token)
+}
+
+/**
+ * Stores what was drawn as AWSPENDING, unchecked, and wipes its passphrase. The first version of a secret becomes AWSCURRENT
+ * by itself (Secrets Manager, PutSecretValue), so that one is checked before it is stored.
+ *
+ * @throws CHAIN_BROKEN when a first version fails the check: then nothing was stored.
+ */
+export async function lay(
+  ports: Needs & Pick<Ports, 'keeper'>,
+  held: Held,
+  { exported, passphrase, anchors, certificate }: Drawn,
+  token?: string,
+): Promise<Staged> {
+  const { keeper, log } = ports
   try {
-    const anchors = await anchorsOf(ports, certificate)
-    const exported = await authority.export(certificate.arn, passphrase)
+    const layout = readTags(held.tags)?.layout
     const about = facts(certificate.arn, exported.certificate)
     const plain = versionId(certificate.arn, about.serial)
     const rotated = token !== undefined && !isOurs(token)
     const version = rotated ? token : plain
-    log.audit({
-      action: 'export',
-      source: certificate.arn,
-      serial: about.serial,
-      secret: held.arn,
-      version,
-      outcome: 'ok',
-    })
+    const { arn: source } = certificate
+    const line = { source, serial: about.serial, secret: held.arn, version, outcome: 'ok' }
+    log.audit({ action: certificate.trust === undefined ? 'export' : 'certify', ...line })
     const { chain, dropped } = arrange(exported, anchors, ports.clock.now())
     for (const { certificate: place, why } of dropped)
-      log.info('chain-dropped', { source: certificate.arn, certificate: place, why })
+      log.info('chain-dropped', { source, certificate: place, why })
     const material = { ...exported, chain, anchors }
     if (held.versions.size === 0)
       refuse(check(candidate(material, passphrase, certificate), ports.clock.now()), certificate)
@@ -92,6 +102,15 @@ export async function stage(
   } finally {
     passphrase.wipe()
   }
+}
+
+/** Checks what was drawn as it would be stored. @throws CHAIN_BROKEN */
+export function examine({ exported, passphrase, anchors, certificate }: Drawn, now: number): void {
+  const { chain } = arrange(exported, anchors, now)
+  refuse(
+    check(candidate({ ...exported, chain, anchors }, passphrase, certificate), now),
+    certificate,
+  )
 }
 
 /**
@@ -195,7 +214,7 @@ export async function open(
 function candidate(
   material: { certificate: string; chain: string; privateKey: string; anchors: string },
   passphrase: Secret,
-  { names }: Certificate,
+  { arn, names }: Certificate,
 ) {
   const { certificate, chain, privateKey, anchors } = material
   return {
@@ -204,29 +223,9 @@ function candidate(
     privateKey,
     anchors,
     passphrase,
-    names: names.map((name) => `DNS:${name}`),
-    usages: ['clientAuth', 'serverAuth'] as const,
+    names: names.map(altName),
+    usages: usagesOf(arn, certificate),
   }
-}
-
-/** The configured anchor of a certificate: the root of the CA that was configured for it, asked of the CA itself. */
-async function anchorsOf(
-  { authority }: Needs,
-  { arn, authority: ca }: Certificate,
-): Promise<string> {
-  if (ca === undefined) {
-    throw new RelayError(
-      'CERTIFICATE_REFUSED',
-      `certificate ${arn} has no private CA: give one that a private CA issued`,
-    )
-  }
-  const { root, status } = await authority.issuer(ca)
-  if (root === undefined)
-    throw new RelayError(
-      'AUTHORITY_REFUSED',
-      `certificate authority ${ca} is ${status}: activate it first`,
-    )
-  return root
 }
 
 function refuse(findings: readonly Finding[], { arn }: Certificate): void {

@@ -30,7 +30,7 @@ const MOST_WAITS = 12
 const AVAILABLE = 'ACM Certificate Available'
 const AGAIN = 60
 /** Something was brought about: what is waited for now is something else. */
-const MOVES = ['export', 'promote', 'reject', 'settle', 'rollback'] as const
+const MOVES = ['export', 'sign', 'promote', 'reject', 'settle', 'rollback'] as const
 const HOUR = 3_600_000
 const HALF_DAY = 12 * HOUR
 

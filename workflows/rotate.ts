@@ -1,15 +1,20 @@
 import { listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
-import { readTags } from '../pki/tags.ts'
+import { readTags, writeTags } from '../pki/tags.ts'
+import { versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { promote, reject } from './act.ts'
-import { stage, verify, versionOf } from './publish.ts'
+import { describe, type Supplied } from './observe.ts'
+import { certify, isOwn, wishOf } from './own.ts'
+import { lay, type Staged, stage, verify, versionOf } from './publish.ts'
 
 type Needs = Pick<
   Ports,
   | 'authority'
+  | 'notary'
+  | 'demand'
   | 'vault'
   | 'keeper'
   | 'queue'
@@ -46,8 +51,16 @@ export async function rotate(ports: Needs, { step, secret, token }: Rotation): P
     return
   }
   if (step === 'setSecret') return // nobody else holds what would have to be changed
-  const source = readTags(held.tags)?.source ?? ''
-  const certificate = await ports.authority.describe(source)
+  const registration = readTags(held.tags)
+  if (registration === undefined) throw new TypeError('a secret under rotation is registered')
+  const certificate = await describe(ports, held, registration)
+  if (step === 'createSecret' && isOwn(registration.source))
+    return sign(ports, held, token, certificate)
+  if (typeof certificate === 'string')
+    throw new RelayError(
+      'CERTIFICATE_MISSING',
+      `certificate ${registration.source} of secret ${secret} is ${certificate}: look at its source`,
+    )
   if (step === 'createSecret') return create(ports, held, token, certificate)
   return step === 'testSecret'
     ? test(ports, held, token, certificate)
@@ -81,14 +94,8 @@ async function create(
   const { arn, serial, renewing } = certificate
   const known = versionOf(certificate, held)
   if (known === token) return
-  if (!held.versions.has(known)) {
-    const staged = await stage(ports, held, certificate, token)
-    if (!staged.taken) return
-    throw new RelayError(
-      'PROPERTY_INVALID',
-      `version ${token} of secret ${held.arn} holds something else: remove its label AWSPENDING`,
-    )
-  }
+  if (!held.versions.has(known))
+    return mind(held, token, await stage(ports, held, certificate, token))
   if (!renewing) {
     await authority.renew(arn)
     log.info('renewal-asked', { source: arn, secret: held.arn, serial })
@@ -96,6 +103,28 @@ async function create(
   throw new RelayError(
     'CERTIFICATE_PENDING',
     `certificate ${arn} is being renewed; the rotation goes on when it has a new serial`,
+  )
+}
+
+/** A source that signs at once: nothing is waited for. What the token holds already is not made twice. */
+async function sign(ports: Needs, held: Held, token: string, certificate: Supplied): Promise<void> {
+  const registration = readTags(held.tags)
+  if (registration === undefined) throw new TypeError('a secret under rotation is registered')
+  if (typeof certificate !== 'string' && versionOf(certificate, held) === token) {
+    const of = versionId(certificate.arn, certificate.serial ?? '')
+    if (registration.rotated?.token !== token)
+      await ports.keeper.tag(held.arn, writeTags({ rotated: { token, of } }))
+    return
+  }
+  const drawn = await certify(ports, wishOf(registration), registration.layout)
+  mind(held, token, await lay(ports, held, drawn, token))
+}
+
+function mind({ arn }: Held, token: string, { taken }: Staged): void {
+  if (!taken) return
+  throw new RelayError(
+    'PROPERTY_INVALID',
+    `version ${token} of secret ${arn} holds something else: remove its label AWSPENDING`,
   )
 }
 
@@ -108,7 +137,8 @@ async function test(
 ): Promise<void> {
   if (versionOf(certificate, held) !== token) return
   const { notAfter } = readTags(held.tags) ?? {}
-  const findings = await verify(ports, held.arn, token, certificate, notAfter)
+  const after = certificate.trust === undefined ? notAfter : undefined // as a look does
+  const findings = await verify(ports, held.arn, token, certificate, after)
   if (findings.length === 0) return
   await reject(ports, held, token, findings)
   throw new RelayError(

@@ -391,3 +391,62 @@ describe('refused, naming the property and the next step', () => {
     )
   })
 })
+
+describe('of an authority of our own', () => {
+  const own = { Authority: 'certrelay:db', Name: 'db', Secret }
+
+  test('the names may be short, addresses and URIs, and a profile and a trust bundle be named', () => {
+    const properties = {
+      ...{ ...own, Profile: 'server', Trust: 'acme/db-trust' },
+      AlternativeNames: ['10.0.0.7', '2001:DB8::1', 'spiffe://Acme/DB'],
+    }
+
+    expect(clientCertificate(properties, place)).toMatchObject({
+      origin: { own: 'certrelay:db/server', trust: 'acme/db-trust' },
+      names: ['db', '10.0.0.7', '2001:db8::1', 'spiffe://Acme/DB'],
+    })
+    expect(clientCertificate(own, place).origin).toEqual({ own: 'certrelay:db' })
+  })
+
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    [
+      'a label with a hyphen',
+      { Authority: 'certrelay:a-b' },
+      /^Authority: neither the ARN of .* certrelay:LABEL/,
+    ],
+    ['a profile in the label', { Authority: 'certrelay:db/x' }, /^Authority: .*under Profile/],
+    ['no label', { Authority: 'certrelay:' }, /^Authority: neither/],
+    ['a profile with a space', { Profile: 'a b' }, /^Profile: not the name of a profile/],
+    ['a wildcard', { Name: '*.internal' }, /^Name: a name for any; list the names/],
+    [
+      'an address that is none',
+      { AlternativeNames: ['10.0.0.256:1'] },
+      /^AlternativeNames\.0: neither a DNS name/,
+    ],
+    [
+      'a URI with a space',
+      { AlternativeNames: ['spiffe://a/b c'] },
+      /^AlternativeNames\.0: neither/,
+    ],
+    [
+      'a URI with what no tag holds',
+      { AlternativeNames: ['spiffe://a/%20'] },
+      /^AlternativeNames\.0: neither/,
+    ],
+    [
+      'twenty more names',
+      { AlternativeNames: Array.from({ length: 20 }, (_, at) => `n${at}`) },
+      /^AlternativeNames: more than 19/,
+    ],
+    ['a trust bundle that is none', { Trust: 'a b' }, /^Trust: not a secret/],
+    ['no name', { Name: undefined }, /^Name: missing/],
+  ])('refused: %s', (_, over, expected) => {
+    expect(reason({ ...own, ...over })).toMatch(expected)
+  })
+
+  test.each(['Profile', 'Trust'])('%s goes with no other authority', (property) => {
+    expect(reason({ ...least, [property]: 'x' })).toMatch(
+      new RegExp(`^${property}: only an authority of certrelay`),
+    )
+  })
+})

@@ -49,6 +49,7 @@ const certificate: fc.Arbitrary<Hidden['certificate']> = fc.oneof(
   fc.record({
     status: fc.constantFrom(...(['pending', 'failed', 'expired', 'revoked', 'missing'] as const)),
   }),
+  fc.constant({ status: 'unsigned' as const }),
   fc
     .record({ notBefore: moment, days: fc.integer({ min: 1, max: 400 }), renewing: fc.boolean() })
     .chain(({ notBefore, days, renewing }) =>
@@ -80,6 +81,7 @@ const observed: fc.Arbitrary<Observed> = fc.record(
     deadline: fc.integer({ min: MINUTE, max: 3 * HOUR }),
     asked: fc.boolean(),
     rotating: fc.boolean(),
+    signs: fc.boolean(),
     taken: version,
     unsealed: fc.boolean(),
   },
@@ -134,6 +136,26 @@ describe('whatever is seen', () => {
       const pending = holder(one.versions, 'AWSPENDING')
 
       expect(one.versions.has(known(one) ?? '')).toBe(false)
+      if (pending === FOREIGN && !one.versions.get(FOREIGN)?.includes('AWSCURRENT'))
+        expect([one.rotating, decision.version]).toEqual([true, FOREIGN])
+    })
+  })
+
+  test('a source that signs at once is never asked to renew or to export, and one that does not is not asked to sign', () => {
+    property((one, now) => {
+      const { step } = decide(one, now)
+
+      if (one.signs === true) expect(['renew', 'export']).not.toContain(step)
+      else if (one.certificate?.status !== 'unsigned') expect(step).not.toBe('sign')
+    })
+  })
+
+  test('nothing is signed over what somebody else has pending', () => {
+    property((one, now) => {
+      const decision = decide(one, now)
+      if (decision.step !== 'sign') return
+      const pending = holder(one.versions, 'AWSPENDING')
+
       if (pending === FOREIGN && !one.versions.get(FOREIGN)?.includes('AWSCURRENT'))
         expect([one.rotating, decision.version]).toEqual([true, FOREIGN])
     })
@@ -231,14 +253,16 @@ describe('repeating the step that it names', () => {
     )
   })
 
-  test('promotes, goes back, exports, renews and rolls out once at most', () => {
+  test('promotes, goes back, exports, renews, signs and rolls out once at most', () => {
     fc.assert(
       fc.property(seen, hidden, moment, (one, world, now) => {
         const steps = run(begin(one), world, now)
         const twice = steps.filter((step, index) => steps.indexOf(step) !== index)
 
-        // a record is mended before a step and after it, and two certificates may be settled one after the other
-        expect(twice.filter((step) => step !== 'mark' && step !== 'settle')).toEqual([])
+        // a record is mended before a step and after it, two certificates may be settled one after the other, and what is
+        // signed in place of one that was rejected is checked as well
+        const often = ['mark', 'settle', ...(one.signs === true ? ['check', 'reject'] : [])]
+        expect(twice.filter((step) => !often.includes(step))).toEqual([])
       }),
       { numRuns: 2_000 },
     )

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decide, type Observed, rollout } from '../../pki/decide.ts'
 import { due } from '../../pki/due.ts'
-import { nextVersion } from '../../pki/version.ts'
+import { nextVersion, versionId } from '../../pki/version.ts'
 import { DAY } from '../support/fakes.ts'
 import {
   FOREIGN,
@@ -524,5 +524,48 @@ describe('a certificate whose rollout failed', () => {
 
   test('is replaced by a newer one when its own time has come', () => {
     expect(decide(look(undone), DUE).step).toBe('renew')
+  })
+})
+
+describe('a source that signs at once', () => {
+  const signs = true
+  const day = { ...issued, notAfter: START + DAY }
+
+  test.each<[string, Partial<Observed>, number, string]>([
+    ['has signed nothing yet: sign', { certificate: { status: 'unsigned' } }, 0, 'sign'],
+    ['is due: sign, nothing is waited for', { certificate: day }, 16, 'sign'],
+    ['is not due: done', { certificate: day }, 14, 'done'],
+    [
+      'has signed what is not shown yet: wait',
+      { certificate: { ...day, version: versionId(SOURCE, '9') } },
+      0,
+      'wait',
+    ],
+    [
+      'has signed what is staged: check',
+      { certificate: day, versions: staged, ...before },
+      1,
+      'check',
+    ],
+  ])('%s', (_, over, hours, expected) => {
+    expect(step({ signs, ...over }, START + hours * HOUR)).toBe(expected)
+  })
+
+  test('signs under the id that a rotation waits with, and under no other version of somebody else', () => {
+    const versions = labels({ [NEW]: ['AWSCURRENT'], [FOREIGN]: ['AWSPENDING'] })
+    const at = START + 16 * HOUR
+    const over = { signs, certificate: day, versions }
+
+    expect(decide(look({ ...over, rotating: true }), at)).toMatchObject({ version: FOREIGN })
+    expect(step(over, at)).toBe('alarm')
+    expect(step({ ...over, rotating: true, taken: FOREIGN }, at)).toBe('alarm')
+  })
+
+  test('signs anew in place of a certificate that was rejected, when its time has come', () => {
+    const versions = labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] })
+    const over = { signs, certificate: day, versions, notAfter: START + 8 * HOUR }
+
+    expect(step(over, START + HOUR / 2)).toBe('done')
+    expect(step(over, START + HOUR)).toBe('sign')
   })
 })

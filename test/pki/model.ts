@@ -1,7 +1,10 @@
 import type { Decision, Observed } from '../../pki/decide.ts'
 import { holder } from '../../pki/labels.ts'
-import { sameCertificate } from '../../pki/version.ts'
-import { finding, issued } from './states.ts'
+import { sameCertificate, versionId } from '../../pki/version.ts'
+import { finding, issued, SOURCE } from './states.ts'
+
+/** What is signed next. */
+const SIGNED = versionId(SOURCE, '3')
 
 type Versions = Observed['versions']
 
@@ -28,6 +31,15 @@ export function after(one: Observed, decision: Decision, hidden: Hidden, now: nu
         certificate: { ...known, version: decision.version },
         versions: stored(versions, decision.version),
       }
+    case 'sign': {
+      const id = decision.version ?? SIGNED
+      const life = { notBefore: now, notAfter: now + 86_400_000, renewing: false }
+      return {
+        ...one,
+        certificate: { status: 'issued', version: id, ...life },
+        versions: stored(versions, id),
+      }
+    }
     case 'check':
       return { ...one, checked: { version, findings: hidden.sound ? [] : [finding] } }
     case 'promote':

@@ -52,6 +52,8 @@ export function portsOf(site: Site, run: Run): Ports {
       renew: (arn) => call('authority.renew', () => acm.renew(arn)),
       issuer: (arn) => call('authority.issuer', () => ({ ...ISSUER, arn, root: site.root })),
     },
+    notary: undefined,
+    demand: unused,
     vault: {
       create: unused,
       find: (secret) => call('vault.find', () => shelf.find(secret, age())),

@@ -14,6 +14,7 @@ import type { Ports } from '../../ports/index.ts'
 import type { Rollout } from '../../ports/queue.ts'
 import { roll } from '../../workflows/roll.ts'
 import { keys } from './keys.ts'
+import { desk, type Own, unasked } from './own.ts'
 import { type Line, recorder } from './recorder.ts'
 import { type Shelf, shelf } from './shelf.ts'
 
@@ -84,6 +85,8 @@ export interface Options {
   readonly passphrase?: Ports['passphrase']
   /** Changes what an export answers. */
   readonly tamper?: (exported: Exported, issue: Issue) => Exported | Promise<Exported>
+  /** With a function that signs, for an authority of our own (`OWN`) whose anchors are published. */
+  readonly own?: Own
 }
 
 /** Ports that work, over a world in memory. */
@@ -124,8 +127,13 @@ export async function fakes(options: Options = {}): Promise<World> {
       issue.renewing = false
     },
   }
+  const signing =
+    options.own === undefined
+      ? { notary: undefined, demand: unasked }
+      : await desk(store, options.own, { now: () => time.now, key: options.key })
   const ports: Ports = {
     authority: authority(world, () => time.now, options),
+    ...signing,
     vault: store.vault,
     keeper: store.keeper,
     fleet: fleet(world, () => time.now),
@@ -186,7 +194,7 @@ export async function issuer(
 
 const hierarchies = new Map<KeyAlgorithm, Promise<{ root: Root; ca: Root }>>()
 
-function hierarchy(algorithm: KeyAlgorithm): Promise<{ root: Root; ca: Root }> {
+export function hierarchy(algorithm: KeyAlgorithm): Promise<{ root: Root; ca: Root }> {
   const known = hierarchies.get(algorithm) ?? establish(algorithm)
   hierarchies.set(algorithm, known)
   return known

@@ -11,6 +11,7 @@ import { ecs } from '../../aws/parts/ecs.ts'
 import { pca } from '../../aws/parts/pca.ts'
 import { queue } from '../../aws/parts/queue.ts'
 import { secrets } from '../../aws/parts/secrets.ts'
+import { sign } from '../../aws/parts/sign.ts'
 import type { Service } from '../../local/service.ts'
 import type { Ground } from '../../local/world.ts'
 import { failover } from '../../middleware/failover.ts'
@@ -86,7 +87,7 @@ export async function wiring(
   const plain = site(settings, eye.watch(HOME).client)
   const own = { ...plain, settings: { ...plain.settings, ...client(aws) } }
   const parts = {
-    ...{ ...bus(own), ...ecs(own), ...queue(own), ...secrets(own) },
+    ...{ ...bus(own), ...ecs(own), ...queue(own), ...secrets(own), ...sign(own) },
     authority: { ...acm(own).authority, ...pca(own).authority },
     org: settings.org,
     deadline: settings.deadline,

@@ -13,6 +13,7 @@ import { trust } from '../../workflows/trust.ts'
 import { asks, OWNER, trusted, wanted } from '../support/asks.ts'
 import { Crash, crashing, type Memory, MISHAPS, type Mishap } from '../support/crash.ts'
 import { DAY, fakes, type Options, required, type World } from '../support/fakes.ts'
+import { OWN } from '../support/own.ts'
 import { rest } from '../support/settled.ts'
 
 /** Something that is done to a world, and may be done again. */
@@ -82,6 +83,25 @@ const rotation: Deed = async (world, ports) => {
   for (const step of ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const)
     await rotate(ports, { step, secret: known(world), token: TOKEN })
 }
+
+/** The same with an authority of our own, whose certificates live a day. */
+const signed = { own: {} }
+const ordering = asks(
+  wanted({
+    origin: { own: OWN },
+    names: ['color.mesh.internal', 'spiffe://acme/color'],
+    replicas: ['us-west-2'],
+    services: ['mesh/color', 'mesh/gateway'],
+  }),
+)
+const ordered: Deed = async (world, ports) => {
+  await certificate.make(ports, ordering)
+  world.pass(MINUTE)
+  for (const name of ['mesh/color', 'mesh/gateway']) world.serve(name)
+  world.pass(MINUTE)
+  await look(world, ports)
+}
+const aging: Deed = async (world) => world.pass(16 * 3_600_000)
 
 const CASES: Readonly<Record<string, Case>> = {
   'a create': { deed: (_, ports) => certificate.make(ports, request) },
@@ -153,6 +173,44 @@ const CASES: Readonly<Record<string, Case>> = {
     deed: rotation,
   },
   'a look while a rotation waits': { prepare: then(made, rotating, renewed), deed: look },
+  'a create that an authority of our own signs': {
+    deed: (_, ports) => certificate.make(ports, ordering),
+    options: signed,
+    swept: true,
+  },
+  'an update from ACM to an authority of our own': {
+    prepare: made,
+    deed: (world, ports) =>
+      certificate.make(ports, {
+        ...{ ...ordering, type: 'update', token: 'd'.repeat(32), physicalId: known(world) },
+      }),
+    options: signed,
+  },
+  'an update of the name that an authority of our own signs': {
+    prepare: ordered,
+    deed: (world, ports) =>
+      certificate.make(ports, {
+        ...{ ...ordering, type: 'update', token: 'c'.repeat(32), physicalId: known(world) },
+        properties: { ...ordering.properties, names: ['red.mesh.internal'] },
+      }),
+    options: signed,
+  },
+  'a look at one that is due at an authority of our own': {
+    prepare: then(ordered, aging),
+    deed: look,
+    options: signed,
+    swept: true,
+  },
+  'a look at one that an authority of our own signed badly': {
+    prepare: then(ordered, aging),
+    deed: look,
+    options: { own: { tamper: (one, nth) => (nth > 1 ? { ...one, chain: '' } : one) } },
+  },
+  'a rotation that an authority of our own signs': {
+    prepare: then(ordered, rotating),
+    deed: rotation,
+    options: signed,
+  },
   'a sweep': {
     prepare: then(made, async (world) => world.pass(DAY)),
     deed: (_, ports) => sweep(ports),

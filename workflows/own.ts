@@ -1,0 +1,160 @@
+import { type Bundle, facts } from '../pki/bundle.ts'
+import { RelayError } from '../pki/error.ts'
+import { holder } from '../pki/labels.ts'
+import { altName, sameSpelling } from '../pki/san.ts'
+import { type Own, ownSource, SHORTEST, trustOf } from '../pki/source.ts'
+import { type OwnAlgorithm, type Registration, readTags } from '../pki/tags.ts'
+import { sameCertificate } from '../pki/version.ts'
+import type { Certificate } from '../ports/authority.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+import { anchorsOf, type Drawn, newPassphrase } from './draw.ts'
+import { read } from './publish.ts'
+
+type Needs = Pick<Ports, 'authority' | 'vault' | 'notary' | 'demand' | 'passphrase'>
+
+/** What an authority of our own is asked for. */
+export interface Wish {
+  readonly own: Own
+  /** As it stands in tags and facts. */
+  readonly source: string
+  /** DNS names, IP addresses and URIs, the common name first. */
+  readonly names: readonly string[]
+  readonly keyAlgorithm: OwnAlgorithm
+  /** Name or ARN of the trust bundle with its anchors. */
+  readonly trust: string
+}
+
+/** Whether a source means an authority of our own, well written or not. */
+export function isOwn(source: string): boolean {
+  return source.startsWith('certrelay:')
+}
+
+/** What the tags of a secret wish for. @throws PROPERTY_INVALID naming the tag */
+export function wishOf({ source, names = [], keyAlgorithm, trust }: Registration): Wish {
+  const own = ownSource(source)
+  if (own === undefined)
+    throw new RelayError(
+      'PROPERTY_INVALID',
+      `the tag certrelay:source is ${source}: give certrelay:LABEL or certrelay:LABEL/PROFILE, or the ARN of an ACM certificate`,
+    )
+  if (names.length === 0)
+    throw new RelayError(
+      'PROPERTY_INVALID',
+      `the tag certrelay:names is missing: give the names that ${source} is to certify, separated by spaces`,
+    )
+  return {
+    own,
+    source,
+    names,
+    keyAlgorithm: keyAlgorithm ?? 'EC_prime256v1',
+    trust: trust ?? trustOf(own),
+  }
+}
+
+/**
+ * The newest certificate among the versions of a secret that is what is wished for; `undefined` when none is. There is nobody
+ * to ask: an authority that signs keeps no certificates.
+ */
+export async function newest(
+  { vault }: Pick<Ports, 'vault'>,
+  held: Held,
+  wish: Wish,
+): Promise<Certificate | undefined> {
+  let found: Certificate | undefined
+  for (const version of candidates(held)) {
+    const bundle = await bundleOf(vault, held.arn, version)
+    const one = bundle && fitting(bundle, wish)
+    if (one === undefined) continue
+    if (found === undefined || (one.notBefore ?? 0) > (found.notBefore ?? 0))
+      found = { ...one, version }
+  }
+  return found
+}
+
+/** Versions that may hold the newest one; of those of one minute the first counts. */
+function candidates({ versions, tags }: Held): readonly string[] {
+  const labelled = ['AWSPENDING', 'ROLLEDBACK', 'REJECTED'].map((label) => holder(versions, label))
+  const { promoted } = readTags(tags) ?? {}
+  const last = [...versions.keys()].filter(
+    (version) => promoted !== undefined && sameCertificate(version, promoted.version),
+  )
+  const all = [...labelled, ...last, holder(versions, 'AWSCURRENT')]
+  return [...new Set(all.filter((version) => version !== undefined))]
+}
+
+/** A version as a bundle, without its passphrase; `undefined` when it is none or holds nothing. */
+export async function bundleOf(
+  vault: Ports['vault'],
+  secret: string,
+  version: string,
+): Promise<Bundle | undefined> {
+  try {
+    const bundle = read((await vault.read(secret, version)).content)
+    bundle?.passphrase?.wipe()
+    return bundle
+  } catch (error) {
+    // a rotation by Secrets Manager has begun, and nothing was stored yet
+    if (error instanceof RelayError && error.code === 'SECRET_MISSING') return undefined
+    throw error
+  }
+}
+
+/** The walkthrough's layout does not say where it came from. */
+function fitting({ certificate, facts: { source } }: Bundle, wish: Wish): Certificate | undefined {
+  if (source !== wish.source && source !== 'walkthrough') return undefined
+  const one = described(wish, certificate)
+  const set = (names: readonly string[]) => [...new Set(names.map(sameSpelling))].sort().join(' ')
+  const { names, keyAlgorithm } = facts(wish.source, certificate)
+  const fits = set(names) === set(wish.names.map(altName)) && keyAlgorithm === wish.keyAlgorithm
+  return fits ? one : undefined
+}
+
+/**
+ * Makes a key, has it certified, and hands both over; the key exists in memory alone, under a passphrase. Nobody else knows
+ * that certificate: what is not stored is lost.
+ *
+ * @throws CONFIG_INVALID without a sign function; CERTIFICATE_REFUSED when what it signs does not live long enough to be
+ *   renewed in time; AUTHORITY_MISSING without published anchors, and what `Notary.sign` throws
+ */
+export async function certify(
+  ports: Needs,
+  wish: Wish,
+  layout: 'walkthrough' | undefined,
+): Promise<Drawn> {
+  const { notary } = ports
+  if (notary === undefined)
+    throw new RelayError(
+      'CONFIG_INVALID',
+      `${wish.source} cannot be asked: set CERTRELAY_SIGN to the ARN of the sign function`,
+    )
+  const passphrase = newPassphrase(ports, layout)
+  try {
+    const anchors = await anchorsOf(ports, { ...EMPTY, arn: wish.source, trust: wish.trust })
+    const { privateKey, csr } = ports.demand(wish, passphrase)
+    const { certificate, chain } = await notary.sign({ ...wish.own, csr })
+    const about = described(wish, certificate)
+    endure(about)
+    return { exported: { certificate, chain, privateKey }, passphrase, anchors, certificate: about }
+  } catch (error) {
+    passphrase.wipe()
+    throw error
+  }
+}
+
+const EMPTY = { status: 'pending', names: [], keyAlgorithm: '', renewing: false } as const
+
+function described({ source, names, keyAlgorithm, trust }: Wish, certificate: string): Certificate {
+  const { serial, notBefore, notAfter } = facts(source, certificate)
+  const life = { notBefore: Date.parse(notBefore), notAfter: Date.parse(notAfter) }
+  return { ...EMPTY, arn: source, status: 'issued', serial, names, keyAlgorithm, trust, ...life }
+}
+
+function endure({ arn, notBefore = 0, notAfter = 0 }: Certificate): void {
+  if (notAfter - notBefore >= SHORTEST) return
+  const hours = Math.max(0, Math.floor((notAfter - notBefore) / 360_000)) / 10
+  throw new RelayError(
+    'CERTIFICATE_REFUSED',
+    `${arn} gives certificates of ${hours} hours, which an hourly sweep cannot renew in time: use a profile of at least ${SHORTEST / 3_600_000} hours whose CA lives longer, or a sidecar that makes its own key`,
+  )
+}
