@@ -13,6 +13,7 @@ import {
   TARGET_GROUP,
 } from './balancing.ts'
 import { type Forwarder, forward } from './forwarder.ts'
+import { front } from './front.ts'
 import { groups } from './target-groups.ts'
 
 const action = v.object({
@@ -24,8 +25,8 @@ const action = v.object({
 })
 
 /**
- * Elastic Load Balancing v2 with network load balancers only: every listener forwards TCP connections, whatever
- * protocol it names. A load balancer's DNS name is its loopback address. One accepted probe makes a target healthy.
+ * Elastic Load Balancing v2: a listener of an application load balancer whose target is a function speaks HTTP; every other
+ * one forwards TCP connections, whatever protocol it names. A load balancer's DNS name is its loopback address. One accepted probe makes a target healthy.
  */
 export function balancers(world: World): Service {
   const regions = new Map<string, Region>()
@@ -126,12 +127,13 @@ export function balancers(world: World): Service {
           port: Port,
           protocol: Protocol,
         }
-        const backends = () => groups.get(listener.group)?.candidates() ?? []
-        const listener: Listener = {
-          ...made,
+        const backends = () => groups.get(made.group)?.candidates() ?? []
+        const place = { ...at(call), region: call.region }
+        const binding = { balancer, port: Port, group: () => made.group, backends }
+        const listener: Listener = Object.assign(made, {
           backends,
-          forwarder: await bind(at(call), balancer, Port, backends),
-        }
+          forwarder: await bind(world, place, binding),
+        })
         listeners.set(made.arn, listener)
         return { Listeners: [describeListener(listener)] }
       },
@@ -150,7 +152,11 @@ export function balancers(world: World): Service {
           found.group = need(groups, forwardedTo(DefaultActions), TARGET_GROUP).arn
         if (Port !== undefined && Port !== found.port) {
           const balancer = need(all, found.balancer, LOAD_BALANCER)
-          const next = await bind(at(call), balancer, Port, found.backends)
+          const next = await bind(
+            world,
+            { ...at(call), region: call.region },
+            { balancer, port: Port, group: () => found.group, backends: found.backends },
+          )
           await found.forwarder.close()
           found.forwarder = next
           found.port = Port
@@ -191,19 +197,32 @@ export function balancers(world: World): Service {
   }
 }
 
+/** What a listener is bound to. */
+interface Binding {
+  readonly balancer: Balancer
+  readonly port: number
+  readonly group: () => string
+  readonly backends: Listener['backends']
+}
+
 async function bind(
-  { listeners }: Region,
-  { arn, lease }: Balancer,
-  port: number,
-  backends: Listener['backends'],
+  world: World,
+  { region, ...all }: Region & { readonly region: string },
+  { balancer: { arn, kind, lease }, port, group, backends }: Binding,
 ): Promise<Forwarder> {
-  if ([...listeners.values()].some((each) => each.balancer === arn && each.port === port)) {
+  if ([...all.listeners.values()].some((each) => each.balancer === arn && each.port === port)) {
     throw new AwsError(
       'DuplicateListener',
       `A listener already exists on this port for this load balancer '${arn}'`,
     )
   }
-  return forward(lease.address, port, backends).catch((error: unknown) => {
+  const { address } = lease
+  const target = () => all.groups.get(group())
+  const isHttp = kind === 'application' && target()?.fn !== undefined
+  const bound = isHttp
+    ? front(world, { region, address, port }, target)
+    : forward(address, port, backends)
+  return bound.catch((error: unknown) => {
     const why = error instanceof Error ? error.message : 'unknown error'
     throw new AwsError('InvalidConfigurationRequest', `this machine refuses: ${why}`)
   })

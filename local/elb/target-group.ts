@@ -26,6 +26,8 @@ export interface Settings {
 export interface Group extends Settings {
   /** `deregistration_delay.timeout_seconds` and whatever else was set. */
   readonly attributes: Map<string, string>
+  /** The function that requests go to; absent for targets by IP address. */
+  readonly fn?: () => string | undefined
   register(id: string, port: number): void
   deregister(id: string, port: number): void
   /** Healthy targets, each time beginning with the next. */

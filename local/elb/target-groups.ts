@@ -1,6 +1,8 @@
 import * as v from 'valibot'
 import { AwsError, type Call, operation, type World } from '../service.ts'
 import { arns, name, need, port, type Region, TARGET_GROUP, targets, whole } from './balancing.ts'
+import { mayInvoke } from './front.ts'
+import { functionGroup } from './functions.ts'
 import { type Group, group } from './target-group.ts'
 
 const interval = v.pipe(whole, v.minValue(5), v.maxValue(300))
@@ -18,6 +20,7 @@ export function groups(
         Name: name,
         Protocol: v.optional(v.string(), 'TCP'),
         Port: v.optional(port, 80),
+        TargetType: v.optional(v.picklist(['instance', 'ip', 'lambda']), 'ip'),
         HealthCheckIntervalSeconds: v.optional(interval, 30),
         UnhealthyThresholdCount: v.optional(threshold, 2),
       }),
@@ -29,14 +32,16 @@ export function groups(
             `A target group with the same name '${input.Name}' exists, but with different settings`,
           )
         }
-        const made = group(world, {
+        const settings = {
           arn: arn(region, `targetgroup/${input.Name}/${world.random.hex(16)}`),
           name: input.Name,
           protocol: input.Protocol,
           port: input.Port,
           interval: input.HealthCheckIntervalSeconds,
           unhealthyThreshold: input.UnhealthyThresholdCount,
-        })
+        }
+        const made =
+          input.TargetType === 'lambda' ? functionGroup(settings) : group(world, settings)
         groups.set(made.arn, made)
         return { TargetGroups: [describeGroup(at({ region }), made)] }
       },
@@ -101,9 +106,12 @@ export function groups(
 
     RegisterTargets: operation(
       v.object({ TargetGroupArn: v.string(), Targets: targets }),
-      ({ TargetGroupArn, Targets }, call) => {
+      async ({ TargetGroupArn, Targets }, call) => {
         const found = need(at(call).groups, TargetGroupArn, TARGET_GROUP)
-        for (const { Id, Port = found.port } of Targets) found.register(Id, Port)
+        for (const { Id, Port = found.port } of Targets) {
+          if (found.fn !== undefined) await mayInvoke(world, found.arn, Id)
+          found.register(Id, Port)
+        }
         return {}
       },
     ),
@@ -139,6 +147,16 @@ export function groups(
 
 function describeGroup({ listeners }: Region, group: Group) {
   const users = [...listeners.values()].filter((each) => each.group === group.arn)
+  const LoadBalancerArns = [...new Set(users.map((each) => each.balancer))]
+  if (group.fn !== undefined) {
+    const { arn: TargetGroupArn, name: TargetGroupName } = group
+    const HealthCheckEnabled = false
+    return {
+      ...{ TargetGroupArn, TargetGroupName, TargetType: 'lambda' },
+      HealthCheckEnabled,
+      LoadBalancerArns,
+    }
+  }
   return {
     TargetGroupArn: group.arn,
     TargetGroupName: group.name,
@@ -150,6 +168,6 @@ function describeGroup({ listeners }: Region, group: Group) {
     HealthCheckEnabled: true,
     HealthCheckIntervalSeconds: group.interval,
     UnhealthyThresholdCount: group.unhealthyThreshold,
-    LoadBalancerArns: [...new Set(users.map((each) => each.balancer))],
+    LoadBalancerArns,
   }
 }

@@ -76,6 +76,18 @@ async function configure(made: Made, properties: Json, context: Context) {
   })
 }
 
+/** Registers the targets that a template names, and lets go of those that it named before. */
+async function aim(made: Made, { Targets }: Json, old: readonly unknown[], context: Context) {
+  const wanted = list(Targets).map((one) => take(record(one), { Id: text, Port: number }))
+  const ids = new Set(wanted.map(({ Id }) => Id))
+  const gone = old
+    .map((one) => take(record(one), { Id: text, Port: number }))
+    .filter(({ Id }) => !ids.has(Id))
+  const at = { TargetGroupArn: made.id }
+  if (gone.length > 0) await context.call(SERVICE, 'DeregisterTargets', { ...at, Targets: gone })
+  if (wanted.length > 0) await context.call(SERVICE, 'RegisterTargets', { ...at, Targets: wanted })
+}
+
 const balancer: Provider = {
   immutable: ['Name', 'Scheme', 'SubnetMappings', 'Subnets', 'Type'],
   async create(properties, context) {
@@ -128,6 +140,7 @@ const group: Provider = {
     }
     context.began(result)
     await configure(result, properties, context)
+    await aim(result, properties, [], context)
     return result
   },
   async update(properties, made, old, context) {
@@ -136,6 +149,7 @@ const group: Provider = {
       await context.call(SERVICE, 'ModifyTargetGroup', { TargetGroupArn: made.id, ...checks })
     }
     await configure(made, properties, context)
+    await aim(made, properties, list(old['Targets']), context)
     return made
   },
   async delete({ id }, _, context) {
