@@ -1,4 +1,4 @@
-import type { Issuer } from './issuer.ts'
+import type { Certificate } from '../pki/certificate.ts'
 import type { Profile } from './policy.ts'
 import { Refused, type SigningRequest } from './request.ts'
 
@@ -15,6 +15,12 @@ const MINUTE = 60_000
 const FIRST = Date.UTC(1950, 0, 1)
 const LAST = Date.UTC(10_000, 0, 1) - 1_000
 
+/** When, and below whom; a root has no issuer that could cut its dates. */
+export interface Moment {
+  readonly issuer: { readonly certificate: Pick<Certificate, 'notBefore' | 'notAfter'> } | undefined
+  readonly now: number
+}
+
 /**
  * CFSSL's dates (signer.go, FillTemplate): fixed ones of the profile, or now to the minute less the backdate and from there
  * the expiry; a request's dates count inside them, and outside where the profile lets them. Then the issuer's validity cuts.
@@ -24,7 +30,7 @@ const LAST = Date.UTC(10_000, 0, 1) - 1_000
 export function validity(
   profile: Profile,
   request: Pick<SigningRequest, 'notBefore' | 'notAfter'>,
-  { issuer, now }: { readonly issuer: Pick<Issuer, 'certificate'>; readonly now: number },
+  { issuer, now }: Moment,
 ): Validity {
   const given = standard(profile, now)
   const asked = {
@@ -32,17 +38,19 @@ export function validity(
     notAfter: second(request.notAfter ?? end(profile, request.notBefore ?? given.notBefore)),
   }
   if (!profile.clientDates) within(asked, given)
-  const { certificate } = issuer
-  const cut =
-    profile.allowances?.outliveIssuer === true
-      ? asked
-      : {
-          notBefore: Math.max(asked.notBefore, certificate.notBefore.at),
-          notAfter: Math.min(asked.notAfter, certificate.notAfter.at),
-        }
+  const cut = profile.allowances?.outliveIssuer === true ? asked : inside(asked, issuer)
   const clamped = cut.notBefore !== asked.notBefore || cut.notAfter !== asked.notAfter
   if (cut.notAfter < cut.notBefore) throw refused(cut === asked ? ENDS_BEFORE : OUTSIDE)
   return profile.canary ? { ...never(cut), clamped } : { ...cut, clamped }
+}
+
+function inside(asked: Omit<Validity, 'clamped'>, issuer: Moment['issuer']) {
+  if (issuer === undefined) return asked
+  const { notBefore, notAfter } = issuer.certificate
+  return {
+    notBefore: Math.max(asked.notBefore, notBefore.at),
+    notAfter: Math.min(asked.notAfter, notAfter.at),
+  }
 }
 
 const ENDS_BEFORE = 'the certificate would end before it begins'

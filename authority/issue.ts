@@ -18,7 +18,7 @@ import type { Policy, Profile } from './policy.ts'
 import { proved } from './proof.ts'
 import { type Issued, Refused, type SigningRequest } from './request.ts'
 import { serialOf } from './serial.ts'
-import { commonNames, written } from './subject.ts'
+import { commonNames } from './subject.ts'
 
 /** What issuing needs from outside. */
 export interface Around {
@@ -124,16 +124,20 @@ function askedOf({ names, subject }: Plan, profile: string): Asked {
 
 const VERSION_3 = explicit(0, whole(2))
 
-/** TBSCertificate (RFC 5280 4.1). */
-function toBeSigned(plan: Plan, issuer: Issuer, serial: Uint8Array): Buffer {
-  const { validity, subject, key, extensions } = plan
+/** What an issuer signs: TBSCertificate (RFC 5280 4.1), DER. */
+export function toBeSigned(
+  plan: Plan,
+  issuer: Pick<Issuer, 'algorithm' | 'name'>,
+  serial: Uint8Array,
+): Buffer {
+  const { validity, name, key, extensions } = plan
   return sequence(
     VERSION_3,
     unsigned(serial),
     issuer.algorithm,
     issuer.name,
     sequence(time(validity.notBefore), time(validity.notAfter)),
-    written(subject),
+    name,
     key,
     explicit(
       3,

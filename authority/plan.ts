@@ -7,14 +7,16 @@ import { type Issuer, keyIdentifier, pathLengthOf } from './issuer.ts'
 import { checkNames, classified, namesOctets, type San, sansOf } from './names.ts'
 import { type Allowances, HARDENED, type Profile } from './policy.ts'
 import { Refused, type SigningRequest } from './request.ts'
-import { distribution, made, type Shape, shapeOf, type Written } from './shape.ts'
-import { commonNames, emailsOf, type Parts, subjectOf } from './subject.ts'
+import { basic, distribution, made, type Shape, shapeOf, type Written } from './shape.ts'
+import { commonNames, emailsOf, type Parts, subjectOf, written } from './subject.ts'
 
 /** What a certificate will say, decided before anything is signed; only its serial comes later. */
 export interface Plan {
   readonly profile: Profile
   readonly shape: Shape
   readonly subject: Parts
+  /** The subject, DER. */
+  readonly name: Uint8Array
   readonly names: readonly San[]
   /** SubjectPublicKeyInfo, DER. */
   readonly key: Uint8Array
@@ -38,7 +40,7 @@ export interface Matter {
 
 /** Decides as CFSSL does (signer/local), and more carefully where the profile does not say otherwise. @throws Refused */
 export function planned(matter: Matter): Plan {
-  const { csr, request, profile } = matter
+  const { csr, request, profile, issuer } = matter
   const allowed = { ...HARDENED, ...profile.allowances }
   const shape = shapeOf(profile)
   if (profile.csr?.publicKey === false)
@@ -53,12 +55,12 @@ export function planned(matter: Matter): Plan {
   if (subject.length === 0 && names.length === 0)
     throw new Refused('name-refused', 'neither a subject nor a name was asked for: ask for one')
   const half = { profile, shape, subject, names, key: csr.key, keyId: keyIdentifier(csr.key), ca }
-  const extra = extras(matter)
-  const replaced = new Set(extra.map(({ id }) => id))
-  const own = ownExtensions(half, matter, allowed).filter(({ id }) => !replaced.has(id))
-  const tail = shape.tail.filter(({ id }) => !replaced.has(id))
-  const extensions = [...own, ...extra, ...tail]
-  return { ...half, extensions, replaced, validity: validity(profile, request, matter) }
+  return {
+    ...half,
+    ...extended(half, issuer, { lists: lists(request, shape, allowed), extra: extras(matter) }),
+    name: written(subject),
+    validity: validity(profile, request, matter),
+  }
 }
 
 /** Whether the certificate is a CA's, and with which path length (RFC 5280 4.2.1.9). */
@@ -69,8 +71,14 @@ function authorityOf({ csr, profile, issuer }: Matter): Profile['ca'] {
   if (wanted && profile.ca === undefined) throw refused('the profile certifies no CAs')
   if (wanted && limit !== undefined && (csr.known.basic?.pathLength ?? -1) >= limit)
     throw refused('the CSR asks for a path length that its issuer does not have')
-  if (profile.ca === undefined || limit === undefined) return profile.ca
-  const { pathLength = limit - 1 } = profile.ca
+  return profile.ca && below(issuer, profile.ca)
+}
+
+/** A CA's path length below its issuer: the longest that there is when none is asked for. @throws Refused ca-refused */
+export function below(issuer: Issuer, ca: NonNullable<Profile['ca']>): NonNullable<Profile['ca']> {
+  const limit = pathLengthOf(issuer)
+  if (limit === undefined) return ca
+  const { pathLength = limit - 1 } = ca
   if (limit === 0 || pathLength >= limit)
     throw refused(`its issuer has path length ${limit}: no such CA may follow`)
   return { pathLength }
@@ -91,21 +99,39 @@ function checkSubject(subject: Parts, profile: Profile, allowed: Allowances): vo
       )
 }
 
-type Half = Omit<Plan, 'extensions' | 'replaced' | 'validity'>
+type Half = Pick<Plan, 'shape' | 'subject' | 'names' | 'keyId' | 'ca'>
 
-/** Extensions in Go's order; one that a request asks for, or a CSR where it may, takes the place of the profile's. */
-function ownExtensions(half: Half, matter: Matter, allowed: Allowances): Written[] {
-  const { shape, names, subject } = half
+/** Extensions that are not the profile's alone. */
+interface Others {
+  /** Where the revocation list is. */
+  readonly lists: readonly Written[]
+  /** From the request or the CSR. */
+  readonly extra: readonly Written[]
+}
+
+/** Extensions in Go's order; one that came from outside takes the place of the profile's. */
+export function extended(
+  { shape, subject, names, keyId, ca }: Half,
+  issuer: Pick<Issuer, 'authorityKey'>,
+  { lists, extra }: Others,
+): Pick<Plan, 'extensions' | 'replaced'> {
   const san = () => made(EXTENSION.names, subject.length === 0, namesOctets(names))
-  return [
-    ...shape.head,
-    made(EXTENSION.subjectKey, false, octets(half.keyId)),
-    { id: EXTENSION.authorityKey, der: matter.issuer.authorityKey },
+  const own = [
+    ...shape.uses,
+    basic(ca),
+    made(EXTENSION.subjectKey, false, octets(keyId)),
+    { id: EXTENSION.authorityKey, der: issuer.authorityKey },
     ...shape.access,
     ...(names.length === 0 ? [] : [san()]),
-    ...lists(matter, half, allowed),
+    ...lists,
   ]
+  if (extra.length === 0) return { extensions: [...own, ...shape.tail], replaced: NONE }
+  const replaced = new Set(extra.map(({ id }) => id))
+  const left = (one: Written) => !replaced.has(one.id)
+  return { extensions: [...own.filter(left), ...extra, ...shape.tail.filter(left)], replaced }
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 function extras({ csr, request, profile }: Matter): Written[] {
   const wanted = asked(request.extensions ?? [], profile)
@@ -113,15 +139,14 @@ function extras({ csr, request, profile }: Matter): Written[] {
   return [...copied(csr, profile).filter(({ id }) => !ids.has(id)), ...wanted]
 }
 
-function lists({ request }: Matter, { shape }: Half, allowed: Allowances): readonly Written[] {
-  const url = request.crlUrl
-  if (url === undefined || url === '') return shape.lists
+function lists({ crlUrl }: SigningRequest, shape: Shape, allowed: Allowances): readonly Written[] {
+  if (crlUrl === undefined || crlUrl === '') return shape.lists
   if (!allowed.crlOverride)
     throw new Refused(
       'extension-refused',
       'the request names a revocation list of its own: leave it out, or let the profile allow it',
     )
-  if (!/^[!-~]{1,2048}$/.test(url))
+  if (!/^[!-~]{1,2048}$/.test(crlUrl))
     throw new Refused('extension-refused', 'the URL of the revocation list is none')
-  return [distribution(url)]
+  return [distribution(crlUrl)]
 }

@@ -115,15 +115,21 @@ function soundValidity({ one, plan, issuer }: Read): boolean {
 }
 
 /** A CA where the profile makes one, with a path length inside its own and its issuer's. */
-function soundBasic({ known, plan, issuer }: Read): boolean {
+function soundBasic({ one, known, plan, issuer }: Read): boolean {
   const { basic } = known
   const { ca } = plan.profile
   if (basic?.ca !== (ca !== undefined)) return false
   if (ca === undefined) return basic.pathLength === undefined
   const { pathLength = Number.POSITIVE_INFINITY } = basic
-  const limit = valuesOf(issuer.certificate).basic?.pathLength ?? Number.POSITIVE_INFINITY
+  const limit = limitOf(one, issuer) ?? Number.POSITIVE_INFINITY
   const own = ca.pathLength ?? Number.POSITIVE_INFINITY
   return pathLength <= own && (limit === Number.POSITIVE_INFINITY || pathLength < limit)
+}
+
+/** A root's path length limits what is below it, not itself. */
+function limitOf(one: Certificate, { certificate }: Issuer): number | undefined {
+  if (buffer(one.der).equals(certificate.der)) return undefined
+  return valuesOf(certificate).basic?.pathLength
 }
 
 /** The profile's, each of them and no other, unless a request was allowed to replace them. */

@@ -26,8 +26,8 @@ export interface Written {
 /** What of a profile is the same for every certificate: its extensions in Go's order, with gaps for what differs. */
 export interface Shape {
   readonly usages: Usages
-  /** Key usage, extended key usage, basic constraints. */
-  readonly head: readonly Written[]
+  /** Key usage and extended key usage. */
+  readonly uses: readonly Written[]
   /** Authority information access. */
   readonly access: readonly Written[]
   /** Where the profile's revocation list is. */
@@ -51,7 +51,7 @@ function shape(profile: Profile): Shape {
   const usages = permitted(profile)
   return {
     usages,
-    head: [...uses(usages), basic(profile.ca)],
+    uses: uses(usages),
     access: access(profile),
     lists: profile.crlUrl === undefined ? [] : [distribution(profile.crlUrl)],
     tail: [
@@ -79,7 +79,7 @@ export function made(id: string, critical: boolean, value: Uint8Array): Written 
   return { id, der: extension(id, critical, value) }
 }
 
-export function uses({ bits, purposes }: Usages): Written[] {
+function uses({ bits, purposes }: Usages): Written[] {
   return [
     ...(bits.size === 0 ? [] : [made(EXTENSION.keyUsage, true, namedBits([...bits]))]),
     ...(purposes.length === 0
@@ -90,10 +90,13 @@ export function uses({ bits, purposes }: Usages): Written[] {
 
 /** Basic constraints, which Go also writes for what is no CA. */
 export function basic(ca: Profile['ca']): Written {
-  const { pathLength } = ca ?? {}
+  if (ca === undefined) return LEAF
+  const { pathLength } = ca
   const limit = pathLength === undefined ? [] : [whole(pathLength)]
-  return made(EXTENSION.basic, true, ca === undefined ? sequence() : sequence(TRUE, ...limit))
+  return made(EXTENSION.basic, true, sequence(TRUE, ...limit))
 }
+
+const LEAF = made(EXTENSION.basic, true, sequence())
 
 const uri = (text: string) => ascii(context(6), text)
 

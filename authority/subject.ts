@@ -1,5 +1,5 @@
-import type { Attribute } from '../pki/csr.ts'
-import { TAG } from '../pki/der.ts'
+import { type Attribute, attribute } from '../pki/csr.ts'
+import { children, TAG, whole } from '../pki/der.ts'
 import { ascii, directoryString, oid, sequence, setOf } from '../pki/write.ts'
 import { Refused, type Subject } from './request.ts'
 
@@ -140,4 +140,9 @@ function textsBy(subject: Parts, id: string): string[] {
   return subject.flatMap((one) =>
     one.flatMap((each) => (each.id === id && each.text !== undefined ? [each.text] : [])),
   )
+}
+
+/** The parts of a Name that was read before, DER. @throws Malformed */
+export function partsOf(name: Uint8Array): Parts {
+  return children(whole(name)).map((relative) => children(relative).map(attribute))
 }

@@ -117,7 +117,8 @@ const STRINGS: ReadonlySet<number> = new Set([
   TAG.bmp,
 ])
 
-function attribute(one: Element): Attribute {
+/** Reads an AttributeTypeAndValue. @throws Malformed */
+export function attribute(one: Element): Attribute {
   const fields = enter(one)
   const id = oid(fields.next())
   const value = fields.next()
