@@ -2,7 +2,7 @@ import { valuesOf } from '../pki/certificate.ts'
 import { parseRevocationList, type RevocationList, usable } from '../pki/crl.ts'
 import { buffer, content, isFault, whole as read, TAG } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
-import { verifies } from '../pki/key.ts'
+import { signedBy } from '../pki/key.ts'
 import { EXTENSION, USAGE } from '../pki/oids.ts'
 import { integer } from '../pki/values.ts'
 import {
@@ -178,7 +178,7 @@ function proved(list: Uint8Array, { issuer, entries, when }: Claim): void {
     numberIn(one) === when.number &&
     one.serials.size === entries.length &&
     entries.every(({ serial }) => one.serials.has(plain(serial))) &&
-    verifies(issuer.key, one.algorithm, one.signed, one.signature)
+    signedBy(issuer.key, issuer.certificate.kind(), one)
   if (!sound)
     throw new RelayError(
       'ISSUE_BROKEN',
