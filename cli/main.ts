@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { local } from './local.ts'
 
 /** A command of `npx certrelay`: gets the words after its name, answers the exit status. */
 export type Command = (words: readonly string[]) => Promise<number>
@@ -9,7 +8,8 @@ export type Command = (words: readonly string[]) => Promise<number>
 const COMMANDS: Readonly<Record<string, Command>> = {
   audit: async (words) => (await import('./audit.ts')).audit(words),
   inspect: async (words) => (await import('./inspect.ts')).inspect(words),
-  local,
+  local: async (words) => (await import('./local.ts')).local(words),
+  nebula: async (words) => (await import('./nebula.ts')).nebula(words),
   reseal: async (words) => (await import('./reseal.ts')).reseal(words),
   retry: async (words) => (await import('./retry.ts')).retry(words),
 }
@@ -32,6 +32,17 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
                                   key; 1 when there is no path
     --anchors FILE the anchors, PEM (default: a bundle's own, else those that Node brings along)
     --at TIME, --purpose serverAuth|clientAuth, --name HOST, --webpki, --json
+  npx certrelay nebula VERB [OPTIONS]
+                                  certificates of Nebula hosts, versions 1 and 2, as nebula-cert has them (its -name is taken for
+                                  --name); keys in files of mode 0600, nothing is overwritten without --force
+    ca      --name N [--curve 25519|P256] [--networks A/B,…] [--unsafe-networks A/B,…] [--groups G,…] [--duration 8760h]
+            [--version 2|1] [--out-crt ca.crt] [--out-key ca.key]: a CA in two files, for development
+    keygen  --out-key FILE --out-pub FILE [--curve 25519|P256]: on the host itself, whose key then never travels
+    sign    --name N --networks A/B [--in-pub FILE | --out-key FILE] [--ca-crt ca.crt] [--ca-key ca.key] [--unsafe-networks A/B,…]
+            [--groups G,…] [--duration 1h] [--version 2|1] [--out-crt N.crt]
+    print   --path FILE [--json]
+    verify  --ca FILE --crt FILE [--blocked FINGERPRINT]… [--high-s]: silent; 1 and the reason when it is not to be trusted
+    rotate  --from FILE --to FILE --host NAME=CA.crt,HOST.crt … [--out-ca FILE] [--json]: which step from one CA to the next is safe now
   npx certrelay --version
 
   npm start                       the whole path on a local AWS, with real Envoys
