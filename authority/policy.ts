@@ -22,8 +22,6 @@ export interface Profile {
   readonly authKeys: readonly AuthKey[]
   /** Whether a common name, DNS name, email address, URI or IP address may stand in a certificate: CFSSL's `name_whitelist` (RE2), over the whole name unless it was read as CFSSL does. */
   readonly allows?: (name: string) => boolean
-  /** The same of an IP address, as text; absent: every one, as CFSSL has it. */
-  readonly allowsAddress?: (address: string) => boolean
   readonly csr?: Whitelist
   readonly copyExtensions: boolean
   /** OIDs that the extensions of a request may have. */
@@ -32,8 +30,6 @@ export interface Profile {
   readonly clientSerials: boolean
   /** Whether dates of a request may go beyond what the profile gives; inside it they always count. CFSSL lets them go anywhere. */
   readonly clientDates: boolean
-  /** Whether the CRL URL of a request counts; CFSSL always lets it. */
-  readonly clientCrl?: boolean
   /** `expiry` as the configuration writes it. */
   readonly expiryText?: string
   /** Another signer answers for this profile; what else the profile says does not count. */

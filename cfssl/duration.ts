@@ -1,15 +1,15 @@
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  '\u00b5s': 1e-3,
-  '\u03bcs': 1e-3,
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-}
-const WHOLE = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/
-const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ['ns', 1e-6],
+  ['us', 1e-3],
+  ['\u00b5s', 1e-3], // micro sign
+  ['\u03bcs', 1e-3], // Greek mu
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+])
+const WHOLE = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|[u\u00b5\u03bc]s|ms|s|m|h))+$/
+const PART = /(\d+\.?\d*|\.\d+)(ns|[u\u00b5\u03bc]s|ms|s|m|h)/g
 /** The longest that Go holds: 2^63 nanoseconds, 292 years. */
 const LONGEST = 2 ** 63 / 1e6
 
@@ -19,7 +19,7 @@ export function duration(text: string): number | undefined {
   if (!WHOLE.test(text)) return undefined
   let sum = 0
   for (const [, number, unit = ''] of text.matchAll(PART))
-    sum += Number(number) * (UNITS[unit] ?? 0)
+    sum += Number(number) * (UNITS.get(unit) ?? 0)
   if (sum >= LONGEST) return undefined
   return text.startsWith('-') ? -sum : sum
 }

@@ -4,6 +4,8 @@ import { BadField, Fields, names } from './fields.ts'
 import { type Given, Misconfigured } from './given.ts'
 import { constraint, oidAt, policies, whitelist } from './limits.ts'
 import { lintLevel } from './linting.ts'
+import { ours } from './ours.ts'
+import { allowancesOf } from './switches.ts'
 import { isUsage } from './usages.ts'
 import { pattern } from './whitelist.ts'
 
@@ -46,8 +48,7 @@ const KNOWN = names(
   'CSRWhitelist',
   'ClientProvidesSerialNumbers',
   'allow_client_dates',
-  'allow_crl_override',
-  'canary',
+  'certrelay',
 )
 
 /** CFSSL's default profile when a configuration has none (config/config.go, DefaultConfig). */
@@ -63,7 +64,6 @@ export const STANDARD: Drawn = {
   policies: [],
   clientSerials: false,
   clientDates: false,
-  clientCrl: false,
   canary: false,
 }
 
@@ -71,12 +71,14 @@ export const STANDARD: Drawn = {
 export function profile(value: unknown, path: string, given: Given): Drawn {
   const fields = new Fields(value, path, KNOWN, given.unknown)
   const remote = remoteOf(fields, given)
+  const own = ours(fields, given)
+  const { compatible } = own
   refuse(fields, given)
   const drawn: Drawn = {
     ...STANDARD,
     ...times(fields, remote !== undefined),
     ...urls(fields),
-    ...allowed(fields, given),
+    ...allowed(fields, { ...given, compatible }),
     usages: usages(fields, given),
     ocspNoCheck: fields.flag('ocsp_no_check'),
     authKeys: keysOf(fields, given),
@@ -86,9 +88,9 @@ export function profile(value: unknown, path: string, given: Given): Drawn {
       .map((oid, at) => oidAt(oid, `${fields.at('allowed_extensions')}[${at}]`)),
     policies: policies(fields, given),
     clientSerials: fields.flag('ClientProvidesSerialNumbers'),
-    clientDates: given.compatible.has('client-dates') || fields.flag('allow_client_dates'),
-    clientCrl: given.compatible.has('crl-override') || fields.flag('allow_crl_override'),
-    canary: fields.flag('canary'),
+    clientDates: compatible.has('client-dates') || fields.flag('allow_client_dates'),
+    canary: own.canary,
+    allowances: { ...allowancesOf(compatible), ...own.allowances },
     ...optional('ca', constraint(fields, given)),
     ...optional('csr', whitelist(fields, given)),
     ...optional('remote', remote),
@@ -218,10 +220,7 @@ function remoteOf(fields: Fields, { remotes, keys, unknown }: Given): Remote | u
   return { hosts, ...(key === '' ? {} : { token: keys(key, auth.at('auth_key')).token }) }
 }
 
-function allowed(
-  fields: Fields,
-  { compatible, warnings }: Given,
-): Pick<Drawn, 'allows' | 'allowsAddress'> {
+function allowed(fields: Fields, { compatible, warnings }: Given): Pick<Drawn, 'allows'> {
   const text = fields.text('name_whitelist')
   if (text === '') return {}
   const found = pattern(text)
@@ -235,6 +234,5 @@ function allowed(
     warnings.push(
       `${fields.at('name_whitelist')}: has to match whole names here; write ^(...)$ to say so`,
     )
-  const allows = loose ? found.finds : found.covers
-  return { allows, ...(compatible.has('whitelist-addresses') ? {} : { allowsAddress: allows }) }
+  return { allows: loose ? found.finds : found.covers }
 }

@@ -2,6 +2,8 @@
 export interface Replays {
   /** Whether `token` was not seen before; it is from now on. `now` in epoch milliseconds. */
   first(token: Uint8Array, now: number): boolean
+  /** Lets a token be used again: what it was for did not happen. */
+  forget(token: Uint8Array): void
 }
 
 const TURN = 0 // how often the halves have changed places
@@ -9,6 +11,7 @@ const LOCK = 1 // 1 while somebody changes them
 const BEGAN = 2 // when the young half began, epoch milliseconds
 const HEAD = 3
 const PROBES = 32
+const GONE = -1n // a slot whose token was forgotten
 
 /** How much is remembered, and for how long. */
 export interface Size {
@@ -39,9 +42,7 @@ export class Remembered implements Replays {
   }
 
   first(token: Uint8Array, now: number): boolean {
-    const view = new DataView(token.buffer, token.byteOffset, token.byteLength)
-    const name = view.getBigInt64(0) || 1n // 0 is an empty slot
-    const slot = view.getUint32(8)
+    const { name, slot } = marks(token)
     for (;;) {
       const turn = Atomics.load(this.#words, TURN)
       if (now - Number(Atomics.load(this.#words, BEGAN)) >= this.#size.window)
@@ -52,6 +53,13 @@ export class Remembered implements Replays {
       if (taken !== 'full') return taken === 'taken'
       if (this.#change(Atomics.load(this.#words, TURN), now)) this.early++
     }
+  }
+
+  forget(token: Uint8Array): void {
+    const { name, slot } = marks(token)
+    for (const half of [0, 1])
+      for (let probe = 0; probe < PROBES; probe++)
+        Atomics.compareExchange(this.#words, this.#place(half, slot + probe), name, GONE)
   }
 
   /** Empties the old half and makes it the young one, unless another thread has done so since `turn`. */
@@ -90,4 +98,11 @@ export class Remembered implements Replays {
   #place(half: number, slot: number): number {
     return HEAD + half * this.#size.slots + (slot & (this.#size.slots - 1))
   }
+}
+
+/** What stands for a token, and where it is looked for first. */
+function marks(token: Uint8Array): { readonly name: bigint; readonly slot: number } {
+  const view = new DataView(token.buffer, token.byteOffset, token.byteLength)
+  const name = view.getBigInt64(0)
+  return { name: name === 0n || name === GONE ? 1n : name, slot: view.getUint32(8) }
 }

@@ -13,6 +13,9 @@ export const BUILDING = 600_000
 /** Pinned: the programs whose behavior the tests take for the truth. */
 export const NEBULA = ['github.com/slackhq/nebula/cmd/nebula', 'v1.11.1'] as const
 export const NEBULA_CERT = ['github.com/slackhq/nebula/cmd/nebula-cert', 'v1.11.1'] as const
+export const CFSSL = ['github.com/cloudflare/cfssl/cmd/cfssl', 'v1.6.5'] as const
+export const CFSSLJSON = ['github.com/cloudflare/cfssl/cmd/cfssljson', 'v1.6.5'] as const
+export const MULTIROOTCA = ['github.com/cloudflare/cfssl/cmd/multirootca', 'v1.6.5'] as const
 
 /**
  * Path of a Go program, built once from the Go module proxy into `.cache/go/NAME@VERSION` and reused. Processes that ask

@@ -1,0 +1,95 @@
+import { parseCertificate, valuesOf } from '../pki/certificate.ts'
+import { isFault } from '../pki/der.ts'
+import { authenticated, opened } from './authsign.ts'
+import type { Desk, Request } from './desk.ts'
+import { type Answer, Declined, NOT_FOUND, success } from './envelope.ts'
+import { Fields, names } from './fields.ts'
+import { json, members, reading } from './reading.ts'
+
+/** CFSSL's names of reasons (ocsp/ocsp.go), in lower case. */
+const REASONS: Readonly<Record<string, number>> = {
+  unspecified: 0,
+  keycompromise: 1,
+  cacompromise: 2,
+  affiliationchanged: 3,
+  superseded: 4,
+  cessationofoperation: 5,
+  certificatehold: 6,
+  removefromcrl: 8,
+  privilegewithdrawn: 9,
+  aacompromise: 10,
+}
+
+const PLAIN = names('serial', 'authority_key_id', 'reason')
+const WRAPPED = names(
+  'timestamp',
+  'remote_address',
+  'token',
+  'request',
+  'serial',
+  'authority_key_id',
+  'reason',
+)
+/** RFC 5280 4.1.2.2: 20 octets. */
+const LONGEST = 2n ** 160n
+
+/**
+ * `revoke`. CFSSL takes it from everybody; here it has to come in the envelope of `authsign`, with a token of one of the authority's
+ * keys, unless `open-revoke` is switched off.
+ */
+export async function revoke(request: Request, desk: Desk): Promise<Answer> {
+  const { revocations } = desk
+  if (revocations === undefined) return NOT_FOUND
+  const unparsable = 'Unable to parse revocation request'
+  const outer = reading(() => members(request, desk, WRAPPED), unparsable)
+  const envelope = outer.has('token') ? reading(() => authenticated(outer)) : undefined
+  const fields =
+    envelope === undefined
+      ? outer
+      : reading(() => new Fields(json(envelope.request, desk), '', PLAIN), unparsable)
+  const wanted = reading(
+    () => ({
+      serial: fields.text('serial'),
+      aki: fields.text('authority_key_id').toLowerCase().replaceAll(':', ''),
+      reason: fields.text('reason'),
+    }),
+    unparsable,
+  )
+  if (wanted.serial === '') throw new Declined(400, 'serial number is required but not provided')
+  const revocation = {
+    serial: serialOf(wanted.serial),
+    reason: reasonOf(wanted.reason),
+    at: desk.now(),
+  }
+  const { label, keys } = await byKey(wanted.aki, desk)
+  if (envelope !== undefined) opened(keys, envelope, request, desk)
+  else if (!desk.compatible.has('open-revoke')) throw new Declined(400, 'authentication required')
+  await revocations.revoke(label, revocation)
+  return success({})
+}
+
+function serialOf(text: string): string {
+  if (!/^\d{1,49}$/.test(text) || BigInt(text) >= LONGEST)
+    throw new Declined(400, 'the serial has to be a decimal number of at most 20 octets')
+  return BigInt(text).toString(16)
+}
+
+function reasonOf(text: string): number {
+  const named = text === '' ? 0 : REASONS[text.toLowerCase()]
+  if (named !== undefined) return named
+  const number = /^\d{1,2}$/.test(text) ? Number(text) : -1
+  if (number < 1 || number > 9 || number === 7) throw new Declined(400, 'Invalid reason code')
+  return number
+}
+
+/** The authority whose subject key identifier this is; its keys are those of all of its profiles. */
+async function byKey(aki: string, desk: Desk) {
+  for (const label of await desk.labels()) {
+    const { certificate, policy } = await desk.open(label)
+    const parsed = parseCertificate(certificate)
+    if (isFault(parsed) || valuesOf(parsed).subjectKey !== aki) continue
+    const profiles = [policy.standard, ...policy.profiles.values()]
+    return { label, keys: profiles.flatMap(({ authKeys }) => authKeys) }
+  }
+  throw new Declined(400, 'there is no authority with this authority_key_id')
+}

@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createSecure } from 'node:https'
+import { TLSSocket } from 'node:tls'
+import type { Request } from '../cfssl/desk.ts'
+import { type Answer, failure } from '../cfssl/envelope.ts'
+import { pattern } from '../cfssl/whitelist.ts'
+import type { Settings, Tls } from './ordered.ts'
+
+const HEADERS_TIME = 10_000
+const REQUEST_TIME = 30_000
+const KEEP_ALIVE = 65_000 // longer than load balancers keep theirs
+
+/** The HTTP(S) side of a server: reads whole requests, within limits, and writes answers. */
+export function door(
+  { limit, tls }: Pick<Settings, 'limit' | 'tls'>,
+  answer: (request: Request) => Promise<Answer>,
+): Server {
+  const admitted = admission(tls)
+  const listener: RequestListener = (message, response) => {
+    if (!server.listening) response.shouldKeepAlive = false // it is stopping
+    if (!admitted(message)) write(response, INVALID_CN)
+    else read(message, response, { limit, answer })
+  }
+  const server: Server =
+    tls === undefined ? createServer(listener) : createSecure(secured(tls), listener)
+  server.headersTimeout = HEADERS_TIME
+  server.requestTimeout = REQUEST_TIME
+  server.keepAliveTimeout = KEEP_ALIVE
+  return server
+}
+
+function secured({ certificate, key, least, clients }: Tls) {
+  return {
+    cert: readFileSync(certificate),
+    key: readFileSync(key),
+    minVersion: least,
+    ...(clients !== undefined && {
+      ca: readFileSync(clients),
+      requestCert: true,
+      rejectUnauthorized: true,
+    }),
+  }
+}
+
+/** As cfssl serve says it. */
+const INVALID_CN: Answer = {
+  status: 403,
+  headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+  body: 'Invalid CN\n',
+}
+
+/** Whether the client's certificate has a common name that the server takes. */
+function admission(tls: Tls | undefined): (message: IncomingMessage) => boolean {
+  const wanted = tls?.pattern === undefined ? undefined : pattern(tls.pattern)
+  if (wanted === undefined) return () => true
+  return ({ socket }) => {
+    const name = commonName(socket)
+    return name !== undefined && wanted.finds(name)
+  }
+}
+
+function commonName(socket: IncomingMessage['socket']): string | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined
+  const { subject } = socket.getPeerCertificate()
+  const name: unknown = subject?.CN
+  return typeof name === 'string' ? name : undefined
+}
+
+interface Way {
+  readonly limit: number
+  readonly answer: (request: Request) => Promise<Answer>
+}
+
+function read(message: IncomingMessage, response: ServerResponse, { limit, answer }: Way): void {
+  const parts: Buffer[] = []
+  let size = 0
+  message.on('data', (part: Buffer) => {
+    size += part.length
+    if (size <= limit) parts.push(part)
+    else if (!response.headersSent) {
+      response.setHeader('connection', 'close')
+      write(response, failure(413, 413, `a request has ${limit} octets at most`))
+    }
+  })
+  message.once('end', () => {
+    if (size > limit) return
+    const [first = Buffer.of(), ...more] = parts
+    const body = more.length === 0 ? first : Buffer.concat(parts)
+    void answer(requestOf(message, body)).then(
+      (one) => write(response, one),
+      () => write(response, failure(500, 0, 'internal error')),
+    )
+  })
+}
+
+const LOOPBACK = /^(?:127\.|::1$|::ffff:127\.)/
+
+function requestOf(message: IncomingMessage, body: Buffer): Request {
+  const { method = '', url = '', headers, socket } = message
+  const at = url.indexOf('?')
+  const address = socket.remoteAddress ?? ''
+  const request = randomUUID()
+  const flat: Record<string, string | undefined> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    flat[name] = typeof value === 'string' ? value : value?.join(', ')
+  }
+  const name = commonName(socket)
+  return {
+    method,
+    path: at < 0 ? url : url.slice(0, at),
+    query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)),
+    headers: flat,
+    body,
+    caller: {
+      trace: traceOf(flat) ?? request,
+      request,
+      who: name === undefined ? address : `${name} at ${address}`,
+      door: 'serve',
+    },
+    private: socket instanceof TLSSocket || LOOPBACK.test(address),
+    address,
+  }
+}
+
+const TRACE = /^[\w=;:.-]{1,200}$/
+
+/** The front door's trace: AWS's own header, or W3C's. */
+function traceOf(headers: Readonly<Record<string, string | undefined>>): string | undefined {
+  const given = headers['x-amzn-trace-id'] ?? headers['traceparent']
+  return given !== undefined && TRACE.test(given) ? given : undefined
+}
+
+function write(response: ServerResponse, { status, headers, body }: Answer): void {
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body)
+}
+
+/** Ends when nobody is served any more; whoever is not done after `grace` milliseconds is cut off. */
+export function closing(server: Server, grace: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), grace)
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,67 @@
+import { writeSync } from 'node:fs'
+import type { Counts } from '../cfssl/counts.ts'
+import type { Fields, Log } from '../ports/log.ts'
+
+/** Octets that wait at most before they are written. */
+const MOST = 65_536
+
+/**
+ * Lines of JSON on a file descriptor. What comes in one turn of the event loop is written in one go, and before the answers of that
+ * turn leave; a reader that is slow makes the writer wait, and nothing is lost.
+ */
+export function journal(descriptor: number): { write(fields: Fields): void; flush(): void } {
+  let waiting = ''
+  let planned = false
+  const flush = () => {
+    planned = false
+    const bytes = Buffer.from(waiting)
+    waiting = ''
+    for (let at = 0; at < bytes.length; ) at += written(descriptor, bytes.subarray(at))
+  }
+  return {
+    flush,
+    write(fields) {
+      waiting += `${JSON.stringify(fields)}\n`
+      if (waiting.length > MOST) flush()
+      else if (!planned) {
+        planned = true
+        process.nextTick(flush)
+      }
+    },
+  }
+}
+
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))
+
+/** How many octets went out; a pipe that is full is asked again. */
+function written(descriptor: number, bytes: Uint8Array): number {
+  try {
+    return writeSync(descriptor, bytes)
+  } catch (error) {
+    const full = error instanceof Error && 'code' in error && error.code === 'EAGAIN'
+    if (!full) return bytes.length // nobody reads any more: there is nowhere to say so
+    Atomics.wait(PAUSE, 0, 0, 1)
+    return 0
+  }
+}
+
+/** The log of a server: every line has its time; metrics are counted, not written. */
+export function logTo(write: (fields: Fields) => void, counts: Pick<Counts, 'own'>): Log {
+  const line =
+    (level: string) =>
+    (event: string, fields: Fields = {}) =>
+      write({ time: new Date().toISOString(), level, message: event, ...fields })
+  const audit = line('AUDIT')
+  return {
+    info: line('INFO'),
+    warn: line('WARN'),
+    error: line('ERROR'),
+    audit: (fields, attempts = []) => {
+      audit('audit', fields)
+      for (const one of attempts) audit('attempt', one)
+    },
+    count: (metric, value, fields = {}, unit = 'Count') => {
+      if (unit === 'Count') counts.own(metric, fields, value)
+    },
+  }
+}

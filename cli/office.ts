@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type { Around } from '../authority/issue.ts'
+import { refusePlain } from '../authority/plain.ts'
+import type { Policy } from '../authority/policy.ts'
+import { type CaRecord, renderRecord } from '../authority/record.ts'
+import { type Office, sign } from '../authority/sign.ts'
+import { type Shelf, type Store, store } from '../authority/store.ts'
+import { pemBlocksOf } from '../cfssl/block.ts'
+import { type Configuration, configuration } from '../cfssl/config.ts'
+import type { Desk } from '../cfssl/desk.ts'
+import { type Compatible, isHardening } from '../cfssl/switches.ts'
+import { Secret } from '../pki/secret.ts'
+import type { Log } from '../ports/log.ts'
+import type { Settings } from './ordered.ts'
+
+/** The authorities of a server whose CAs lie in files. */
+export interface Held {
+  readonly store: Store
+  readonly labels: () => Promise<readonly string[]>
+  /** Takes records that were read anew. */
+  readonly replace: (records: readonly CaRecord[]) => void
+}
+
+export function held(records: readonly CaRecord[], settings: Settings): Held {
+  const shelf: Shelf = new Map()
+  let known = new Map(records.map((one) => [one.label, one]))
+  const found = store({
+    org: settings.org,
+    archive: {
+      read: async (label) => {
+        const record = known.get(label)
+        return record === undefined ? undefined : renderRecord(record)
+      },
+    },
+    policy: (record) => policyOf(record, settings),
+    plain: async ({ label }, file) => {
+      refusePlain(process.env, label)
+      return Secret.of(await readFile(file))
+    },
+    now: Date.now,
+    shelf,
+  })
+  return {
+    store: found,
+    labels: async () => [...known.keys()],
+    replace: (fresh) => {
+      known = new Map(fresh.map((one) => [one.label, one]))
+      shelf.clear()
+    },
+  }
+}
+
+/** @throws CONFIG_INVALID */
+export function configurationOf(record: CaRecord, settings: Settings): Configuration {
+  return configuration(record.config ?? { signing: {} }, {
+    read: outside,
+    compatible: compatibleOf(settings),
+  })
+}
+
+function policyOf(record: CaRecord, settings: Settings): Policy {
+  return configurationOf(record, settings).policy
+}
+
+export function compatibleOf({ compatible }: Settings): Compatible {
+  return new Set(compatible.filter(isHardening))
+}
+
+/** What `env:` and `file:` of an authentication key point to. */
+function outside(kind: 'env' | 'file', name: string): string | undefined {
+  if (kind === 'env') return process.env[name]
+  try {
+    return readFileSync(name, 'utf8')
+  } catch {
+    return undefined // the caller names the file
+  }
+}
+
+/** What the API needs to sign with the authorities of a store. */
+export function signing(
+  found: Pick<Held, 'store' | 'labels'>,
+  { log, ledger }: { readonly log: Log; readonly ledger?: Around['ledger'] },
+): Pick<Desk, 'open' | 'sign' | 'labels' | 'refused'> {
+  const random = (size: number) => randomBytes(size)
+  const office: Office = {
+    store: found.store,
+    log,
+    around: () => ({ now: Date.now(), random, ...(ledger !== undefined && { ledger }) }),
+    elapsed: () => performance.now(),
+  }
+  return {
+    open: (label) => found.store.open(label),
+    sign: (order) => sign(office, order),
+    labels: found.labels,
+    refused: ({ caller, message, ...rest }) => {
+      const { trace, request, who, door } = caller
+      log.audit({ trace, request, who, door, outcome: 'refused', ...rest, reason: message })
+    },
+  }
+}
+
+/** The certificates of a PEM file, DER. */
+export function bundleFile(file: string | undefined): readonly Uint8Array[] {
+  return file === undefined ? [] : pemBlocksOf(readFileSync(file, 'utf8')).map(({ der }) => der)
+}
