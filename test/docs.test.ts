@@ -102,6 +102,9 @@ test('docs/tags.md has every tag', () => {
     notAfter: 0,
     looked: 0,
     replaces: ['arn:x'],
+    names: ['x'],
+    keyAlgorithm: 'RSA_2048' as const,
+    trust: 'x',
   }
   const all = { ...writeTags(every), ...writeRoles(['x']) }
   const written = Object.keys(all).filter((tag) => !/-\d$/.test(tag))
