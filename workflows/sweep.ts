@@ -41,7 +41,7 @@ export async function sweep(ports: Needs): Promise<Swept> {
       if (!about.fresh && (!busy || urgent))
         looks.push({ secret: one.arn, delay: delay(about, found.queued + looks.length) })
     }
-    await queue.looks(looks)
+    if (looks.length > 0) await queue.looks(looks)
     found.queued += looks.length
   }
   measure(log, found)

@@ -52,6 +52,7 @@ export function loop(start: number): Loop {
   let order = 0
   let runs = 0
   let live = 0 // runs that have not ended
+  let woken = false // code of ours goes on
 
   const at = (time: number, what: () => void) => {
     push(heap, { at: Math.max(time, now), order: order++, what })
@@ -77,7 +78,9 @@ export function loop(start: number): Loop {
         }
         return new Promise((resolve) => {
           at(time, () => {
-            if (!dead) resolve()
+            if (dead) return
+            woken = true
+            resolve()
           })
         })
       },
@@ -92,6 +95,7 @@ export function loop(start: number): Loop {
       ended(run, error)
     }
     live++
+    woken = true
     work(run).then(() => end(), end)
     return run
   }
@@ -102,7 +106,9 @@ export function loop(start: number): Loop {
       pop(heap)
       now = Math.max(now, next.at)
       next.what()
-      if (live > 0) await rest()
+      if (!woken) continue
+      woken = false
+      await rest()
     }
     now = to
   }

@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, sign, X509Certificate } from 'node:crypto'
+import { encryptKey } from '../../local/x509/pkcs8.ts'
 import { authority, leaf, pem, type Authority as Root } from '../../local/x509/x509.ts'
 import { plainSerial } from '../../pki/version.ts'
 import { DAY, required, START } from '../support/fakes.ts'
@@ -39,6 +40,8 @@ export interface Mint {
 }
 
 const MOLDS = 8
+/** Of PBKDF2: fewer than ACM's, for keys are opened all the time. */
+const ITERATIONS = 128
 const life = { notBefore: START - 400 * DAY, notAfter: START + 36_500 * DAY }
 let made: Promise<Mint> | undefined
 
@@ -73,11 +76,13 @@ async function hierarchy(name: string): Promise<{ root: string; ca: Root }> {
 async function mold(parent: Root, names: readonly string[]): Promise<Mold> {
   const serial = `7f${'00'.repeat(15)}`
   const one = await leaf({ parent, names, serial, notBefore: START, notAfter: START + LIFE })
-  const how = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc' } as const
-  const keys = PHRASES.map((passphrase) => {
-    const key = one.key.export({ ...how, passphrase }).toString()
-    return [passphrase, key] as const
-  })
+  const plain = one.key.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const keys = await Promise.all(
+    PHRASES.map(async (phrase) => {
+      const key = await encryptKey(plain, Buffer.from(phrase), ITERATIONS)
+      return [phrase, key] as const
+    }),
+  )
   return { certificate: new X509Certificate(one.certificate).raw, keys: new Map(keys) }
 }
 
