@@ -186,8 +186,8 @@ function parseFacts(value: unknown): Facts {
   }
 }
 
-/** Who wrote it does not say where it came from. */
-const WALKTHROUGH_SOURCE = 'walkthrough'
+/** The source in the facts of a walkthrough: who wrote it does not say where it came from. */
+export const WALKTHROUGH_SOURCE = 'walkthrough'
 
 /** The chain of a walkthrough ends with its root, which certrelay keeps apart; without one its last CA is the anchor. */
 function fromWalkthrough(raw: Readonly<Record<string, unknown>>): Bundle {

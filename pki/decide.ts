@@ -1,7 +1,8 @@
-import { again, DAY, due, MOST_ATTEMPTS } from './due.ts'
+import { again, anew, DAY, due, MOST_ATTEMPTS, WORTHWHILE } from './due.ts'
 import { holder, isDeployed } from './labels.ts'
 import type { Decision, Issued, Observed, Source } from './observed.ts'
 import { DEADLINE, type Progress, progress } from './rollout.ts'
+import type { Promoted } from './tags.ts'
 import { isOurs, sameCertificate } from './version.ts'
 
 export type { Decision, Observed, Source } from './observed.ts'
@@ -15,8 +16,6 @@ const REFUSED = 6 * 60 * MINUTE
 const OVERDUE = 1 / 9
 /** ECS's event is expected earlier. */
 const POLL = 5 * MINUTE
-/** An old certificate must live so long to go back to it. */
-const WORTHWHILE = 60 * MINUTE
 
 /**
  * Pure and total: what to do next for one secret. First what is under way in the services, then what its source has.
@@ -28,7 +27,8 @@ export function decide(observed: Observed, now: number): Decision {
   const next = atOnce(observed, supply(observed, now))
   // a rollout that failed with nothing to go back to must not hold up a newer certificate
   const idle = next.step === 'done' || next.step === 'wait'
-  return underway !== undefined && idle ? { ...underway, at: next.at } : next
+  if (underway === undefined || !idle) return next
+  return { ...underway, at: Math.min(underway.at ?? Infinity, next.at) }
 }
 
 /** What the promotion on record still needs; `undefined` when nothing. Needs no word from the source. */
@@ -46,29 +46,42 @@ export function rollout(observed: Observed, now: number): Decision | undefined {
     const reason = 'the way back was cut short'
     return ours ? { step: 'rollback', reason, version: promoted.version, to: current } : undefined
   }
-  if (undoing) return back(observed, current, 'its rollout failed', now)
-  if (isDeployed(versions)) return undefined
-  const { services, deadline, asked } = observed
-  const terms = {
-    ...(deadline !== undefined && { deadline }),
-    ...(observed.hot === true && { hot: current }),
+  return judge(observed, promoted, undoing, now)
+}
+
+/** What the deployments since a promotion mean. `undoing`: its failure was counted, and the way back begun. */
+function judge(
+  observed: Observed,
+  { version, at: since }: Promoted,
+  undoing: boolean,
+  now: number,
+) {
+  const { versions, services, deadline = DEADLINE, asked, hot } = observed
+  const current = holder(versions, 'AWSCURRENT') ?? version
+  const found = progress(services, since, now, { deadline, ...(hot === true && { hot: current }) })
+  const deployed = isDeployed(versions)
+  const failing = found.failed.length > 0 && !deployed
+  const to = undoing || failing ? back(observed, now) : undefined
+  if (to !== undefined) {
+    const reason = undoing ? 'its rollout failed' : `the rollout of ${listed(found)} failed`
+    return { step: 'rollback', reason, version: current, to } as const
   }
-  const found = progress(services, promoted.at, now, terms)
-  if (found.failed.length > 0)
-    return back(observed, current, `the rollout of ${found.failed.join(' ')} failed`, now)
+  if (deployed) return undefined
+  const reason = 'the newest deployment is older than the promotion'
   if (found.late.length > 0 && asked !== true)
-    return {
-      step: 'roll',
-      reason: 'the newest deployment is older than the promotion',
-      services: found.late,
-    }
+    return { step: 'roll', reason, services: found.late, since } as const
+  if (failing) return stay(found, since, asked === true, now)
   // a deployment that cannot be started must not hold up the next certificate
-  if (found.late.length > 0 && now >= promoted.at + (deadline ?? DEADLINE))
+  if (found.late.length > 0 && now >= since + deadline)
     return {
       step: 'alarm',
       reason: `no deployment of ${found.late.join(' ')} has begun since the promotion: see the function certrelay-roll and the dead letters`,
-    }
+    } as const
   return proof(found, current, now)
+}
+
+function listed({ failed }: Progress): string {
+  return failed.map(({ name }) => name).join(' ')
 }
 
 function proof(found: Progress, version: string, now: number) {
@@ -85,21 +98,35 @@ function proof(found: Progress, version: string, now: number) {
   return { step: 'settle', reason: 'every service runs with it', version } as const
 }
 
-/** The way back, if there is one: to the version before, unless that failed as well or ends soon. */
-function back(observed: Observed, version: string, why: string, now: number): Decision {
-  const { versions, previous } = observed
+/** The version to go back to, if there is one: the one before, unless that failed as well or ends soon. */
+function back({ versions, previous }: Observed, now: number): string | undefined {
   const to = holder(versions, 'AWSPREVIOUS')
   const labels = to === undefined ? [] : (versions.get(to) ?? [])
   const usable =
-    to !== undefined &&
     previous?.version === to &&
-    (previous.notAfter ?? 0) > now + WORTHWHILE &&
-    !labels.includes('ROLLEDBACK') &&
-    !labels.includes('REJECTED')
-  if (usable) return { step: 'rollback', reason: why, version, to }
+    (previous?.notAfter ?? 0) > now + WORTHWHILE &&
+    !['AWSCURRENT', 'ROLLEDBACK', 'REJECTED'].some((one) => labels.includes(one))
+  return usable ? to : undefined
+}
+
+/** Services fail and there is no way back: they get another deployment now and then, and a person is called all the while. */
+function stay(found: Progress, since: number, asked: boolean, now: number): Decision {
+  const { failed } = found
+  const why = `the rollout of ${listed(found)} failed, and there is no certificate to go back to that lasts`
+  const next = failed.map((one) => ({ ...one, at: anew(one.times, one.began, since) ?? Infinity }))
+  const ready = next.filter(({ at }) => now >= at)
+  if (ready.length > 0 && !asked)
+    return {
+      step: 'roll',
+      reason: `${why}: they are tried again`,
+      services: ready.map(({ name }) => name),
+      since: Math.max(...ready.map(({ began }) => began)) + 1,
+    }
+  const at = Math.max(now + POLL, Math.min(...next.map((one) => one.at)))
   return {
     step: 'alarm',
-    reason: `${why}, and there is no certificate to go back to that lasts: see why its tasks do not start`,
+    reason: `${why}: see why its tasks do not start`,
+    ...(at < Infinity && { at }),
   }
 }
 
@@ -261,11 +288,9 @@ function retry(observed: Observed, certificate: Issued, now: number): Decision |
   const own = attempts !== undefined && sameCertificate(attempts.version, certificate.version)
   const failed = own ? attempts.count : 0
   const at = again(failed, promoted?.at ?? 0, notAfter)
-  if (at === undefined)
-    return {
-      step: 'alarm',
-      reason: `its rollout failed ${MOST_ATTEMPTS} times: mend the service, then npx certrelay retry`,
-    }
-  if (now >= at) return undefined
-  return { step: 'wait', reason: `its rollout failed: attempt ${failed + 1} comes later`, at }
+  if (at !== undefined && now >= at) return undefined
+  if (at !== undefined && failed < MOST_ATTEMPTS)
+    return { step: 'wait', reason: `its rollout failed: attempt ${failed + 1} comes later`, at }
+  const reason = `its rollout failed ${failed} times: mend the service, then npx certrelay retry`
+  return { step: 'alarm', reason, ...(at !== undefined && { at }) }
 }

@@ -1,4 +1,4 @@
-import { DAY, due, MOST_ATTEMPTS, share } from './due.ts'
+import { DAY, due, MOST_ATTEMPTS, NEAR, share } from './due.ts'
 import { holder, isDeployed, type Versions } from './labels.ts'
 import { type Registration, readTags } from './tags.ts'
 import { sameCertificate } from './version.ts'
@@ -14,7 +14,7 @@ interface Shown {
 export interface Standing {
   /** Provably as it should be: it needs no look now. */
   readonly fresh: boolean
-  /** In one state for longer than it should: a rollout that does not end, a certificate that is not tried any more. */
+  /** In one state for longer than it should: a rollout that does not end, a certificate whose rollout failed too often. */
   readonly stuck: boolean
   /** Whole days until the certificate in use ends, 0 on the last, below when it is over. */
   readonly days?: number
@@ -136,8 +136,6 @@ function isStuck(
   return !isDeployed(versions) && now - promoted.at > SLOW && looked < promoted.at
 }
 
-/** The thresholds, in days before the end, at which somebody is told once. */
-export const NEAR = [14, 7, 3, 1] as const
 /** Days. Where a whole lifetime is shorter the thresholds shrink with it: 24 hours have them at 4 hours, 2 hours, 51 and 17 minutes. */
 const LONG = 84
 

@@ -72,7 +72,13 @@ export type Decision =
   | { readonly step: 'sign'; readonly reason: string; readonly version?: string }
   /** Every service has it. */
   | { readonly step: 'settle'; readonly reason: string; readonly version: string }
-  | { readonly step: 'roll'; readonly reason: string; readonly services: readonly string[] }
+  /** Deploy these services, unless a deployment began at `since` or later. */
+  | {
+      readonly step: 'roll'
+      readonly reason: string
+      readonly services: readonly string[]
+      readonly since: number
+    }
   /** Move AWSCURRENT back from `version` to `to`. */
   | {
       readonly step: 'rollback'

@@ -28,9 +28,17 @@ export interface Progress {
   readonly taking: readonly string[]
   readonly running: readonly string[]
   readonly proven: readonly string[]
-  readonly failed: readonly string[]
+  readonly failed: readonly Failed[]
   /** When the first of those that are waited for counts as failed or late, epoch milliseconds. */
   readonly deadline: number
+}
+
+/** A service whose newest deployment since the promotion failed, after `times` - 1 others. */
+export interface Failed {
+  readonly name: string
+  readonly times: number
+  /** When the newest began, epoch milliseconds. */
+  readonly began: number
 }
 
 /** A deployment that has not ended after so many milliseconds counts as failed, where nothing else is configured. */
@@ -56,7 +64,7 @@ export function progress(
   const taking: string[] = []
   const running: string[] = []
   const proven: string[] = []
-  const failed: string[] = []
+  const failed: Failed[] = []
   let first = Infinity
   for (const { name, state, deployments, serving = [] } of services) {
     if (state !== 'active') continue
@@ -68,7 +76,8 @@ export function progress(
       first = Math.min(first, since + HOT)
     } else if (newest === undefined) late.push(name)
     else if (own.some((one) => one.state === 'completed')) proven.push(name)
-    else if (newest.state === 'failed' || now >= newest.began + deadline) failed.push(name)
+    else if (newest.state === 'failed' || now >= newest.began + deadline)
+      failed.push({ name, times: own.length, began: newest.began })
     else {
       running.push(name)
       first = Math.min(first, newest.began + deadline)

@@ -69,7 +69,7 @@ export async function act(
       await reseal(ports, held, version)
       return { resealed: true }
     case 'roll':
-      await ask(ports, seen, decision.services)
+      await ask(ports, seen, decision)
       return { asked: true, services: observed.services }
     case 'settle':
       await settled(ports, seen, decision.version)
@@ -101,8 +101,9 @@ async function store(
   version: string,
   certificate: Certificate,
 ): Promise<Partial<Run>> {
-  const { serial, taken } = await stage(ports, held, certificate, version)
-  if (taken) return { taken: version }
+  const { serial, instead } = await stage(ports, held, certificate, version)
+  if (instead === 'foreign') return { taken: version }
+  if (instead === 'older') return { rotated: version }
   if (serial === certificate.serial) return {}
   return { certificate: await describe(ports, held, registration) }
 }
@@ -117,8 +118,11 @@ async function sign(
   token: string | undefined,
 ): Promise<Partial<Run>> {
   const drawn = await certify(ports, wishOf(registration), registration.layout)
-  const { version, taken } = await lay(ports, held, drawn, token)
-  return taken ? { taken: version } : { certificate: { ...drawn.certificate, version } }
+  const { version, instead } = await lay(ports, held, drawn, token)
+  if (instead === 'foreign') return { taken: version }
+  // another run was quicker: what it has signed is as good
+  if (instead === 'older') return { certificate: await describe(ports, held, registration) }
+  return { certificate: { ...drawn.certificate, version } }
 }
 
 async function check(
@@ -164,15 +168,13 @@ export async function promote(
 async function ask(
   { queue, log }: Pick<Ports, 'queue' | 'log'>,
   { held: { arn: secret, versions }, observed }: Seen,
-  services: readonly string[],
+  { services, since }: { readonly services: readonly string[]; readonly since: number },
 ): Promise<void> {
-  const { promoted } = observed
   const version = holder(versions, 'AWSCURRENT')
-  if (promoted === undefined || version === undefined)
-    throw new TypeError('a rollout is only decided for a promotion on record')
+  if (version === undefined) throw new TypeError('a rollout is only decided for a current version')
   skip({ log }, secret, observed.services)
   for (const service of services) {
-    await queue.roll({ service, secret, version, since: promoted.at })
+    await queue.roll({ service, secret, version, since })
     log.info('rollout-asked', { secret, version, target: service })
   }
 }

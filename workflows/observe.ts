@@ -28,6 +28,8 @@ export interface Run {
   readonly resealed: boolean
   /** The version that should have taken the certificate holds something else. */
   readonly taken?: string
+  /** The version that a rotation waits with was found to hold an older certificate. */
+  readonly rotated?: string
 }
 
 /** What a source has; `unsigned`: one that signs was not asked yet for what is wanted now. */
@@ -66,6 +68,7 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
   const own = promoted !== undefined && sameCertificate(promoted.version, current)
   const open = own && !isDeployed(versions)
   const hot = registration.hot === true
+  const rotated = run.rotated ?? registration.rotated?.token
   const survey = async (since: number) => {
     const found = await ports.fleet.look(names, since)
     return hot ? asked(ports, found) : found
@@ -86,7 +89,7 @@ export async function observe(ports: Needs, secret: string, run: Run): Promise<S
     }),
     ...(run.checked !== undefined && { checked: run.checked }),
     ...(run.taken !== undefined && { taken: run.taken }),
-    ...(registration.rotated !== undefined && { rotated: registration.rotated.token }),
+    ...(rotated !== undefined && { rotated }),
     ...(renewBefore !== undefined && { renewBefore }),
     ...(notAfter !== undefined && { notAfter }),
     ...(promoted !== undefined && { promoted }),

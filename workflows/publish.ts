@@ -1,5 +1,12 @@
 import { arrange } from '../pki/arrange.ts'
-import { type Bundle, encodeBundle, encodeWalkthrough, facts, openBundle } from '../pki/bundle.ts'
+import {
+  type Bundle,
+  encodeBundle,
+  encodeWalkthrough,
+  facts,
+  openBundle,
+  WALKTHROUGH_SOURCE,
+} from '../pki/bundle.ts'
 import { check, type Finding, listed, usagesOf } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
@@ -41,8 +48,8 @@ export interface Staged {
   readonly version: string
   /** Of what was really exported, which may be newer than what was described. */
   readonly serial: string
-  /** That version holds something else, which was left alone. */
-  readonly taken: boolean
+  /** What that version holds instead, which was left alone: an older certificate of the same source, or what is not ours. */
+  readonly instead?: 'older' | 'foreign'
 }
 
 /**
@@ -96,9 +103,13 @@ export async function lay(
       facts: about,
       ...(sealed === undefined ? { passphrase } : { sealedPassphrase: sealed }),
     }
-    const stored = await store(ports, held, version, bundle, layout)
-    if (rotated && stored) await keeper.tag(held.arn, writeTags({ rotated: { token, of: plain } }))
-    return { version, serial: about.serial, taken: !stored }
+    const serial = await store(ports, held, version, bundle, layout)
+    if (rotated && serial !== undefined) {
+      const of = versionId(certificate.arn, serial)
+      await keeper.tag(held.arn, writeTags({ rotated: { token, of } }))
+    }
+    const instead = serial === undefined ? 'foreign' : 'older'
+    return { version, serial: about.serial, ...(serial !== about.serial && { instead }) }
   } finally {
     passphrase.wipe()
   }
@@ -117,7 +128,7 @@ export function examine({ exported, passphrase, anchors, certificate }: Drawn, n
  * The same certificate stored by somebody else a moment ago is as good: it was exported under another passphrase. Stored
  * long ago, it may have lost all its labels.
  *
- * @returns false when the version holds something else
+ * @returns the serial that the version holds; `undefined` when it holds something that is not of this source
  */
 async function store(
   ports: Pick<Ports, 'vault' | 'log'>,
@@ -125,35 +136,43 @@ async function store(
   version: string,
   bundle: Bundle,
   layout: 'walkthrough' | undefined,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const { vault, log } = ports
   const content = layout === undefined ? encodeBundle(bundle) : encodeWalkthrough(bundle)
   try {
     await vault.put(secret, version, content, 'AWSPENDING')
-    return true
+    return bundle.facts.serial
   } catch (error) {
     if (!(error instanceof RelayError) || error.code !== 'VERSION_CONFLICT') throw error
-    if (!isOurs(version) && !(await holds(ports, secret, version, bundle))) return false
+    // a run that filled what a rotation waits with may have died before it said so, and ACM may have renewed since
+    if (!isOurs(version)) return holds(ports, secret, version, bundle)
     log.info('already-stored', { secret, version })
     const versions = (await vault.find(secret))?.versions ?? new Map<string, string[]>()
     if (!versions.has(version))
       await vault.move(secret, 'AWSPENDING', holder(versions, 'AWSPENDING'), version)
-    return true
+    return bundle.facts.serial
   } finally {
     content.wipe()
   }
 }
 
-/** Whether a version holds the same certificate, under whatever passphrase. */
+/** The serial of the certificate of the same source that a version holds, under whatever passphrase. */
 async function holds(
   { vault }: Pick<Ports, 'vault'>,
   secret: string,
   version: string,
-  { facts: { fingerprint256 } }: Bundle,
-): Promise<boolean> {
+  { facts: { source, names } }: Bundle,
+): Promise<string | undefined> {
   const there = read((await vault.read(secret, version)).content)
   there?.passphrase?.wipe()
-  return there?.facts.fingerprint256 === fingerprint256
+  if (there === undefined) return undefined
+  // the walkthrough's layout does not say where a certificate is from
+  const unnamed = there.facts.source === WALKTHROUGH_SOURCE && sameNames(there.facts.names, names)
+  return there.facts.source === source || unnamed ? there.facts.serial : undefined
+}
+
+function sameNames(some: readonly string[], others: readonly string[]): boolean {
+  return [...some].sort().join() === [...others].sort().join()
 }
 
 /** Checks exactly the bytes of a stored version. `after`: notAfter of what it would replace, epoch milliseconds. */

@@ -95,7 +95,7 @@ async function create(
   const known = versionOf(certificate, held)
   if (known === token) return
   if (!held.versions.has(known))
-    return mind(held, token, await stage(ports, held, certificate, token))
+    return mind(ports, held, token, await stage(ports, held, certificate, token))
   if (!renewing) {
     await authority.renew(arn)
     log.info('renewal-asked', { source: arn, secret: held.arn, serial })
@@ -117,16 +117,27 @@ async function sign(ports: Needs, held: Held, token: string, certificate: Suppli
     return
   }
   const drawn = await certify(ports, wishOf(registration), registration.layout)
-  mind(held, token, await lay(ports, held, drawn, token))
+  await mind(ports, held, token, await lay(ports, held, drawn, token))
 }
 
-function mind({ arn }: Held, token: string, { taken }: Staged): void {
-  if (!taken) return
-  throw new RelayError(
-    'PROPERTY_INVALID',
-    `version ${token} of secret ${arn} holds something else: remove its label AWSPENDING`,
-  )
+/** @throws PROPERTY_INVALID when the version that the rotation waits with did not take the certificate */
+async function mind(
+  { queue }: Needs,
+  { arn }: Held,
+  token: string,
+  { instead }: Staged,
+): Promise<void> {
+  if (instead === undefined) return
+  if (instead === 'older') await queue.look(arn, 0)
+  throw new RelayError('PROPERTY_INVALID', `version ${token} of secret ${arn} ${HOLDS[instead]}`)
 }
+
+/** What a version that a rotation waits with holds instead of the certificate that ACM has, and what to do. */
+const HOLDS = {
+  older:
+    'took a certificate that was renewed since: the newer one gets an id of its own; start the rotation again',
+  foreign: 'holds something else: remove its label AWSPENDING',
+} as const
 
 /** Without a certificate under the token it is a test of the set-up only, as `RotateImmediately: false` asks for. */
 async function test(

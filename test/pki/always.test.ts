@@ -165,13 +165,19 @@ describe('whatever is seen', () => {
     property((one, now) => {
       const decision = decide(one, now)
       if (decision.step !== 'roll') return
-      const since = one.promoted?.at ?? Infinity
+      const { promoted, deadline = 30 * MINUTE } = one
+      const since = promoted?.at ?? Infinity
 
       expect(decision.services).not.toEqual([])
+      expect(decision.since).toBeGreaterThanOrEqual(since)
       for (const { name, state, deployments } of one.services) {
         if (!decision.services.includes(name)) continue
+        const own = deployments.filter(({ began }) => began >= since)
         expect(state).toBe('active')
-        expect(deployments.filter(({ began }) => began >= since)).toEqual([])
+        expect(own.filter(({ state }) => state === 'completed')).toEqual([])
+        expect(own[0]?.state === 'running' && now < own[0].began + deadline).toBe(false)
+        expect(own.filter(({ began }) => began >= decision.since)).toEqual([])
+        if (own[0] !== undefined) expect(now - own[0].began).toBeGreaterThanOrEqual(15 * MINUTE)
       }
     })
   })

@@ -163,6 +163,7 @@ describe('first what is under way in the services, without a word from the sourc
 
     expect(decide(look({ versions: rolling, services }), START)).toMatchObject({
       services: ['a/old', 'a/none'],
+      since: START,
     })
   })
 
@@ -232,6 +233,68 @@ describe('the way back', () => {
     expect(back(over)).toMatchObject({
       step: 'alarm',
       reason: expect.stringContaining('no certificate to go back to'),
+    })
+  })
+
+  describe('that leads nowhere', () => {
+    const alone = { versions: labels({ [NEW]: ['AWSCURRENT'] }) }
+    const at = (minutes: number, over: Partial<Observed>) =>
+      decide(look({ ...alone, ...over }), START + minutes * MINUTE)
+
+    test('gets the services that fail another deployment after a quarter of an hour, then after an hour and so forth', () => {
+      const once = { services: [service('a/b', ['failed', 0])] }
+      const twice = { services: [service('a/b', ['failed', 20], ['failed', 0])] }
+
+      expect(at(14, once)).toMatchObject({ step: 'alarm', at: START + 19 * MINUTE })
+      expect(at(15, once)).toMatchObject({ step: 'roll', services: ['a/b'], since: START + 1 })
+      expect(at(79, twice).step).toBe('alarm')
+      expect(at(80, twice)).toMatchObject({ step: 'roll', since: START + 20 * MINUTE + 1 })
+    })
+
+    test('calls a person all the same', () => {
+      const asked = { services: [service('a/b', ['failed', 0])], asked: true }
+
+      expect(at(15, asked)).toMatchObject({ step: 'alarm', at: START + 20 * MINUTE })
+    })
+
+    test('leaves services alone that have it, or whose turn has not come', () => {
+      const services = [
+        service('a/well', ['completed', 0]),
+        service('a/first', ['failed', 0]),
+        service('a/second', ['failed', 3]),
+        service('a/third', ['failed', 12], ['failed', 0]),
+      ]
+
+      expect(at(18, { services })).toMatchObject({
+        step: 'roll',
+        services: ['a/first', 'a/second'],
+        since: START + 3 * MINUTE + 1,
+      })
+    })
+
+    test('begins first where nothing has begun', () => {
+      const services = [service('a/failed', ['failed', 0]), service('a/late')]
+
+      expect(at(20, { services })).toMatchObject({ step: 'roll', services: ['a/late'] })
+    })
+
+    test('ends after thirty days, and the alarm does not', () => {
+      const failures = [29 * 24 * 60, 5, 4, 3, 2].map((minutes) => ['failed', minutes] as const)
+      const services = [service('a/b', ...failures)]
+
+      expect(at(31 * 24 * 60, { services })).toEqual({
+        step: 'alarm',
+        reason:
+          'the rollout of a/b failed, and there is no certificate to go back to that lasts: see why its tasks do not start',
+        at: due({ source: SOURCE }, issued),
+      })
+    })
+
+    test('is settled by a deployment that completes, though the failure was counted', () => {
+      const services = [service('a/b', ['completed', 5], ['failed', 0])]
+      const attempts = { version: NEW, count: 1, at: START }
+
+      expect(at(10, { services, attempts }).step).toBe('settle')
     })
   })
 
@@ -491,7 +554,19 @@ describe('a certificate whose rollout failed', () => {
       'wait',
     ],
     [
-      'after a sixth only by a person',
+      'after a sixth it calls a person',
+      { attempts: { version: NEW, count: 6, at: 0 }, notAfter: START + 100 * DAY },
+      60 * 24 * 86 - 1,
+      'alarm',
+    ],
+    [
+      'and comes 14 days before the end of the one in use',
+      { attempts: { version: NEW, count: 6, at: 0 }, notAfter: START + 100 * DAY },
+      60 * 24 * 86,
+      'check',
+    ],
+    [
+      'whose end nobody knows: only by a person',
       { attempts: { version: NEW, count: 6, at: 0 } },
       60 * 24 * 100,
       'alarm',

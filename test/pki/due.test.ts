@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { again, DAY, due, MOST_ATTEMPTS, share } from '../../pki/due.ts'
+import { again, anew, DAY, due, MOST_ATTEMPTS, share } from '../../pki/due.ts'
 import { HOUR, issued, MINUTE, SOURCE, START } from './states.ts'
 
 describe('the time of renewal', () => {
@@ -67,11 +67,27 @@ test('a share is from 0 to below 1, and evenly spread', () => {
 })
 
 describe('the next try of a certificate whose rollout failed', () => {
-  test('comes after 15 minutes, 1, 4, 12 and 24 hours, and then not by itself', () => {
-    const gaps = [1, 2, 3, 4, 5, 6].map((failed) => again(failed, 0))
+  test('comes after 15 minutes, 1, 4, 12 and 24 hours', () => {
+    const gaps = [1, 2, 3, 4, 5].map((failed) => again(failed, 0))
 
-    expect(gaps).toEqual([15 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY, undefined])
+    expect(gaps).toEqual([15 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY])
     expect(MOST_ATTEMPTS).toBe(6)
+  })
+
+  test('comes after six failures 14, 7, 3 and 1 days and an hour before the end of the one in use, and once a day after it', () => {
+    const end = START + 60 * DAY
+    const tries: number[] = []
+    for (let at = START, failed = 6; failed < 13; failed++) {
+      at = again(failed, at, end) ?? Infinity
+      tries.push((end - at) / DAY)
+    }
+
+    expect(tries).toEqual([14, 7, 3, 1, 1 / 24, 1 / 24 - 1, 1 / 24 - 2])
+  })
+
+  test('does not come by itself after six failures when nobody knows the end of the one in use', () => {
+    expect(again(6, START)).toBeUndefined()
+    expect(again(60, START)).toBeUndefined()
   })
 
   test('is at once when nothing failed', () => {
@@ -96,5 +112,20 @@ describe('the next try of a certificate whose rollout failed', () => {
     for (const failed of [1, 2, 3, 4, 5]) at = again(failed, at, START + 1.5 * HOUR) ?? Infinity
 
     expect(at).toBeLessThan(START + 1.5 * HOUR)
+  })
+})
+
+describe('the next deployment of a service that failed, with nothing to go back to', () => {
+  test('comes after 15 minutes, 1, 4, 12 and 24 hours, then once a day', () => {
+    const gaps = [1, 2, 3, 4, 5, 6, 20].map((failed) => anew(failed, START, START))
+
+    expect(gaps).toEqual(
+      [15 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY, DAY, DAY].map((gap) => START + gap),
+    )
+  })
+
+  test('comes for thirty days after the promotion', () => {
+    expect(anew(20, START + 29 * DAY - 1, START)).toBe(START + 30 * DAY - 1)
+    expect(anew(20, START + 29 * DAY, START)).toBeUndefined()
   })
 })

@@ -10,7 +10,7 @@ const seen = (services: readonly Running[], minutes = 1, deadline?: number) => {
     START + minutes * MINUTE,
     deadline === undefined ? {} : { deadline },
   )
-  return { late, running, proven, failed }
+  return { late, running, proven, failed: failed.map(({ name }) => name) }
 }
 const none: Readonly<Record<'late' | 'running' | 'proven' | 'failed', readonly string[]>> = {
   late: [],
@@ -64,6 +64,14 @@ describe('a service is', () => {
     expect(seen([{ ...service('s', ['failed', 0]), state }])).toEqual(none)
   })
 
+  test('told with how often it failed since the promotion, and when its newest deployment began', () => {
+    const one = service('s', ['failed', 5], ['failed', 2], ['failed', -1])
+
+    expect(progress([one], START, START + 6 * MINUTE).failed).toEqual([
+      { name: 's', times: 2, began: START + 5 * MINUTE },
+    ])
+  })
+
   test('given as long as its deadline says', () => {
     const one = [service('s', ['running', 0])]
 
@@ -90,7 +98,7 @@ test('every service that runs is in one list, and the deadline is that of the fi
         deadline: 40,
       })
 
-      expect([...late, ...running, ...proven, ...failed].sort()).toEqual(
+      expect([...late, ...running, ...proven, ...failed.map(({ name }) => name)].sort()).toEqual(
         services.flatMap(({ name, state }) => (state === 'active' ? [name] : [])).sort(),
       )
       expect(deadline).toBeGreaterThan(60)

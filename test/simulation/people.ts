@@ -1,3 +1,4 @@
+import { CALM } from './dice.ts'
 import type { Ecs } from './fleet.ts'
 import type { Functions, Step } from './functions.ts'
 import { holder, type Kept, type Shelf } from './secrets.ts'
@@ -8,12 +9,16 @@ const DAY = 24 * HOUR
 const STEPS: readonly Step[] = ['createSecret', 'setSecret', 'testSecret', 'finishSecret']
 const MOST_TRIES = 10
 
+/** Of the runs: so many have nobody who answers an alarm before all misfortune has ended. */
+const AWAY = 0.2
+
 /**
  * Somebody who answers an alarm within two days: waits until the services are well, deploys those that failed, and runs
- * `npx certrelay retry`.
+ * `npx certrelay retry`. In some runs nobody does.
  */
 export function helper(world: World, ecs: Ecs, shelf: Shelf, functions: Functions) {
   const { loop, dice } = world
+  const away = dice.chance(AWAY)
   const called = new Set<string>()
 
   function help(kept: Kept): void {
@@ -31,6 +36,7 @@ export function helper(world: World, ecs: Ecs, shelf: Shelf, functions: Function
   }
 
   return (secret: string): void => {
+    if (away && world.weather.killed !== CALM.killed) return
     const kept = shelf.kept.get(secret)
     if (kept === undefined || called.has(secret)) return
     called.add(secret)

@@ -9,6 +9,10 @@ import type { World } from './world.ts'
 
 const DAY = 86_400_000
 const MINUTE = 60_000
+/** A certificate must not end in use when AWS answered for so long before. */
+const REACHED = 7 * DAY
+/** A service whose deployments succeed again has a certificate that lasts within so long: one is tried daily. */
+const WELL = 2 * DAY
 /** Of the stored versions: so many are looked at with real cryptography, besides the check that certrelay makes itself. */
 const SHARE = 0.2
 
@@ -78,20 +82,26 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
     const name = key(secret, version)
     if (own === undefined || watched.has(name)) return
     watched.add(name)
-    loop.at(own.notAfter, () => {
-      watched.delete(name)
-      const now = loop.now()
-      if (world.weather.outages.some(({ from, to }) => from < now && to > now - 7 * DAY)) return
-      // a service whose deployments fail cannot take another one
-      const able = [...ecs().services.values()].filter(({ sick }) => sick < now - 7 * DAY)
-      for (const service of able)
-        if (
-          ecs()
-            .running(service)
-            .some((tasks) => tasks.get(secret) === version)
-        )
-          world.fail(`${service.name} runs with ${version} of ${secret}, which has ended`)
-    })
+    loop.at(own.notAfter, () => over(secret, version))
+  }
+
+  /** It has ended: nothing may run with it, but for as long as AWS did not answer or deployments fail, and a little longer. */
+  function over(secret: string, version: string): void {
+    const now = loop.now()
+    const users = [...ecs().services.values()].filter((service) =>
+      ecs()
+        .running(service)
+        .some((tasks) => tasks.get(secret) === version),
+    )
+    const outs = world.weather.outages.filter(({ from }) => from < now)
+    const out = Math.max(...outs.map(({ to }) => to + REACHED), 0)
+    const excused = (service: Service) => Math.max(out, service.sick + WELL)
+    const guilty = users.find((service) => excused(service) < now)
+    if (guilty !== undefined)
+      world.fail(`${guilty.name} runs with ${version} of ${secret}, which has ended`)
+    else if (users.length > 0)
+      loop.at(Math.min(...users.map(excused)) + 1, () => over(secret, version))
+    else watched.delete(key(secret, version))
   }
 
   return {

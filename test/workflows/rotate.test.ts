@@ -1,15 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { facts, parseBundle } from '../../pki/bundle.ts'
+import { RelayError } from '../../pki/error.ts'
 import { readTags } from '../../pki/tags.ts'
+import { plainSerial } from '../../pki/version.ts'
+import type { Ports } from '../../ports/index.ts'
 import { certificate } from '../../workflows/certificate.ts'
 import { reconcile } from '../../workflows/reconcile.ts'
 import { type Rotation, rotate } from '../../workflows/rotate.ts'
 import { trust } from '../../workflows/trust.ts'
 import { asks, holder, labels, trusted, wanted } from '../support/asks.ts'
+import { Crash, crashing } from '../support/crash.ts'
 import { DAY, fakes, type Options, required, type World } from '../support/fakes.ts'
 import { rest } from '../support/settled.ts'
 
 const STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+/** Whoever died is called again. */
+const crashed = (error: unknown) => {
+  if (!(error instanceof Crash)) throw error
+}
+/** A rotation may have to begin once more. */
+const refused = (error: unknown) => {
+  if (!(error instanceof RelayError)) throw error
+}
 const code = (name: string) => expect.objectContaining({ code: name })
 const look = (world: World, secret: string) => reconcile(world.ports, { secret }, () => 100_000)
 
@@ -198,6 +211,50 @@ describe('beside looks', () => {
     expect(holder(world, secret, 'DEPLOYED')).toBe(token)
     expect(world.shelf.get(secret)?.versions.size).toBe(2)
     expect(world.rolls).toEqual(['mesh/color'])
+  })
+
+  describe.each(['before', 'after'] as const)('killed %s any call and renewed again', (when) => {
+    const deeds: Readonly<Record<string, (world: World, ports: Ports, token: string) => unknown>> =
+      {
+        'a rotation': ({ shelf }, ports, token) =>
+          rotate(ports, {
+            step: 'createSecret',
+            secret: required(shelf.get('mesh/color')).arn,
+            token,
+          }),
+        'a look that fills what it waits with': ({ shelf }, ports) =>
+          reconcile(ports, { secret: required(shelf.get('mesh/color')).arn }, () => 100_000),
+      }
+    test.each(Object.entries(deeds))(
+      '%s does no harm: the newest is promoted, and the next rotation may begin',
+      async (_, deed) => {
+        let struck = true
+        for (let at = 0; struck; at++) {
+          const { world, secret, source } = await made()
+          const token = begin(world, secret)
+          await world.renewed(source)
+          const { ports, count } = crashing(world.ports, at, when)
+          await expect(
+            Promise.resolve(deed(world, ports, token)).catch(crashed),
+          ).resolves.not.toThrow()
+          struck = count.last !== ''
+          await world.renewed(source)
+          await run(world, secret, token).catch(refused)
+          await look(world, secret)
+          await rest(world)
+
+          const { serial = '' } = await world.ports.authority.describe(source)
+          const current = holder(world, secret, 'AWSCURRENT') ?? ''
+          const { certificate: held } = parseBundle(
+            required(world.shelf.get(secret)?.versions.get(current)?.content),
+          )
+          expect(facts(source, held).serial, `${count.last} (${at})`).toBe(plainSerial(serial))
+          expect(holder(world, secret, 'DEPLOYED'), count.last).toBe(current)
+          expect(world.lines.filter(({ event }) => event === 'attention')).toEqual([])
+          expect(begin(world, secret)).not.toBe(token)
+        }
+      },
+    )
   })
 
   test('a version of somebody else under the token is not taken for ours', async () => {
