@@ -146,7 +146,7 @@ describe('a secret is stuck', () => {
     expect(stand({ promoted, looked: 0, services: [] }, held).stuck).toBe(false)
   })
 
-  test('when a certificate that was rolled back is not tried any more, and not before', () => {
+  test('when a certificate has failed six rollouts, and not before', () => {
     const undone = { [OLD]: ['AWSCURRENT', 'DEPLOYED'], [NEW]: ['AWSPREVIOUS', 'ROLLEDBACK'] }
     const failed = (count: number) =>
       stand({ attempts: { version: NEW, count, at: START } }, undone).stuck
