@@ -1,0 +1,110 @@
+import { RelayError } from '../pki/error.ts'
+import type { Hear } from '../ports/keys.ts'
+import type { Log } from '../ports/log.ts'
+import { LABEL } from './record.ts'
+import { Refused } from './request.ts'
+import type { Caller } from './sign.ts'
+
+/** What is asked of an authority, as its record tells it: nothing of the request but what was asked for by name. */
+export interface Matter {
+  readonly label: string
+  readonly caller: Caller
+  readonly profile: string
+  readonly names: readonly string[]
+}
+
+/** A certificate as its record tells it. */
+export interface Certified extends Pick<Matter, 'profile' | 'names'> {
+  readonly org: string
+  readonly serial?: string
+  /** Lower-case hex. */
+  readonly fingerprint: string
+  /** Epoch milliseconds. */
+  readonly notAfter: number
+}
+
+/** What a record is written with. */
+export interface Pencil {
+  readonly log: Log
+  /** Monotonic milliseconds. */
+  readonly elapsed: () => number
+}
+
+/** Does something with an authority's key, and writes one record of it, of a refusal and of a failure too. */
+export async function audited<T>(
+  pencil: Pencil,
+  matter: Matter,
+  work: (hear: Hear) => Promise<{ readonly made: T; readonly certified: Certified }>,
+): Promise<T> {
+  const began = pencil.elapsed()
+  const uses: Use[] = []
+  try {
+    const { made, certified } = await work((use) => void uses.push(use))
+    note(pencil, matter, { uses, ms: pencil.elapsed() - began, certified })
+    return made
+  } catch (error) {
+    note(pencil, matter, { uses, ms: pencil.elapsed() - began, error })
+    throw error
+  }
+}
+
+type Use = Parameters<Hear>[0]
+
+interface Ending {
+  readonly uses: readonly Use[]
+  readonly ms: number
+  readonly certified?: Certified
+  readonly error?: unknown
+}
+
+/** One line a signature, refusal or failure. */
+function note({ log }: Pencil, matter: Matter, ending: Ending): void {
+  const { uses, ms, certified, error } = ending
+  const { label, caller } = matter
+  const { profile, names } = certified ?? matter
+  const outcome = certified !== undefined ? 'ok' : error instanceof Refused ? 'refused' : 'failed'
+  const known = LABEL.test(label) ? label : 'none'
+  const code = error === undefined ? undefined : codeOf(error)
+  const answered = uses.filter((use) => use.outcome === 'ok')
+  log.audit({
+    ...{ trace: caller.trace, request: caller.request, who: caller.who, door: caller.door },
+    ...{ action: 'sign', label: known, org: certified?.org },
+    profile: short(profile),
+    serial: certified?.serial,
+    names: listed(names),
+    fingerprint: certified?.fingerprint,
+    notAfter: certified && new Date(certified.notAfter).toISOString(),
+    kmsRequestIds:
+      uses
+        .map(({ kmsRequestId }) => kmsRequestId)
+        .filter(Boolean)
+        .join(' ') || undefined,
+    region: answered.map(({ region }) => region).join(' ') || undefined,
+    ...{ outcome, code, reason: error instanceof Refused ? error.reason : undefined },
+    ms: Math.round(ms * 100) / 100,
+  })
+  const about = { label: known }
+  if (certified !== undefined) {
+    log.count('Signed', 1, about)
+    log.count('SignLatency', ms, about, 'Milliseconds')
+  } else if (outcome === 'refused') log.count('SignRefused', 1, { code: code ?? '' })
+  else log.count('SignFailed', 1, { code: code ?? '' })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof RelayError ? error.code : 'UNEXPECTED'
+}
+
+/** Characters of a line that a stranger may fill. */
+const MOST = 2_000
+
+/** Names in one line; so many as are worth a record. */
+function listed(names: readonly string[]): string {
+  const text = names.slice(0, 200).map(short).join(' ')
+  return text.length <= MOST ? text : `${text.slice(0, MOST)}…`
+}
+
+/** Without what would break a line, and no longer than a name is. */
+function short(text: string): string {
+  return text.slice(0, 255).replace(/[^\x21-\x7e]/g, '?')
+}
