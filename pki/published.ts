@@ -11,6 +11,11 @@ export const KNOWN: ReadonlySet<string> = new Set([
   '5cd252fb0ce8932436faf8ccd1040981b89ee4ad6b9fe9e2a2b7e71aacb27cd3',
   '29f8fe74f38c49d49810cec736a26732a30bff2e64827b709a1c63340d4f7181',
   'dcaa139396632a8daba1ba49ceccce0c417786f014698a06221b083d77754bda',
+  // RFC 7515 A.3
+  '2bd1bb0c44a897c30a7aa0991cde38d8062fe441de50da0f46825344f602e827',
+  // RFC 9500 2.3, P-256 and P-384
+  'b2b04340cfaee616ec9c2c62d261b208e54bb197498df52e8cadede23ac0ba5e',
+  'c4c10105a0be0ed4dd3354428dc38a9bfee64da141ce16e75c94eda272f9dd3a',
   // RFC 8410 10.3
   'a1e9156054e04fac899ae9f275132cdc07a5dbc4ea2c2ad3a1ffc6e0d253681f',
   // RFC 8032 7.1, tests 1, 2 and 3
