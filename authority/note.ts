@@ -62,7 +62,7 @@ function note({ log }: Pencil, matter: Matter, ending: Ending): void {
   const { uses, ms, certified, error } = ending
   const { label, caller } = matter
   const { profile, names } = certified ?? matter
-  const outcome = certified !== undefined ? 'ok' : error instanceof Refused ? 'refused' : 'failed'
+  const outcome = certified !== undefined ? 'ok' : isRefusal(error) ? 'refused' : 'failed'
   const known = LABEL.test(label) ? label : 'none'
   const code = error === undefined ? undefined : codeOf(error)
   const answered = uses.filter((use) => use.outcome === 'ok')
@@ -89,6 +89,11 @@ function note({ log }: Pencil, matter: Matter, ending: Ending): void {
     log.count('SignLatency', ms, about, 'Milliseconds')
   } else if (outcome === 'refused') log.count('SignRefused', 1, { code: code ?? '' })
   else log.count('SignFailed', 1, { code: code ?? '' })
+}
+
+/** Whether it is the request that is wrong, and nothing here. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Refused || (error instanceof RelayError && error.remedy === 'fix-input')
 }
 
 function codeOf(error: unknown): string {
