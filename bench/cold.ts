@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import * as v from 'valibot'
 import { median } from './figures.ts'
 
 const ROUNDS = 15
-const FILES = { ours: 'handler.ts', bare: 'bare.ts' } as const
+export const FILES = { ours: 'handler.ts', bare: 'bare.ts' } as const
 
 /**
  * What the middleware costs a cold start: time to load the bundle and answer once, and the bundle's size, against a bare
@@ -16,49 +17,66 @@ const FILES = { ours: 'handler.ts', bare: 'bare.ts' } as const
 export async function cold(urls: readonly string[], event: unknown) {
   const folder = await mkdtemp(join(tmpdir(), 'certrelay-bench-'))
   try {
+    const [ours, bare] = [await bundled(FILES.ours), await bundled(FILES.bare)]
     const paths = { ours: join(folder, 'ours.cjs'), bare: join(folder, 'bare.cjs') }
-    for (const [name, file] of Object.entries(FILES)) {
-      await build({
-        entryPoints: [join(import.meta.dirname, file)],
-        outfile: join(folder, `${name}.cjs`),
-        ...{ bundle: true, minify: true, platform: 'node', target: 'node24', format: 'cjs' },
-        ...{ mainFields: ['module', 'main'], logLevel: 'error' },
-      })
-    }
-    const bytes = { ours: (await stat(paths.ours)).size, bare: (await stat(paths.bare)).size }
-    const times: { ours: number[]; bare: number[] } = { ours: [], bare: [] }
+    await writeFile(paths.ours, ours)
+    await writeFile(paths.bare, bare)
+    const starts: { ours: Start[]; bare: Start[] } = { ours: [], bare: [] }
     for (let round = 0; round <= ROUNDS; round++) {
       for (const name of ['ours', 'bare'] as const) {
-        const ms = await once(paths[name], urls, event)
-        if (round > 0) times[name].push(ms)
+        const start = await once(paths[name], urls, event)
+        if (round > 0) starts[name].push(start)
       }
     }
-    const ms = { ours: median(times.ours), bare: median(times.bare) }
+    const compare = (what: keyof Start) => {
+      const middle = (all: readonly Start[]) => median(all.map((one) => one[what]))
+      const [ours, bare] = [middle(starts.ours), middle(starts.bare)]
+      return { ours, bare, ratio: Math.round((ours / bare) * 1_000) / 1_000 }
+    }
     return {
-      coldMs: { ...ms, ratio: Math.round((ms.ours / ms.bare) * 1000) / 1000 },
-      bundleBytes: { ...bytes, more: bytes.ours - bytes.bare },
+      coldMs: compare('ms'),
+      coldCpuMs: compare('cpuMs'),
+      bundleBytes: { ours: ours.length, bare: bare.length, more: ours.length - bare.length },
     }
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
+/** A handler as it is deployed: one file. */
+export async function bundled(file: string): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    entryPoints: [join(import.meta.dirname, file)],
+    ...{ bundle: true, minify: true, platform: 'node', target: 'node24', format: 'cjs' },
+    ...{ mainFields: ['module', 'main'], logLevel: 'error', write: false },
+  })
+  const [only] = outputFiles
+  if (only === undefined) throw new TypeError('esbuild writes one file')
+  return only.contents
+}
+
 const PROGRAM = `
-const began = performance.now()
+const [began, before] = [performance.now(), process.threadCpuUsage()]
 const { handler } = require(process.argv[1])
 const context = { getRemainingTimeInMillis: () => 10000 }
 handler(JSON.parse(process.argv[2]), context).then((size) => {
   if (size !== 11) process.exit(1)
-  process.stdout.write(String(performance.now() - began))
+  const { user, system } = process.threadCpuUsage(before)
+  const cpuMs = (user + system) / 1_000
+  process.stdout.write(JSON.stringify({ ms: performance.now() - began, cpuMs }))
   process.exit(0)
 })`
 
-/** Milliseconds from loading to the answer, in a process of its own. */
-async function once(path: string, urls: readonly string[], event: unknown): Promise<number> {
+const start = v.object({ ms: v.number(), cpuMs: v.number() })
+/** From loading to the answer; `cpuMs`: what the main thread computed, which a busy machine changes less. */
+type Start = v.InferOutput<typeof start>
+
+/** One start, in a process of its own. */
+async function once(path: string, urls: readonly string[], event: unknown): Promise<Start> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['-e', PROGRAM, path, JSON.stringify(event)],
     { env: { ...process.env, BENCH_URLS: urls.join(' ') } },
   )
-  return Number(stdout)
+  return v.parse(start, JSON.parse(stdout))
 }

@@ -13,7 +13,8 @@ import type { Context } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
 import { cold } from './cold.ts'
 import { median, quantile } from './figures.ts'
-import { picture, type Row } from './picture.ts'
+import { redraw } from './page.ts'
+import { words as inWords, picture, type Row } from './picture.ts'
 import { KEYS, settings } from './places.ts'
 
 const CASES = ['healthy', 'hangs', 'refuses', '500', 'throttles', 'slow', 'recovers'] as const
@@ -31,9 +32,10 @@ const PLAIN = 'open sesame'
 
 /**
  * Opening a sealed value over two stand-ins for KMS, 5 and 70 ms away, while the first one has a mood: this project, the
- * bare client with one region, and the AWS Encryption SDK with a multi-region keyring.
+ * bare client with one region, and the AWS Encryption SDK with a multi-region keyring. With `--page` docs/kms.md gets the new
+ * picture.
  */
-export async function kms() {
+export async function kms(words: readonly string[]) {
   const standIn = await start()
   try {
     const value = await opener().seal(Secret.from(PLAIN), context)
@@ -55,8 +57,11 @@ export async function kms() {
       }
       await standIn.mood('healthy')
     }
-    process.stderr.write(`${picture(rows)}\n`)
-    return { rows, healthyRatio, away, ...(await cold(standIn.urls, value)) }
+    const cost = { healthyRatio, away, ...(await cold(standIn.urls, value)) }
+    const drawn = `${picture(rows)}\n\n${inWords(cost)}`
+    process.stderr.write(`${drawn}\n`)
+    if (words.includes('--page')) await redraw('docs/kms.md', 'npm run bench -- kms', drawn)
+    return { rows, ...cost }
   } finally {
     await standIn.stop()
   }

@@ -7,11 +7,11 @@ import { sidecar } from './sidecar.ts'
 type Line = Readonly<Record<string, unknown>>
 
 /** A benchmark: answers what is printed as a JSON line, or one after the other. */
-export type Bench = () => Promise<Line> | AsyncIterable<Line>
+export type Bench = (words: readonly string[]) => Promise<Line> | AsyncIterable<Line>
 
 const BENCHES: Readonly<Record<string, Bench>> = { fleet, kms, local, paths, sidecar }
 
-const name = process.argv[2] ?? ''
+const [name = '', ...words] = process.argv.slice(2)
 const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined
 if (bench === undefined) {
   process.stderr.write(
@@ -19,7 +19,7 @@ if (bench === undefined) {
   )
   process.exitCode = 2
 } else {
-  const made = bench()
+  const made = bench(words)
   for await (const line of Symbol.asyncIterator in made ? made : [made])
     process.stdout.write(`${JSON.stringify({ bench: name, ...line })}\n`)
 }

@@ -4,7 +4,10 @@ export interface Time {
   now(): number
   /** Monotonic milliseconds, for durations. */
   elapsed(): number
-  /** Runs `task` after so many milliseconds; returns what cancels it. */
+  /**
+   * Runs `task` after so many milliseconds, and after whatever had come from the network by then: a process that was busy or
+   * frozen for so long must not take its own silence for a region's. Returns what cancels it.
+   */
   after(milliseconds: number, task: () => void): () => void
   /** From 0 to 1. */
   random(): number
@@ -15,8 +18,14 @@ export const time: Time = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
   after(milliseconds, task) {
-    const timer = setTimeout(task, milliseconds)
-    return () => clearTimeout(timer)
+    let last: NodeJS.Immediate | undefined
+    const timer = setTimeout(() => {
+      last = setImmediate(task)
+    }, milliseconds)
+    return () => {
+      clearTimeout(timer)
+      clearImmediate(last)
+    }
   },
   random: () => Math.random(),
 }

@@ -111,7 +111,7 @@ const code = (text: string) => text.replace(/\/\*[\s\S]*?\*\/|(?<![:'"`/\\])\/\/
 
 /** What of a file is TypeScript only, at its place, the rest blank: types, assertions, non-null marks. */
 function types(text: string): string {
-  const plain = text.replace(/[^\n -~]/g, '?')
+  const plain = text.replace(/[^\n -~]/g, '_')
   const stripped = stripTypeScriptTypes(plain)
   const bare = plain.replace(STATEMENT, (all) => all.replace(/[^\n]/g, ' '))
   const only = [...bare].map((char, at) => (stripped[at] === char && char !== '\n' ? ' ' : char))
