@@ -48,6 +48,11 @@ export async function audited<T>(
   }
 }
 
+/** Records a request that could not be read: nobody knows of which authority. */
+export function recordRefusal(pencil: Pencil, caller: Caller, error: unknown): void {
+  note(pencil, { label: '', caller, profile: '', names: [] }, { uses: [], ms: 0, error })
+}
+
 type Use = Parameters<Hear>[0]
 
 interface Ending {
@@ -87,12 +92,11 @@ function note({ log }: Pencil, matter: Matter, ending: Ending): void {
   if (certified !== undefined) {
     log.count('Signed', 1, about)
     log.count('SignLatency', ms, about, 'Milliseconds')
-  } else if (outcome === 'refused') log.count('SignRefused', 1, { code: code ?? '' })
-  else log.count('SignFailed', 1, { code: code ?? '' })
+  } else log.count(outcome === 'refused' ? 'SignRefused' : 'SignFailed', 1)
 }
 
-/** Whether it is the request that is wrong, and nothing here. */
-function isRefusal(error: unknown): boolean {
+/** Whether something is wrong with the request, not with us. */
+export function isRefusal(error: unknown): error is RelayError {
   return error instanceof Refused || (error instanceof RelayError && error.remedy === 'fix-input')
 }
 

@@ -7,6 +7,8 @@ import type { CaRecord } from './record.ts'
 import type { Issued, SigningRequest } from './request.ts'
 import type { Store } from './store.ts'
 
+export { isRefusal, recordRefusal } from './note.ts'
+
 /** Who asks, as the door that was used knows it. */
 export interface Caller {
   /** Id of the trace: the front door's own, or made here. */

@@ -1,5 +1,6 @@
+import { buffer } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
-import { isRecord } from '../pki/json.ts'
+import { parsedObject } from '../pki/json.ts'
 import type { Version } from './details.ts'
 import { duration } from './duration.ts'
 import { isFlaw } from './flaw.ts'
@@ -29,9 +30,14 @@ const MEMBERS = 'authority name networks unsafeNetworks groups publicKey version
 const MOST = 1_000
 const LONGEST = 253
 
-/** Reads a body, strictly. @throws EVENT_INVALID naming the member, never its value */
-export function readAsk(body: unknown): Ask {
-  if (!isRecord(body)) throw invalid('the body', 'a JSON object')
+/** Octets of a body at most. */
+const LARGEST = 65_536
+
+/** Reads a body of JSON, strictly. @throws EVENT_INVALID naming the member, never its value */
+export function readAsk(octets: Uint8Array): Ask {
+  if (octets.length > LARGEST) throw invalid('the body', `of ${LARGEST} octets at most`)
+  const body = parsedObject(buffer(octets).toString('utf8'))
+  if (body === undefined) throw invalid('the body', 'a JSON object')
   if (Object.keys(body).some((member) => !MEMBERS.includes(member)))
     throw invalid('the body', `an object of ${MEMBERS.join(', ')} only`)
   const { version, duration: lasting } = body

@@ -1,5 +1,5 @@
 import { entitlement, readRules } from '../authority/entitle.ts'
-import { audited } from '../authority/note.ts'
+import { audited, recordRefusal } from '../authority/note.ts'
 import type { CaRecord } from '../authority/record.ts'
 import { Refused } from '../authority/request.ts'
 import type { Own } from '../authority/sealed.ts'
@@ -51,12 +51,16 @@ export const PROFILE = 'nebula'
  * of a failure too, as for X.509.
  * @throws EVENT_INVALID; Refused; AUTHORITY_INVALID, and what the store and the signer throw
  */
-export async function grant(office: NebulaOffice, body: unknown, caller: Caller): Promise<Granted> {
+export async function grant(
+  office: NebulaOffice,
+  body: Uint8Array,
+  caller: Caller,
+): Promise<Granted> {
   const { store, entitle = entitled } = office
-  const matter = { ...aboutOf(body), caller, profile: PROFILE }
+  const ask = read(office, body, caller)
+  const names = namesOf(ask)
+  const matter = { label: ask.authority, caller, profile: PROFILE, names }
   return audited(office, matter, async (hear) => {
-    const ask = readAsk(body)
-    const names = namesOf(ask)
     const record = await store.record(ask.authority)
     if (record.kind !== 'nebula')
       throw new Refused(
@@ -76,13 +80,13 @@ export async function grant(office: NebulaOffice, body: unknown, caller: Caller)
   })
 }
 
-/** What the record tells of a body that may be anything. */
-function aboutOf(body: unknown): { label: string; names: readonly string[] } {
+/** What cannot be read has its audit record too. */
+function read(office: NebulaOffice, body: Uint8Array, caller: Caller): Ask {
   try {
-    const ask = readAsk(body)
-    return { label: ask.authority, names: namesOf(ask) }
-  } catch {
-    return { label: '', names: [] } // what is wrong with it is the outcome
+    return readAsk(body)
+  } catch (error) {
+    recordRefusal(office, caller, error)
+    throw error
   }
 }
 

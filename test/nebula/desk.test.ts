@@ -128,7 +128,11 @@ async function trial(
     ...{ now: () => now, elapsed: () => performance.now() },
     ...more,
   }
-  const outcome = await grant(office, asked, more.caller ?? caller).then(
+  const outcome = await grant(
+    office,
+    Buffer.from(typeof asked === 'string' ? asked : JSON.stringify(asked)),
+    more.caller ?? caller,
+  ).then(
     (granted) => ({ granted, error: undefined }),
     (error: unknown) => ({ granted: undefined, error }),
   )
@@ -206,7 +210,9 @@ describe('nothing is signed, and one record says so', () => {
   })
 
   test.each<[string, unknown, string]>([
-    ['no object', 'x', 'EVENT_INVALID'],
+    ['no JSON', 'x', 'EVENT_INVALID'],
+    ['nothing', '', 'EVENT_INVALID'],
+    ['a body of 65,537 octets', JSON.stringify(body('25519')).padEnd(65_537), 'EVENT_INVALID'],
     ['null', null, 'EVENT_INVALID'],
     ['a list', [], 'EVENT_INVALID'],
     ['nothing in it', {}, 'EVENT_INVALID'],
