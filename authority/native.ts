@@ -1,9 +1,10 @@
 import { RelayError } from '../pki/error.ts'
 import { parsedObject } from '../pki/json.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
+import { recordRefusal } from './note.ts'
 import { LABEL } from './record.ts'
 import { Refused } from './request.ts'
-import { type Caller, type Office, recordRefusal, sign } from './sign.ts'
+import { type Caller, type Office, sign } from './sign.ts'
 
 /** A request for a certificate in certrelay's own words. */
 interface Wish {

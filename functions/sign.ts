@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { archive } from '../authority/archive.ts'
 import { signNative } from '../authority/native.ts'
+import { isRefusal } from '../authority/note.ts'
 import { permitting } from '../authority/permit.ts'
-import { type Caller, isRefusal, type Office } from '../authority/sign.ts'
+import type { Caller, Office } from '../authority/sign.ts'
 import { type Shelf, store } from '../authority/store.ts'
 import { root } from '../aws/index.ts'
 import { keys, pens } from '../aws/parts/keys.ts'
@@ -11,6 +12,8 @@ import { configuration } from '../cfssl/config.ts'
 import { parseVisit, type Visit } from '../events/visit.ts'
 import { serve } from '../middleware/serve.ts'
 import { refusal, type Told, window } from '../middleware/window.ts'
+import { grant } from '../nebula/desk.ts'
+import { parsed } from '../pki/json.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Keys, Pens } from '../ports/keys.ts'
 
@@ -23,6 +26,7 @@ type Needs = Pick<Ports, 'vault' | 'log' | 'org' | 'clock'> & {
 const shelf: Shelf = new Map()
 /** Nothing outside of a configuration is read here, and every hardening is on. */
 const STRICT = { read: () => undefined, compatible: new Set<never>() }
+const NOT_FOUND = { code: 'EVENT_INVALID', message: 'there is POST /sign and POST /nebula/sign' }
 
 /** Signs what its three doors let in: the only function that may use the keys of authorities. */
 export const handler = serve(window(parseVisit, answer), root(keys, pens, secrets))
@@ -32,17 +36,37 @@ async function answer(
   visit: Visit,
   ids: Pick<Caller, 'request' | 'trace'>,
 ): Promise<Told> {
-  const { door, who, principal, method, path } = visit
+  const { door, who, principal, method, path, body } = visit
   const caller: Caller = { ...ids, who, door: 'iam', ...(principal && { principal }) }
-  if (path !== '/sign' || method !== 'POST' || door === 'balancer')
-    return { status: 404, body: JSON.stringify({ code: 'EVENT_INVALID', message: 'POST /sign' }) }
+  const route = door === 'balancer' || method !== 'POST' ? undefined : ROUTES[path]
+  if (route === undefined) return { status: 404, body: JSON.stringify(NOT_FOUND) }
   try {
-    const reply = await signNative(officeOf(ports), visit.body, caller)
-    return { status: 200, body: JSON.stringify(reply) }
+    return { status: 200, body: JSON.stringify(await route(officeOf(ports), body, caller)) }
   } catch (error) {
     if (isRefusal(error)) return refusal(error) // it has its record
     throw error
   }
+}
+
+type Route = (office: Office, body: Uint8Array, caller: Caller) => Promise<object>
+
+const hosts: Route = (office, body, caller) =>
+  grant(
+    {
+      store: office.store,
+      log: office.log,
+      elapsed: office.elapsed,
+      now: () => office.around().now,
+    },
+    parsed(Buffer.from(body).toString('utf8')),
+    caller,
+  )
+
+/** What callers whom IAM lets in may ask for. */
+const ROUTES: Readonly<Record<string, Route | undefined>> = {
+  '/sign': signNative,
+  '/nebula': hosts, // invoked directly
+  '/nebula/sign': hosts,
 }
 
 function officeOf({ vault, keys, pens, log, org, clock }: Needs): Office {
