@@ -4,6 +4,7 @@ import { examine } from '../pki/anchors.ts'
 import { BUDGET } from '../pki/budget.ts'
 import { parseCertificate } from '../pki/certificate.ts'
 import { parseRevocationList } from '../pki/crl.ts'
+import { parseCsr } from '../pki/csr.ts'
 import { isFault } from '../pki/der.ts'
 import { parseHeader } from '../pki/header.ts'
 import { lint } from '../pki/lint.ts'
@@ -11,7 +12,6 @@ import type { Wanted } from '../pki/match.ts'
 import { findPath, type Question } from '../pki/path.ts'
 import { pem } from '../pki/pem.ts'
 import { REASONS } from '../pki/reasons.ts'
-import { parseRequest } from '../pki/request.ts'
 import { above, anchorsOf, gather, type Material, usualRoots } from './gather.ts'
 import { describe, tree } from './tree.ts'
 
@@ -116,7 +116,7 @@ function look({ from, certificates, others }: Material, asked: Asked) {
 function about(label: string, der: Uint8Array): Readonly<Record<string, unknown>> {
   if (label.endsWith('PRIVATE KEY')) return { ...parseHeader(der) }
   if (label === 'CERTIFICATE REQUEST') {
-    const one = parseRequest(der)
+    const one = parseCsr(der)
     return isFault(one)
       ? { ...one }
       : { subject: one.subject.common, key: one.kind, signed: one.signed() }
