@@ -7,6 +7,7 @@ export type Command = (words: readonly string[]) => Promise<number>
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   audit: async (words) => (await import('./audit.ts')).audit(words),
+  crl: async (words) => (await import('./lists.ts')).lists(words),
   inspect: async (words) => (await import('./inspect.ts')).inspect(words),
   local: async (words) => (await import('./local.ts')).local(words),
   nebula: async (words) => (await import('./nebula.ts')).nebula(words),
@@ -27,6 +28,7 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
                                   every use of a KMS key for a secret: audit lines and CloudTrail, joined; 1 when they differ
   npx certrelay reseal [--plan]   has every secret sealed under the configured keys; --plan only says which need it
   npx certrelay retry SECRET      has a certificate whose rollout failed, and that was taken back, tried again at once
+  npx certrelay crl SECRET FILE…  puts revocation lists, PEM or DER, into the secret of a trust bundle; an older one changes nothing
   npx certrelay inspect FILE|SECRET|HOST:PORT [OPTIONS]
                                   the path of a certificate as a tree, with the reason at every dead end, and remarks; never a
                                   key; 1 when there is no path
@@ -39,8 +41,7 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
             [--version 2|1] [--out-crt ca.crt] [--out-key ca.key]: a CA in two files, for development
     keygen  --out-key FILE --out-pub FILE [--curve 25519|P256]: on the host itself, whose key then never travels
     sign    --name N --networks A/B [--in-pub FILE | --out-key FILE] [--ca-crt ca.crt] [--ca-key ca.key] [--unsafe-networks A/B,…]
-            [--groups G,…] [--duration 1h] [--version 2|1] [--out-crt N.crt]; or with an authority whose key is in KMS, by the
-            function that signs: --authority LABEL --in-pub FILE [--out-ca FILE] [--function certrelay-sign]
+            [--groups G,…] [--duration 1h] [--version 2|1] [--out-crt N.crt]
     print   --path FILE [--json]
     verify  --ca FILE --crt FILE [--blocked FINGERPRINT]… [--high-s]: silent; 1 and the reason when it is not to be trusted
     rotate  --from FILE --to FILE --host NAME=CA.crt,HOST.crt … [--out-ca FILE] [--json]: which step from one CA to the next is safe now

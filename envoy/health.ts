@@ -32,7 +32,8 @@ export async function examine(
   now: number,
 ): Promise<Finding> {
   if (laidOut === undefined) return { ailments: ['no certificate is laid out'], remarks: [] }
-  const remarks = state.trouble === undefined ? [] : [`kept what serves: ${state.trouble}`]
+  const kept = state.trouble === undefined ? [] : [`kept what serves: ${state.trouble}`]
+  const remarks = [...kept, ...near(laidOut, now)]
   const late = ends(laidOut, state, now)
   const live = await admin.state()
   if (live === undefined)
@@ -57,6 +58,14 @@ function ends({ second, listsUntil, ...one }: Meta, { looked }: State, now: numb
   })
   const over = listsUntil !== undefined && Date.parse(listsUntil) <= now
   return over ? [...found, `revocation lists ended at ${listsUntil}: peers are refused`] : found
+}
+
+/** Nobody is let in any more when they end: whoever publishes them has a day to learn of it. */
+function near({ listsUntil }: Meta, now: number): string[] {
+  const left = listsUntil === undefined ? DAY : Date.parse(listsUntil) - now
+  return left >= DAY || left <= 0
+    ? []
+    : [`revocation lists end at ${listsUntil}: publish newer ones`]
 }
 
 async function refused(admin: Admin, { refusals }: State): Promise<string[]> {

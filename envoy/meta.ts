@@ -32,7 +32,7 @@ export interface Meta extends Leaf {
 /** Describes material that was verified. */
 export function describe({ trust, second, ...first }: Material, now: number): Meta {
   const anchors = certificates(trust.anchors, 'anchors')
-  const until = trust.crl === undefined ? undefined : lists(trust.crl, trust.anchors, now).until
+  const until = trust.crl === undefined ? undefined : lists(trust, now).until
   return {
     ...leaf(first),
     trust: trust.version,

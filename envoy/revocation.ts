@@ -4,6 +4,7 @@ import { isFault } from '../pki/der.ts'
 import { sameName } from '../pki/names.ts'
 import { pemBlocks } from '../pki/pem.ts'
 import { signatures } from '../pki/signatures.ts'
+import type { Anchors } from './source.ts'
 
 /** What is wrong with revocation lists, and until when they hold. */
 export interface Lists {
@@ -15,17 +16,20 @@ export interface Lists {
 
 /**
  * Looks at revocation lists, PEM, as Envoy will use them at `now` (epoch ms): an issuer needs one list that is valid now, or
- * everybody whom it certified is refused (RFC 5280 6.3.3). A list of an anchor must bear its signature.
+ * everybody whom it certified is refused (RFC 5280 6.3.3). A list of an anchor, or of a CA that came along, must bear its signature.
  */
-export function lists(crl: string, anchors: string, now: number): Lists {
+export function lists(
+  { crl = '', anchors, issuers = '' }: Omit<Anchors, 'version'>,
+  now: number,
+): Lists {
   const blocks = pemBlocks(crl) ?? []
   if (blocks.length === 0 || blocks.some(({ label }) => label !== 'X509 CRL'))
     return { rule: 'PEM of X509 CRL and nothing else (RFC 7468)', until: now }
   const parsed = blocks.map(({ der }) => parseRevocationList(der))
   const read = parsed.flatMap((one) => (isFault(one) ? [] : [one]))
   if (read.length < parsed.length) return { rule: 'well-formed DER (RFC 5280 5.1)', until: now }
-  if (read.some((one) => isForged(one, anchors)))
-    return { rule: 'signed by the anchor that it names (RFC 5280 6.3.3 g)', until: now }
+  if (read.some((one) => isForged(one, `${anchors}\n${issuers}`)))
+    return { rule: 'signed by the CA that it names (RFC 5280 6.3.3 g)', until: now }
   const ends = read.map((one) =>
     Math.max(...read.filter((other) => sameName(other.issuer, one.issuer)).map((o) => end(o, now))),
   )
@@ -39,9 +43,9 @@ function end({ thisUpdate, nextUpdate }: RevocationList, now: number): number {
   return thisUpdate.at <= now ? (nextUpdate?.at ?? 0) : 0
 }
 
-/** Names one of the anchors, and none of that name has signed it. */
-function isForged(one: RevocationList, anchors: string): boolean {
-  const issuers = (pemBlocks(anchors) ?? [])
+/** Names one of the CAs, and none of that name has signed it. */
+function isForged(one: RevocationList, cas: string): boolean {
+  const issuers = (pemBlocks(cas) ?? [])
     .map(({ der }) => parseCertificate(der))
     .flatMap((each) => (isFault(each) ? [] : [each]))
     .filter(({ subject }) => sameName(subject, one.issuer))

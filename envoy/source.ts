@@ -8,6 +8,8 @@ export interface Anchors {
   readonly anchors: string
   /** Revocation lists, PEM, concatenated. */
   readonly crl?: string
+  /** CAs below the roots that issued a list, PEM, concatenated. */
+  readonly issuers?: string
 }
 
 /** One certificate and its key. */

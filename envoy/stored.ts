@@ -110,11 +110,12 @@ async function unsealed(
 async function trustOf(from: Place & { readonly name: string }) {
   const { version, content, replica } = await from.read()
   const text = parse(from.name, content, (raw) => raw)
-  const { anchors, crl } = named(from.name, () => parseTrust(text))
+  const { anchors, crl, issuers } = named(from.name, () => parseTrust(text))
   const trust: Anchors = {
     version: version ?? contentId(text),
     anchors,
     ...(crl !== undefined && { crl }),
+    ...(issuers !== undefined && { issuers }),
   }
   return { trust, replica }
 }

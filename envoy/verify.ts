@@ -135,8 +135,8 @@ function twinFaults(one: Bundle, other: Bundle): Fault[] {
   return [{ code: 'ALGORITHMS_SAME', certificate: 'second leaf', rule }]
 }
 
-function listFaults({ crl, anchors }: Anchors, now: number): Fault[] {
-  const rule = crl === undefined ? undefined : lists(crl, anchors, now).rule
+function listFaults(trust: Anchors, now: number): Fault[] {
+  const rule = trust.crl === undefined ? undefined : lists(trust, now).rule
   return rule === undefined ? [] : [{ code: 'CRL_UNUSABLE', certificate: 'CRL', rule }]
 }
 

@@ -15,6 +15,7 @@ import {
 const KNOWN = [
   'Authorities',
   'Certificates',
+  'RevocationLists',
   'Secret',
   'SecretKey',
   'ReplicaRegions',
@@ -34,6 +35,7 @@ const schema = (place: Place) =>
       [],
     ),
     Certificates: v.optional(v.array(text, 'not a list of PEM certificates; give one'), []),
+    RevocationLists: v.optional(v.array(text, 'not a list of PEM revocation lists; give one'), []),
     Secret: secretName,
     SecretKey: v.optional(keyId),
     ReplicaRegions: v.optional(v.array(region, 'not a list of regions; give one'), []),
@@ -59,6 +61,7 @@ export function trustBundle(properties: unknown, place: Place) {
   return {
     authorities: raw.Authorities,
     certificates: raw.Certificates,
+    lists: raw.RevocationLists,
     secret: raw.Secret,
     replicas: [...new Set(raw.ReplicaRegions)],
     roles: [...new Set(raw.Roles)],

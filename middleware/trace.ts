@@ -1,15 +1,14 @@
 import type { Fields, Log } from '../ports/log.ts'
 import type { Passing } from './edge.ts'
 
-/** Binds trace id, request id and function name to every line of the invocation. Adds `log` and `trace` to the context. */
+/** Binds trace id, request id and function name to every line of the invocation. Adds `log` to the context. */
 export function trace(log: Log, environment: () => string | undefined) {
   function traceBefore({ context }: Passing): void {
     const { awsRequestId, functionName } = facts(context)
-    const trace = /Root=([^;]+)/.exec(environment() ?? '')?.[1] ?? awsRequestId
+    const root = /Root=([^;]+)/.exec(environment() ?? '')?.[1]
     Object.assign(context, {
-      trace,
       log: bind(log, {
-        trace,
+        trace: root ?? awsRequestId,
         request: awsRequestId,
         function: functionName,
       }),

@@ -50,6 +50,8 @@ export interface Trust {
   readonly anchors: string
   /** Revocation lists, PEM, concatenated; absent: nobody is revoked. */
   readonly crl?: string
+  /** CAs below the roots that issued one of the lists, PEM, concatenated. */
+  readonly issuers?: string
 }
 
 /** The facts of a PEM leaf. @throws RelayError BUNDLE_INVALID when it is not one certificate. */
@@ -150,7 +152,10 @@ export function parseTrust(text: string): Trust {
   const lists = pemBlocks(crl) ?? []
   if (lists.length === 0 || lists.some(({ label }) => label !== 'X509 CRL'))
     throw invalid('trust bundle', 'crl is not a list of PEM revocation lists')
-  return { format: 1, anchors, crl }
+  if (raw['issuers'] === undefined) return { format: 1, anchors, crl }
+  const issuers = string(raw, 'issuers', 'trust bundle')
+  certificates(issuers, 'issuers')
+  return { format: 1, anchors, crl, issuers }
 }
 
 /** Reads a trust bundle from a stored value. @throws RelayError BUNDLE_INVALID */

@@ -222,7 +222,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'secretsmanager:DescribeSecret': [
     ...['Bootstrap', 'Certificate', 'Reconcile', 'Rotate', 'Settle', 'Trust'],
   ],
-  'secretsmanager:GetSecretValue': ['Bootstrap', 'Certificate', 'Reconcile', 'Rotate'],
+  'secretsmanager:GetSecretValue': ['Bootstrap', 'Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'secretsmanager:ListSecrets': ['Reconcile', 'Settle', 'Sweep'],
   'secretsmanager:PutSecretValue': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'secretsmanager:RemoveRegionsFromReplication': ['Certificate', 'Trust'],
@@ -280,6 +280,17 @@ describe('what the functions may do', () => {
         expect(without, `${id} ${Sid}`).toEqual(expect.arrayContaining(Action))
       }
     }
+  })
+
+  test('who writes trust bundles reads no other secret', () => {
+    const role = resources.get('TrustRole')
+    const reading = (role === undefined ? [] : statements(role)).filter(({ Action }) =>
+      Action.includes('secretsmanager:GetSecretValue'),
+    )
+
+    expect(reading.map(({ Condition }) => Condition)).toEqual([
+      expect.objectContaining({ StringEquals: { 'aws:ResourceTag/certrelay:source': 'trust' } }),
+    ])
   })
 
   test('secrets are written, read and deleted only where our tag is on them', () => {

@@ -1,14 +1,14 @@
 import { examine } from '../pki/anchors.ts'
-import { certificates, encodeTrust } from '../pki/bundle.ts'
+import { certificates, type Trust } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
-import { pem } from '../pki/pem.ts'
+import { carryLists, dropLists } from '../pki/lists.ts'
+import { pem, pemBlocks } from '../pki/pem.ts'
 import { rolesFit, writeRoles } from '../pki/roles.ts'
-import { Secret } from '../pki/secret.ts'
 import { readTags, writeTags } from '../pki/tags.ts'
-import { contentId } from '../pki/version.ts'
 import type { Authority } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import { claim, inspect, release } from './claim.ts'
+import { current, storing, taken } from './lists.ts'
 import { ask } from './obtain.ts'
 import type { Asked, Gone, Made, Resource } from './resource.ts'
 
@@ -22,6 +22,8 @@ export interface Trusted {
   readonly authorities: readonly string[]
   /** Further roots, PEM. */
   readonly certificates: readonly string[]
+  /** Revocation lists, PEM, with the certificates of their issuers where these are no roots. */
+  readonly lists: readonly string[]
   readonly secret: string
   readonly secretKey?: string
   readonly replicas: readonly string[]
@@ -39,6 +41,8 @@ async function make(ports: Needs, asked: Asked<Trusted>): Promise<Made> {
     throw new RelayError('PROPERTY_INVALID', 'Roles: too many for the tags of one secret')
   const before = await inspect(ports, wanted.secret, owner, asked.physicalId)
   const anchors = await gather(ports, wanted)
+  const known = before?.deleted === false ? await current(ports.vault, before) : undefined
+  listed(ports, asked, anchors, known?.trust) // refused before anything is made
   try {
     return await publish(ports, asked, anchors)
   } catch (error) {
@@ -54,10 +58,10 @@ async function make(ports: Needs, asked: Asked<Trusted>): Promise<Made> {
 
 async function publish(
   ports: Needs,
-  { properties: wanted, owner, former }: Asked<Trusted>,
+  asked: Asked<Trusted>,
   anchors: readonly string[],
 ): Promise<Made> {
-  const content = encodeTrust({ format: 1, anchors: anchors.join('') })
+  const { properties: wanted, owner, former } = asked
   const held = await claim(ports, {
     name: wanted.secret,
     owner,
@@ -68,26 +72,33 @@ async function publish(
     tags: { ...wanted.tags, ...writeRoles(wanted.roles), ...writeTags({ source: 'trust', owner }) },
     dropped: Object.keys(former?.tags ?? {}),
   })
-  const version = contentId(content)
-  await store(ports, held.arn, version, content)
-  return {
-    physicalId: held.arn,
-    data: { SecretArn: held.arn, VersionId: version, Anchors: String(anchors.length) },
-  }
+  let lists = 0
+  const version = await storing(ports, held, (before) => {
+    const next = listed(ports, asked, anchors, before)
+    lists = pemBlocks(next.crl ?? '')?.length ?? 0
+    return next
+  })
+  const counts = { Anchors: String(anchors.length), RevocationLists: String(lists) }
+  return { physicalId: held.arn, data: { SecretArn: held.arn, VersionId: version, ...counts } }
 }
 
-/** Storing a version that exists changes nothing, not even labels: the same content may have been current once before. */
-async function store(
-  { vault }: Needs,
-  secret: string,
-  version: string,
-  content: string,
-): Promise<void> {
-  const label = 'AWSCURRENT'
-  await vault.put(secret, version, Secret.from(content), label)
-  const versions = [...((await vault.find(secret))?.versions ?? [])]
-  const current = versions.find(([, labels]) => labels.includes(label))?.[0]
-  if (current !== version) await vault.move(secret, label, current, version)
+/**
+ * The anchors with their revocation lists: those that are there, which the signing authority may have published, and those that
+ * the properties have; without those that the properties had before an update. @throws PROPERTY_INVALID
+ */
+function listed(
+  ports: Pick<Needs, 'clock' | 'log'>,
+  { properties, former }: Asked<Trusted>,
+  anchors: readonly string[],
+  before: Trust | undefined,
+): Trust {
+  const all = anchors.join('')
+  const now = ports.clock.now()
+  let trust: Trust = before ? carryLists(before, all, now) : { format: 1, anchors: all }
+  for (const [index, text] of properties.lists.entries())
+    trust = taken(ports, trust, { from: `RevocationLists[${index}]`, text })
+  const about = { gone: (former?.lists ?? []).join('\n'), given: properties.lists.join('\n') }
+  return dropLists(trust, about, now)
 }
 
 /** Roots as PEM, each once, in the order asked. @throws PROPERTY_INVALID, AUTHORITY_MISSING, AUTHORITY_REFUSED naming the property. */

@@ -143,6 +143,20 @@ test('other anchors than those laid out, and ended revocation lists, are unhealt
   expect(ended.ailments[0]).toContain('revocation lists ended')
 })
 
+test('a day before revocation lists end it is a remark', async () => {
+  const now = END - 99 * HOUR
+  const at = async (hours: number) => {
+    const lists = { ...laidOut, listsUntil: new Date(now + hours * HOUR).toISOString() }
+    return examine(fake({}), lists, calm, now)
+  }
+
+  expect(await at(25)).toEqual({ ailments: [], remarks: [] })
+  expect(await at(23)).toEqual({
+    ailments: [],
+    remarks: [expect.stringMatching(/^revocation lists end at .*Z: publish newer ones$/)],
+  })
+})
+
 /** An Envoy that is live and serves what is laid out, unless told otherwise. */
 function fake({
   certificates = [{ serial: 'ab', expires: '', anchors: ['ca'] }],

@@ -24,6 +24,7 @@ describe('taken', () => {
     expect(trustBundle(sample, place)).toEqual({
       authorities: Authorities,
       certificates: sample.Certificates,
+      lists: sample.RevocationLists,
       secret: 'mesh/trust',
       secretKey: 'alias/mesh',
       replicas: ['us-west-2'],
@@ -61,6 +62,11 @@ describe('refused, naming the property and the next step', () => {
       { ...least, Certificates: 'x' },
       /^Certificates: not a list of PEM certificates; give one/,
     ],
+    [
+      'one text for lists',
+      { ...least, RevocationLists: 'x' },
+      /^RevocationLists: not a list of PEM revocation lists; give one/,
+    ],
     ['an empty PEM', { ...least, Certificates: [''] }, /^Certificates\.0: empty; give a value/],
     [
       'a number for a CA',
@@ -95,7 +101,7 @@ describe('refused, naming the property and the next step', () => {
         `${wrong}, which it does not have`,
         { ...least, [wrong]: 'x' },
         new RegExp(
-          `^${wrong}: no such property; the known ones are Authorities, Certificates, Secret`,
+          `^${wrong}: no such property; the known ones are Authorities, Certificates, RevocationLists`,
         ),
       ],
     ),

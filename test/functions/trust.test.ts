@@ -1,23 +1,46 @@
+import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { CreateSecretCommand, GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import * as v from 'valibot'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { reach } from '../../aws/sidecar.ts'
+import { knock } from '../../cli/traffic.ts'
+import { stored } from '../../envoy/stored.ts'
 import { authority, leaf } from '../../local/x509/x509.ts'
 import { certificateOf, found, root } from '../support/ceremony.ts'
 import type { Asking } from '../support/desk.ts'
-import { type Stage, stage } from '../support/stage.ts'
+import { revoke } from '../support/revoke.ts'
+import {
+  freePort,
+  material as identity,
+  start,
+  stopAll,
+  textOf,
+  until,
+} from '../support/sidecar.ts'
+import { HOME, type Stage, stage } from '../support/stage.ts'
+
+const MAIN = join(import.meta.dirname, '../../cli/main.ts')
+let folder = ''
 
 let on: Stage
 /** PEM of the stage's root. */
 let anchor: string
 
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'certrelay-trust-'))
   on = await stage({ flow: true })
   anchor = (await certificateOf(on.pca, on.anchor)).certificate
 }, 120_000)
 
 afterAll(async () => {
+  await stopAll()
   await on.close()
+  await rm(folder, { recursive: true })
   expect(on.notes).toEqual([])
 })
 
@@ -51,6 +74,7 @@ describe('a trust bundle', () => {
       SecretArn: PhysicalResourceId,
       VersionId: (await on.kept('trust/one')).labels['AWSCURRENT'],
       Anchors: '1',
+      RevocationLists: '0',
     })
   })
 
@@ -92,6 +116,43 @@ describe('a trust bundle', () => {
     ])
   })
 
+  it('carries revocation lists, which reach a running Envoy, whoever publishes them', async () => {
+    const ca = await authority({ name: 'Mesh Root', ...lasting })
+    const peer = () => identity(ca, { names: ['gateway.local'] })
+    const [own, one, two] = [await identity(ca), await peer(), await peer()]
+    const list = (number: number, ...peers: (typeof own)[]) =>
+      revoke(ca, peers.map(serialOf), { number })
+    const [first, second] = [[await list(1)], [await list(2, one)]].map((RevocationLists) => {
+      return { Certificates: [ca.certificate], Secret: 'trust/lists', RevocationLists }
+    })
+    const made = await ask({ logicalId: 'Lists', properties: first ?? {} })
+    const { PhysicalResourceId: physicalId } = made
+    const server = await serving(own, physicalId)
+    const letIn = ({ bundle, plainKey }: typeof own) =>
+      knock('127.0.0.1', server.port, { cert: bundle.certificate, key: plainKey })
+    const admitted = async (count: number) => {
+      server.signal('SIGHUP')
+      await until(() => server.records.length >= count)
+      return [await letIn(one), await letIn(two)]
+    }
+
+    const before = [await letIn(one), await letIn(two)]
+    const change = { former: first ?? {}, properties: second ?? {} }
+    const { Data } = await ask({ logicalId: 'Lists', type: 'Update', physicalId, ...change })
+    const declared = await admitted(2)
+    await publish(physicalId, await list(3, one, two))
+    const published = await admitted(3)
+    server.signal('SIGTERM')
+
+    expect(Data).toMatchObject({ Anchors: '1', RevocationLists: '1' })
+    expect({ before, declared, published }).toEqual({
+      before: [true, true],
+      declared: [false, true],
+      published: [false, false],
+    })
+    expect(await server.ended).toBe(0)
+  })
+
   it('goes with its resource', async () => {
     const properties = { Authorities: [on.anchor], Secret: 'trust/gone' }
     const { PhysicalResourceId: physicalId } = await ask({ properties })
@@ -102,6 +163,30 @@ describe('a trust bundle', () => {
     expect((await on.kept('trust/gone')).deleted).toBe(true)
   })
 })
+
+/** A sidecar and its Envoy; the certificate comes from a file, whom it trusts from a secret. */
+async function serving(own: Awaited<ReturnType<typeof identity>>, trust: string) {
+  const secret = join(folder, 'own.json')
+  await writeFile(secret, textOf(own))
+  const shelves = reach(on.aws.environment()).shelves([HOME])
+  const names = { secret: `file:${secret}`, second: undefined, trust, org: undefined }
+  const port = await freePort()
+  const variables = { LISTEN: port, TRUST: trust, POLL: 0 }
+  const server = await start(['run'], variables, stored({ shelves, keys: undefined }, names))
+  await server.live()
+  return { ...server, port }
+}
+
+/** By hand: `npx certrelay crl SECRET FILE`. */
+async function publish(secret: string, list: string): Promise<void> {
+  const file = join(folder, 'list.pem')
+  await writeFile(file, list)
+  await promisify(execFile)(process.execPath, [MAIN, 'crl', secret, file], {
+    env: { ...on.aws.environment(), PATH: process.env['PATH'] },
+  })
+}
+
+const serialOf = ({ bundle }: Awaited<ReturnType<typeof identity>>) => bundle.facts.serial
 
 const material = async () => {
   const parent = await authority({ name: 'A root', ...lasting })

@@ -29,6 +29,7 @@ export function trusted(over: Partial<Trusted> = {}): Trusted {
   return {
     authorities: [CA],
     certificates: [],
+    lists: [],
     secret: 'mesh/trust',
     replicas: [],
     roles: [],

@@ -5,11 +5,15 @@ import { type Authority, pem } from '../../local/x509/x509.ts'
 
 const DAY = 86_400_000
 
-/** A revocation list of a CA, PEM, valid from yesterday until tomorrow unless wished otherwise; serials are hex. */
+/** A revocation list of a CA, PEM, valid from yesterday until tomorrow and without a number unless wished otherwise; serials are hex. */
 export async function revoke(
   ca: Authority,
   serials: readonly string[],
-  { from = Date.now() - DAY, until = Date.now() + DAY } = {},
+  {
+    from = Date.now() - DAY,
+    until = Date.now() + DAY,
+    number,
+  }: { readonly from?: number; readonly until?: number; readonly number?: number } = {},
 ): Promise<string> {
   const signing = usual(algorithmOf(ca.key) ?? 'EC_prime256v1')
   const { privateKey, parameters } = signer(ca.key, signing)
@@ -24,8 +28,20 @@ export async function revoke(
       revocationDate: new Date(from),
       reason: x509.X509CrlReason.keyCompromise,
     })),
+    ...(number !== undefined && { extensions: [numbered(number)] }),
     signingAlgorithm: parameters,
     signingKey: privateKey,
   })
   return `${pem(crl.rawData, 'X509 CRL')}\n`
+}
+
+/** The CRL number, RFC 5280 5.2.3. */
+function numbered(number: number): x509.Extension {
+  const digits = number.toString(16)
+  const even = digits.length % 2 === 0 ? digits : `0${digits}`
+  const octets = Buffer.from(
+    Number.parseInt(even.slice(0, 2), 16) >= 0x80 ? `00${even}` : even,
+    'hex',
+  )
+  return new x509.Extension('2.5.29.20', false, Buffer.from([2, octets.length, ...octets]))
 }

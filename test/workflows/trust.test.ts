@@ -29,6 +29,7 @@ describe('create', () => {
       SecretArn: physicalId,
       VersionId: holder(world, 'mesh/trust', 'AWSCURRENT'),
       Anchors: '2',
+      RevocationLists: '0',
     })
     const [version] = required(world.shelf.get(physicalId)).versions.values()
     expect(version?.content).not.toContain('PRIVATE KEY')
@@ -99,7 +100,10 @@ describe('update', () => {
     }
     const ports = { ...world.ports, vault: { ...world.ports.vault, put } }
 
-    await expect(trust.make(ports, asks(trusted(), { physicalId }))).rejects.toThrow(
+    const next = await authority({ name: 'New Root', ...life })
+    const wish = trusted({ certificates: [next.certificate] })
+
+    await expect(trust.make(ports, asks(wish, { physicalId }))).rejects.toThrow(
       code('ACCESS_REFUSED'),
     )
     expect(world.shelf.kept).toEqual(before)
