@@ -1,4 +1,4 @@
-import { type Certificate, parseCertificate, selfIssued, valuesOf } from '../pki/certificate.ts'
+import { type Certificate, parseCertificate, serialText, valuesOf } from '../pki/certificate.ts'
 import { buffer, content, enter, isFault, raw, whole } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
 import type { Known } from '../pki/extensions.ts'
@@ -83,11 +83,8 @@ const CHECKS: readonly Check[] = [
 
 /** Positive and at most 20 octets (RFC 5280 4.1.2.2). */
 function soundSerial({ one, serial }: Read): boolean {
-  const octets = buffer(one.serial)
-  const bare = octets[0] === 0 && octets.length > 1 ? octets.subarray(1) : octets
-  const positive = (octets[0] ?? 0x80) < 0x80 && bare.some((octet) => octet !== 0)
-  const from = serial.findIndex((octet) => octet !== 0)
-  return positive && bare.length <= 20 && from >= 0 && bare.equals(serial.subarray(from))
+  const text = serialText(one)
+  return text.length <= 40 && text !== '0' && text === serialText({ serial })
 }
 
 /** As our reader keeps names; relative names of several attributes are sets. */
@@ -184,12 +181,10 @@ function soundExtensions({ one, plan }: Read): boolean {
 }
 
 /** What RFC 5280 demands and our lint knows; names are the profile's business: CFSSL signs a common name alone. */
-function soundLint({ one, issuer, plan }: Read): boolean {
-  const path = selfIssued(one) ? [one] : [one, issuer.certificate]
-  return lint(path).every(
-    ({ code, certificate, severity }) =>
+function soundLint({ one, plan }: Read): boolean {
+  return lint([one], false).every(
+    ({ code, severity }) =>
       severity === 'warning' ||
-      certificate !== 'leaf' ||
       code === 'NAMES_MISSING' ||
       (code === 'KEY_WEAK' && plan.profile.allowances?.smallExponents === true),
   )

@@ -45,13 +45,13 @@ async function clients(label: string, serial: bigint | undefined, { ledger }: Ar
  */
 let [young, old] = [new Set<string>(), new Set<string>()]
 const REMEMBERED = 8_192
+const ZERO = '\0'.repeat(OCTETS)
 
 function drawn({ random }: Around): Uint8Array {
-  const serial = Uint8Array.from(random(OCTETS))
+  const serial = Buffer.from(random(OCTETS))
   serial[0] = (serial[0] ?? 0) & 0x7f
-  const name = Buffer.from(serial.buffer).toString('latin1')
-  const zero = serial.every((octet) => octet === 0)
-  if (serial.length !== OCTETS || zero || young.has(name) || old.has(name))
+  const name = serial.toString('latin1')
+  if (serial.length !== OCTETS || name === ZERO || young.has(name) || old.has(name))
     throw new RelayError(
       'ISSUE_BROKEN',
       'a serial came twice: the source of randomness is broken, nothing was signed',

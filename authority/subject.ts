@@ -136,10 +136,11 @@ export function emailsOf(subject: Parts): string[] {
   return textsBy(subject, EMAIL)
 }
 
-function textsBy(subject: Parts, id: string): string[] {
-  return subject.flatMap((one) =>
-    one.flatMap((each) => (each.id === id && each.text !== undefined ? [each.text] : [])),
-  )
+function textsBy(subject: Parts, wanted: string): string[] {
+  const texts: string[] = []
+  for (const relative of subject)
+    for (const { id, text } of relative) if (id === wanted && text !== undefined) texts.push(text)
+  return texts
 }
 
 /** The parts of a Name that was read before, DER. @throws Malformed */

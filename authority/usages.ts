@@ -31,7 +31,7 @@ const PURPOSES: ReadonlyMap<string, string> = new Map([
   ['netscape sgc', '2.16.840.1.113730.4.1'],
 ])
 
-/** Whether CFSSL knows a usage of this name. */
+/** Whether CFSSL knows a usage of this name (cloudflare/cfssl, config/config.go). */
 export function isUsage(name: string): boolean {
   return BITS.has(name) || PURPOSES.has(name)
 }

@@ -14,7 +14,15 @@ const list = v.pipe(
 const drill = v.optional(v.picklist(['', 'stop', 'next']), '')
 const url = v.pipe(v.string(), v.url())
 
-const schema = v.object({
+const queues = { CERTRELAY_QUEUE: url, CERTRELAY_ROLLOUTS: url, CERTRELAY_DEAD_LETTERS: url }
+/** The signing authority's own stack has no queues. */
+const none = {
+  CERTRELAY_QUEUE: v.optional(url, ''),
+  CERTRELAY_ROLLOUTS: v.optional(url, ''),
+  CERTRELAY_DEAD_LETTERS: v.optional(url, ''),
+}
+
+const common = {
   AWS_REGION: v.pipe(v.string(), v.minLength(1)),
   CERTRELAY_ORG: v.pipe(v.string(), v.regex(/^[A-Za-z0-9 ._-]{1,64}$/)),
   CERTRELAY_KEYS: list,
@@ -22,13 +30,14 @@ const schema = v.object({
   CERTRELAY_MIN_REGIONS: v.pipe(v.optional(v.string(), ''), v.regex(/^[1-8]?$/)),
   CERTRELAY_ON_DENIED: drill,
   CERTRELAY_ON_KEY_STATE: drill,
-  CERTRELAY_QUEUE: url,
-  CERTRELAY_ROLLOUTS: url,
-  CERTRELAY_DEAD_LETTERS: url,
   CERTRELAY_SHARE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,2})?$/)),
   CERTRELAY_SIGN: v.pipe(v.optional(v.string(), ''), v.regex(FUNCTION_ARN)),
   CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
-})
+}
+const schemas = {
+  certrelay: v.object({ ...common, ...queues }),
+  authority: v.object({ ...common, ...none }),
+}
 
 /** Everything a function reads from its environment, parsed once. */
 export interface Config {
@@ -56,7 +65,8 @@ export interface Config {
 export function config(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
-  const parsed = v.safeParse(schema, environment)
+  const { CERTRELAY_STACK: stack } = environment
+  const parsed = v.safeParse(schemas[stack === 'authority' ? stack : 'certrelay'], environment)
   if (!parsed.success) {
     const names = [
       ...new Set(parsed.issues.map((issue) => String(issue.path?.[0]?.key ?? ''))),

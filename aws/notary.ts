@@ -10,7 +10,7 @@ export function notary(client: LambdaClient, arn: string): Notary {
   return {
     async sign({ label, profile, csr }) {
       const what = `have authority ${label} sign`
-      const order = { label, profile, csr: pem('CERTIFICATE REQUEST', csr) }
+      const order = { authority: label, profile, csr: pem('CERTIFICATE REQUEST', csr) }
       const command = new InvokeCommand({
         FunctionName: arn,
         Payload: Buffer.from(JSON.stringify({ sign: order })),

@@ -1,4 +1,5 @@
 import type { AuthKey, Profile, Remote } from '../authority/policy.ts'
+import { isUsage } from '../authority/usages.ts'
 import { date, duration } from './duration.ts'
 import { BadField, Fields, names } from './fields.ts'
 import { type Given, Misconfigured } from './given.ts'
@@ -6,7 +7,6 @@ import { constraint, oidAt, policies, whitelist } from './limits.ts'
 import { lintLevel } from './linting.ts'
 import { ours } from './ours.ts'
 import { allowancesOf } from './switches.ts'
-import { isUsage } from './usages.ts'
 import { pattern } from './whitelist.ts'
 
 /** A profile as written: what is undefined comes from the default profile. */

@@ -4,7 +4,7 @@ import { parseBundle, parseTrust } from '../pki/bundle.ts'
 import { parseCertificate } from '../pki/certificate.ts'
 import { isFault } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
-import { only, pemBlocks } from '../pki/pem.ts'
+import { only, parsePem, pemBlocks } from '../pki/pem.ts'
 
 /** What there is to inspect: DER, with no key among it. */
 export interface Material {
@@ -37,12 +37,22 @@ export async function anchorsOf(file: string): Promise<Uint8Array[]> {
   return [...fromBytes(file, bytes).certificates]
 }
 
-/** Those of the roots that Node brings along that could stand above the certificates. */
-export function usualRoots(certificates: readonly Uint8Array[]): Uint8Array[] {
+/** The roots that Node brings along. */
+export function usualRoots(): Uint8Array[] {
+  return rootCertificates.map((text) => only(text) ?? new Uint8Array())
+}
+
+/** Those of a long list of anchors that could stand above the certificates, or are one of them. */
+export function above(
+  anchors: readonly Uint8Array[],
+  certificates: readonly Uint8Array[],
+): Uint8Array[] {
   const issuers = new Set(certificates.flatMap((der) => nameOf(der, 'issuer')))
-  return rootCertificates
-    .map((text) => only(text) ?? new Uint8Array())
-    .filter((der) => nameOf(der, 'subject').some((name) => issuers.has(name)))
+  return anchors.filter(
+    (der) =>
+      nameOf(der, 'subject').some((name) => issuers.has(name)) ||
+      certificates.some((one) => Buffer.compare(one, der) === 0),
+  )
 }
 
 function nameOf(der: Uint8Array, which: 'issuer' | 'subject'): string[] {
@@ -64,12 +74,20 @@ function fromBytes(from: string, bytes: Buffer): Material {
   return fromText(from, bytes.toString('utf8'))
 }
 
+/** Explanations stand outside of blocks, as `openssl x509 -text` and lists of roots have them (RFC 7468 section 2). */
+const BLOCK = /-----BEGIN [A-Z0-9 ]+-----[\s\S]*?-----END [A-Z0-9 ]+-----/g
+
 /** A bundle, a trust bundle or PEM. @throws Error naming what it is not; the text itself is never quoted. */
 function fromText(from: string, text: string): Material {
   if (text.trimStart().startsWith('{')) return fromStored(from, text)
-  const blocks = pemBlocks(text)
-  if (blocks === undefined || blocks.length === 0)
+  const found = text.match(BLOCK) ?? []
+  if (found.length === 0)
     throw new Error(`${from} is neither PEM nor DER nor what certrelay stores`)
+  const blocks = found.flatMap((one, index) => {
+    const read = parsePem(one)
+    if (!isFault(read)) return read
+    throw new Error(`block ${index + 1} of ${from} is no PEM: see its character ${read.at + 1}`)
+  })
   const certificates = blocks.filter(({ label }) => label === 'CERTIFICATE')
   const others = blocks.filter(({ label }) => label !== 'CERTIFICATE')
   return { from, certificates: certificates.map(({ der }) => der), anchors: [], others }

@@ -1,15 +1,18 @@
+import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { examine } from '../pki/anchors.ts'
+import { BUDGET } from '../pki/budget.ts'
 import { parseCertificate } from '../pki/certificate.ts'
 import { parseRevocationList } from '../pki/crl.ts'
+import { parseCsr } from '../pki/csr.ts'
 import { isFault } from '../pki/der.ts'
 import { parseHeader } from '../pki/header.ts'
 import { lint } from '../pki/lint.ts'
+import type { Wanted } from '../pki/match.ts'
 import { findPath, type Question } from '../pki/path.ts'
 import { pem } from '../pki/pem.ts'
 import { REASONS } from '../pki/reasons.ts'
-import { parseRequest } from '../pki/request.ts'
-import { anchorsOf, gather, type Material, usualRoots } from './gather.ts'
+import { above, anchorsOf, gather, type Material, usualRoots } from './gather.ts'
 import { describe, tree } from './tree.ts'
 
 /**
@@ -41,13 +44,16 @@ export async function inspect(
   const material = await gather(target)
   const given = values.anchors === undefined ? [] : await anchorsOf(values.anchors)
   const known = [...given, ...material.anchors]
-  const anchors = known.length > 0 ? known : usualRoots(material.certificates)
+  const { certificates } = material
+  const isMany = certificates.length > 0 && known.length + certificates.length > BUDGET.certificates
+  const listed = known.length > 0 ? known : usualRoots()
+  const anchors = known.length === 0 || isMany ? above(listed, certificates) : known
   const report = look(material, {
     anchors,
     now,
     purposes: (values.purpose ?? []).map(purpose),
     profile: values.webpki === true ? 'webpki' : 'rfc5280',
-    ...(values.name !== undefined && { names: [{ form: 'dns', value: values.name }] }),
+    ...(values.name !== undefined && { names: [wanted(values.name)] }),
   })
   write(values.json === true ? `${JSON.stringify(report.data)}\n` : report.text(known.length > 0))
   return report.sound ? 0 : 1
@@ -110,7 +116,7 @@ function look({ from, certificates, others }: Material, asked: Asked) {
 function about(label: string, der: Uint8Array): Readonly<Record<string, unknown>> {
   if (label.endsWith('PRIVATE KEY')) return { ...parseHeader(der) }
   if (label === 'CERTIFICATE REQUEST') {
-    const one = parseRequest(der)
+    const one = parseCsr(der)
     return isFault(one)
       ? { ...one }
       : { subject: one.subject.common, key: one.kind, signed: one.signed() }
@@ -127,6 +133,13 @@ function about(label: string, der: Uint8Array): Readonly<Record<string, unknown>
 
 function iso(at: number): string {
   return new Date(at).toISOString()
+}
+
+/** What a person writes for a name: an address, a URI as SPIFFE ids are, a mailbox, else a host. */
+function wanted(value: string): Wanted {
+  if (isIP(value) !== 0) return { form: 'ip', value }
+  if (value.includes('://')) return { form: 'uri', value }
+  return { form: value.includes('@') ? 'email' : 'dns', value }
 }
 
 function purpose(word: string): 'serverAuth' | 'clientAuth' {

@@ -41,7 +41,8 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
             [--version 2|1] [--out-crt ca.crt] [--out-key ca.key]: a CA in two files, for development
     keygen  --out-key FILE --out-pub FILE [--curve 25519|P256]: on the host itself, whose key then never travels
     sign    --name N --networks A/B [--in-pub FILE | --out-key FILE] [--ca-crt ca.crt] [--ca-key ca.key] [--unsafe-networks A/B,…]
-            [--groups G,…] [--duration 1h] [--version 2|1] [--out-crt N.crt]
+            [--groups G,…] [--duration 1h] [--version 2|1] [--out-crt N.crt]; or with an authority whose key is in KMS, by the
+            function that signs: --authority LABEL --in-pub FILE [--out-ca FILE] [--function certrelay-sign]
     print   --path FILE [--json]
     verify  --ca FILE --crt FILE [--blocked FINGERPRINT]… [--high-s]: silent; 1 and the reason when it is not to be trusted
     rotate  --from FILE --to FILE --host NAME=CA.crt,HOST.crt … [--out-ca FILE] [--json]: which step from one CA to the next is safe now

@@ -10,7 +10,7 @@ import { signHost, signRoot } from '../nebula/sign.ts'
 import { Secret } from '../pki/secret.ts'
 import { caKey, certificates, hostKey, place, type Written } from './overlay.ts'
 import { rotate } from './succession.ts'
-import { lifetime, list, networks, seconds, version } from './words.ts'
+import { fileName, lifetime, named, needed, seconds, version } from './words.ts'
 
 type Write = (text: string) => void
 type Verb = (words: readonly string[], write: Write) => Promise<number>
@@ -102,9 +102,17 @@ const VERBS: Readonly<Record<string, Verb>> = {
       'ca-key': { type: 'string' },
       'in-pub': { type: 'string' },
       ip: { type: 'string' },
+      authority: { type: 'string' },
+      function: { type: 'string' },
+      'out-ca': { type: 'string' },
     } as const
-    const { values } = parseArgs({ args: [...words], options })
-    const wanted = named({ ...values, networks: values.networks ?? values.ip })
+    const { values: given } = parseArgs({ args: [...words], options })
+    const values = { ...given, networks: given.networks ?? given.ip }
+    if (values.authority !== undefined)
+      return (await import('./afar.ts')).signAfar(values, values.authority)
+    if (values['out-ca'] !== undefined || values.function !== undefined)
+      throw new Error('--out-ca and --function go with --authority')
+    const wanted = named(values)
     const ca = await caKey(values['ca-crt'] ?? 'ca.crt', values['ca-key'] ?? 'ca.key')
     try {
       const { curve, notAfter } = ca.certificate
@@ -173,22 +181,6 @@ async function roots(path: string): Promise<readonly Certificate[]> {
   return all
 }
 
-interface Named {
-  readonly name?: string | undefined
-  readonly networks?: string | undefined
-  readonly 'unsafe-networks'?: string | undefined
-  readonly groups?: string | undefined
-}
-
-function named({ name, networks: own, 'unsafe-networks': unsafe, groups }: Named) {
-  return {
-    name: needed(name, 'name'),
-    networks: networks(own, 'networks'),
-    unsafeNetworks: networks(unsafe, 'unsafe-networks'),
-    groups: list(groups),
-  }
-}
-
 interface KeyWords {
   readonly 'in-pub'?: string | undefined
   readonly 'out-key'?: string | undefined
@@ -228,17 +220,6 @@ function curveNamed(word = '25519'): Curve {
   const curve = curveOf(word)
   if (curve === undefined) throw new Error(`--curve is 25519 or P256, not ${word}`)
   return curve
-}
-
-function needed(value: string | undefined, option: string): string {
-  if (value === undefined || value === '') throw new Error(`--${option} is needed`)
-  return value
-}
-
-/** A name as the name of a file in this folder. */
-function fileName(name: string, option: string): string {
-  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}$/.test(name)) return name
-  throw new Error(`the name is no name for a file: say where to write with --${option}`)
 }
 
 function say(line: string): void {

@@ -21,9 +21,7 @@ export async function place(files: readonly Written[], force: boolean): Promise<
   const paths = files.map(({ path }) => path)
   if (new Set(paths).size < paths.length)
     throw new Error(`${paths.join(' and ')} are the same file`)
-  for (const path of force ? [] : paths)
-    if (await exists(path))
-      throw new Error(`${path} exists: name another file, or overwrite it with --force`)
+  await absent(paths, force)
   const fresh = files.map((file) => ({ ...file, next: `${file.path}.${process.pid}.new` }))
   try {
     for (const { next, text, secret = false } of fresh)
@@ -32,6 +30,13 @@ export async function place(files: readonly Written[], force: boolean): Promise<
   } finally {
     for (const { next } of fresh) await rm(next, { force: true })
   }
+}
+
+/** @throws Error naming the first file that exists, unless `force` says that it may */
+export async function absent(paths: readonly string[], force: boolean): Promise<void> {
+  for (const path of force ? [] : paths)
+    if (await exists(path))
+      throw new Error(`${path} exists: name another file, or overwrite it with --force`)
 }
 
 async function create(path: string, text: string, mode: number): Promise<void> {

@@ -8,7 +8,11 @@ import { imageContext } from './sidecar.ts'
 import { weigh } from './weigh.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const OUTPUT = join(ROOT, '.serverless')
+/** Of each stack: its configuration, and where its package goes. The first one empties the folder of the second. */
+const STACKS = {
+  authority: { config: 'serverless.authority.yml', folder: '.serverless-authority' },
+  certrelay: { config: 'serverless.yml', folder: '.serverless' },
+} as const
 const CACHE = join(ROOT, '.cache')
 const STAMP = join(CACHE, 'packaged.json')
 const BIN = join(ROOT, 'node_modules', '.bin')
@@ -16,7 +20,7 @@ const BIN = join(ROOT, 'node_modules', '.bin')
 /** Everything that the package is made from. */
 const INPUTS = [
   '{functions,events,middleware,workflows,authority,cfssl,nebula,aws,pki,ports}/**/*.{ts,json}',
-  '{serverless,resources}.yml',
+  '{serverless,resources}{,.authority}.yml',
   '{package,package-lock,tsconfig}.json',
 ]
 const OUTPUTS = ['cloudformation-template-update-stack.json', '*.zip']
@@ -25,20 +29,33 @@ const OUTPUTS = ['cloudformation-template-update-stack.json', '*.zip']
  * Packages the functions and their CloudFormation template, unless that is done already; processes that ask at the same
  * time wait for one of them.
  *
- * @returns the folder that holds the template and one zip file for each function
+ * @returns the folder that holds the template of a stack and one zip file for each of its functions
  * @throws Error with what osls said
  */
-export async function packaged(): Promise<string> {
+export async function packaged(stack: keyof typeof STACKS = 'certrelay'): Promise<string> {
+  const output = folderOf(stack)
   await mkdir(CACHE, { recursive: true })
   return exclusively(join(CACHE, 'package.lock'), async () => {
     const inputs = await digest(ROOT, INPUTS)
-    if (await isFresh(inputs)) return OUTPUT
+    if (await isFresh(inputs)) return output
     await rm(STAMP, { force: true })
-    await rm(join(ROOT, '.esbuild'), { recursive: true, force: true }) // stale files would be zipped too
-    await run()
-    await record({ inputs, outputs: await digest(OUTPUT, OUTPUTS) })
-    return OUTPUT
+    for (const one of [STACKS.authority, STACKS.certrelay]) {
+      await rm(join(ROOT, '.esbuild'), { recursive: true, force: true }) // stale files would be zipped too
+      await run(one)
+    }
+    await record({ inputs, outputs: await outputs() })
+    return output
   })
+}
+
+function folderOf(stack: keyof typeof STACKS): string {
+  return join(ROOT, STACKS[stack].folder)
+}
+
+/** A digest of everything that was made. */
+async function outputs(): Promise<string> {
+  const all = Object.values(STACKS).map(({ folder }) => digest(join(ROOT, folder), OUTPUTS))
+  return (await Promise.all(all)).join(' ')
 }
 
 const stamp = v.object({ inputs: v.string(), outputs: v.string() })
@@ -48,7 +65,7 @@ async function isFresh(inputs: string): Promise<boolean> {
   const text = await readFile(STAMP, 'utf8').catch(() => '{}')
   const made = v.safeParse(stamp, JSON.parse(text))
   if (!made.success || made.output.inputs !== inputs) return false
-  return made.output.outputs === (await digest(OUTPUT, OUTPUTS))
+  return made.output.outputs === (await outputs())
 }
 
 /** Renamed into place: a reader never sees half a stamp. */
@@ -72,8 +89,9 @@ async function digest(folder: string, patterns: readonly string[]): Promise<stri
   return hash.digest('hex')
 }
 
-async function run(): Promise<void> {
-  const child = spawn(process.execPath, [join(BIN, 'osls'), 'package'], {
+async function run({ config, folder }: (typeof STACKS)[keyof typeof STACKS]): Promise<void> {
+  const words = ['package', '--config', config, '--package', folder]
+  const child = spawn(process.execPath, [join(BIN, 'osls'), ...words], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}` },
@@ -88,11 +106,12 @@ async function run(): Promise<void> {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const folder = await packaged()
-  for (const [name, bytes] of Object.entries(await weigh(folder))) {
-    process.stdout.write(`${name}: ${Math.round(bytes / 1000)} kB\n`)
+  for (const stack of ['certrelay', 'authority'] as const) {
+    const folder = await packaged(stack)
+    for (const [name, bytes] of Object.entries(await weigh(folder)))
+      process.stdout.write(`${name}: ${Math.round(bytes / 1000)} kB\n`)
+    process.stdout.write(`functions and template of ${stack}: ${relative(ROOT, folder)}\n`)
   }
-  process.stdout.write(`functions and template: ${relative(ROOT, folder)}\n`)
   process.stdout.write(
     `image of the sidecar and Envoy: docker build --tag certrelay-envoy:1.40.0 ${relative(ROOT, await imageContext())}\n`,
   )

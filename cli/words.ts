@@ -40,3 +40,33 @@ export function version(text: string | undefined): Version | undefined {
   if (text === '2') return 2
   throw new Error(`--version is 1 or 2, not ${text}`)
 }
+
+/** What a certificate is to say, as the words of a command. */
+export interface Named {
+  readonly name?: string | undefined
+  readonly networks?: string | undefined
+  readonly 'unsafe-networks'?: string | undefined
+  readonly groups?: string | undefined
+}
+
+/** @throws Error naming the option */
+export function named({ name, networks: own, 'unsafe-networks': unsafe, groups }: Named) {
+  return {
+    name: needed(name, 'name'),
+    networks: networks(own, 'networks'),
+    unsafeNetworks: networks(unsafe, 'unsafe-networks'),
+    groups: list(groups),
+  }
+}
+
+/** @throws Error when it is not given */
+export function needed(value: string | undefined, option: string): string {
+  if (value === undefined || value === '') throw new Error(`--${option} is needed`)
+  return value
+}
+
+/** A name as the name of a file in this folder. @throws Error */
+export function fileName(name: string, option: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}$/.test(name)) return name
+  throw new Error(`the name is no name for a file: say where to write with --${option}`)
+}

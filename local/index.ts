@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type AcmOptions, acm } from './acm/index.ts'
 import type { Images } from './ecs/images.ts'
@@ -23,10 +24,16 @@ import { type Ground, type Options, open } from './world.ts'
 export interface StartOptions extends Options {
   /** What the container images of task definitions stand for on this machine (default: none can be pulled). */
   readonly images?: Images
-  /** Folder of the zip files that `serverless package` made: what `Code.S3Key` of a function names, by its last part. */
-  readonly artifacts?: string
+  /** Folders of the zip files that `serverless package` made: what `Code.S3Key` of a function names, by its last part. */
+  readonly artifacts?: string | readonly string[]
   readonly acm?: AcmOptions
   readonly pca?: PcaOptions
+}
+
+/** The zip file that a key names, in the first folder that has it. */
+function found(folders: readonly string[], key: string): string {
+  const all = folders.map((folder) => join(folder, basename(key)))
+  return all.find((file) => existsSync(file)) ?? all[0] ?? key
 }
 
 /** A whole local AWS: what every service shares, how stacks get into it, and what can be seen of it. */
@@ -48,7 +55,7 @@ export async function start(options: StartOptions = {}): Promise<Local> {
     const written = logs(ground)
     const history = trail(own('trail'))
     const stacks = formation(own('formation'), { iam })
-    const packages = artifacts && { artifacts: (key: string) => join(artifacts, basename(key)) }
+    const packages = artifacts && { artifacts: (key: string) => found([artifacts].flat(), key) }
     built = { stacks, view: { lines: written.lines, events: history.events } }
     return {
       services: [

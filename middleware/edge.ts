@@ -19,6 +19,8 @@ export interface Visit<P = All> {
   readonly ports: P
   /** Lambda's own id of the invocation. */
   readonly request: string
+  /** Of the trace that this invocation is a part of. */
+  readonly trace?: string
   /** Real milliseconds until Lambda ends the invocation. */
   readonly remaining: () => number
 }

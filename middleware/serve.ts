@@ -16,6 +16,7 @@ const FAREWELL = 1_500
 /** What the runtime and the middlewares put into the context. */
 interface Context extends LambdaContext {
   readonly log: Log
+  readonly trace: string
   readonly keys: (log: Log) => Keys | undefined
   readonly pens: (log: Log) => Pens | undefined
 }
@@ -61,9 +62,10 @@ export function serve<E, R, W extends Partial<Keyed>>(
       const remaining = () => context.getRemainingTimeInMillis()
       begin(remaining)
       const { keyholes: _, sealing: __, pen: ___, ...wired } = connect()
-      const trace = edge.trace?.(event)
-      const log = trace === undefined ? context.log : bind(context.log, { trace })
+      const begun = edge.trace?.(event)
+      const log = begun === undefined ? context.log : bind(context.log, { trace: begun })
       const ports = { ...wired, log, keys: context.keys(log), pens: context.pens(log) }
-      return edge.run(event, { ports, request: context.awsRequestId, remaining })
+      const trace = begun ?? context.trace
+      return edge.run(event, { ports, request: context.awsRequestId, trace, remaining })
     })
 }

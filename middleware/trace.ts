@@ -1,14 +1,15 @@
 import type { Fields, Log } from '../ports/log.ts'
 import type { Passing } from './edge.ts'
 
-/** Binds trace id, request id and function name to every line of the invocation. Adds `log` to the context. */
+/** Binds trace id, request id and function name to every line of the invocation. Adds `log` and `trace` to the context. */
 export function trace(log: Log, environment: () => string | undefined) {
   function traceBefore({ context }: Passing): void {
     const { awsRequestId, functionName } = facts(context)
-    const root = /Root=([^;]+)/.exec(environment() ?? '')?.[1]
+    const trace = /Root=([^;]+)/.exec(environment() ?? '')?.[1] ?? awsRequestId
     Object.assign(context, {
+      trace,
       log: bind(log, {
-        trace: root ?? awsRequestId,
+        trace,
         request: awsRequestId,
         function: functionName,
       }),

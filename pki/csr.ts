@@ -78,7 +78,7 @@ function read(der: Uint8Array) {
     info: raw(info),
     algorithm: how,
     signature,
-    subject: distinguished(subject),
+    subject,
     attributes: attributes(subject),
     key: raw(key),
     extensions,
@@ -103,8 +103,9 @@ function requested(one: Element): Extension[] {
 function attributes(subject: Element): Attribute[] {
   const list: Attribute[] = []
   for (const all = enter(subject); all.more(); ) {
-    for (const parts = enter(all.next(), TAG.set); parts.more(); )
-      list.push(attribute(parts.next()))
+    const parts = enter(all.next(), TAG.set)
+    list.push(attribute(parts.next()))
+    while (parts.more()) list.push(attribute(parts.next()))
   }
   return list
 }
@@ -130,13 +131,13 @@ type Fields = ReturnType<typeof read>
 
 class Parsed implements Csr {
   readonly der: Uint8Array
-  readonly subject: Name
   readonly attributes: readonly Attribute[]
   readonly key: Uint8Array
   readonly kind: KeyKind
   readonly extensions: readonly Extension[]
   readonly known: Known
   readonly algorithm: Algorithm
+  readonly #subject: Element
   readonly #info: Uint8Array
   readonly #signature: Uint8Array
   #opened: { readonly key: KeyObject | undefined } | undefined
@@ -144,7 +145,7 @@ class Parsed implements Csr {
 
   constructor(der: Uint8Array, fields: Fields, values: Known) {
     this.der = der
-    this.subject = fields.subject
+    this.#subject = fields.subject
     this.attributes = fields.attributes
     this.key = fields.key
     this.kind = keyKind(fields.key)
@@ -153,6 +154,11 @@ class Parsed implements Csr {
     this.algorithm = fields.algorithm
     this.#info = fields.info
     this.#signature = fields.signature
+  }
+
+  /** Its attributes were read: it can be read as a name too. */
+  get subject(): Name {
+    return distinguished(this.#subject)
   }
 
   opened(): KeyObject | undefined {

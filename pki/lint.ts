@@ -28,7 +28,7 @@ export interface Remark {
 }
 
 const DAY = 86_400_000
-/** The longest validity of a leaf that browsers take (BR 6.3.2). Days. */
+/** ACM's certificates are valid for 395 days, and what lives longer is seldom renewed by a machine. Days. */
 const LONGEST = 398
 
 type Rule = Pick<Remark, 'code' | 'rule' | 'severity'> & {
@@ -82,7 +82,7 @@ const RULES: readonly Rule[] = [
   },
   {
     code: 'VALIDITY_LONG',
-    rule: `a leaf is valid for ${LONGEST} days at most (BR 6.3.2; RFC 5280 4.1.2.5 sets no limit)`,
+    rule: `a leaf is valid for ${LONGEST} days at most (good practice; RFC 5280 4.1.2.5 sets no limit)`,
     severity: 'warning',
     broken: ({ notBefore, notAfter }, _, leaf) =>
       leaf && notAfter.at - notBefore.at > LONGEST * DAY,

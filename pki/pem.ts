@@ -1,3 +1,5 @@
+import { type Fault, isFault } from './der.ts'
+
 /** One block of textual encoding, RFC 7468. */
 export interface Block {
   readonly label: string
@@ -14,25 +16,35 @@ const LINE_END: ReadonlySet<string> = new Set('\r\n')
 const WIDTH = 64
 
 /**
- * Splits a text into its PEM blocks. Between blocks only white space is allowed; returns `undefined` on anything else,
- * on bad base64 and on traditional headers (`Proc-Type`).
+ * Splits a text into its PEM blocks. Between blocks only white space is allowed; anything else, bad base64 and traditional
+ * headers (`Proc-Type`) are a fault, at the character where that was seen. Nothing throws.
  */
-export function pemBlocks(text: string): Block[] | undefined {
+export function parsePem(text: string): Block[] | Fault {
   const blocks: Block[] = []
   let at = skip(text, 0)
   while (at < text.length) {
     const label = labelAt(text, at)
-    if (label === undefined) return undefined
+    if (label === undefined) return invalid(at)
     const body = at + BEGIN.length + label.length + DASHES.length
     const end = text.indexOf(DASHES, body)
     const last = `-----END ${label}-----`
-    if (end < 0 || !text.startsWith(last, end)) return undefined
+    if (end < 0 || !text.startsWith(last, end)) return invalid(end < 0 ? text.length : end)
     const der = LINE_END.has(text[body] ?? '') ? decoded(text.slice(body, end)) : undefined
-    if (der === undefined) return undefined
+    if (der === undefined) return invalid(body)
     blocks.push(new Read(label, der))
     at = skip(text, end + last.length)
   }
   return blocks
+}
+
+/** The same for whom it is enough that a text is none: `undefined`. */
+export function pemBlocks(text: string): Block[] | undefined {
+  const blocks = parsePem(text)
+  return isFault(blocks) ? undefined : blocks
+}
+
+function invalid(at: number): Fault {
+  return { code: 'PEM_INVALID', at }
 }
 
 function labelAt(text: string, at: number): string | undefined {

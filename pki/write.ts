@@ -113,7 +113,11 @@ function base128(arc: number): number[] {
 }
 
 /** Text of ASCII characters under any tag. */
-export const ascii = (tag: number, text: string): Buffer => der(tag, Buffer.from(text, 'latin1'))
+export function ascii(tag: number, text: string): Buffer {
+  const out = Buffer.allocUnsafe(headSize(text.length) + text.length)
+  out.write(text, head(out, tag, text.length), 'latin1')
+  return out
+}
 
 const PRINTABLE = /^[A-Za-z0-9 '()+,\-./:=?]*$/
 
@@ -126,6 +130,18 @@ export function directoryString(text: string): Buffer {
 
 /** UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280 4.1.2.5); epoch milliseconds, cut to the second. */
 export function time(at: number): Buffer {
+  const known = TIMES.get(at)
+  if (known !== undefined) return known
+  if (TIMES.size >= MANY) TIMES.clear()
+  const made = writtenTime(at)
+  TIMES.set(at, made)
+  return made
+}
+
+/** Certificates of the same minute have the same times. */
+const TIMES = new Map<number, Buffer>()
+
+function writtenTime(at: number): Buffer {
   const text = new Date(at).toISOString()
   const digits = `${text.slice(5, 7)}${text.slice(8, 10)}${text.slice(11, 13)}${text.slice(14, 16)}${text.slice(17, 19)}Z`
   const year = text.slice(0, 4)

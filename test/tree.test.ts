@@ -16,7 +16,10 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   authority: ['ports', 'pki', 'node:crypto'],
   cfssl: ['authority', 'ports', 'pki', 're2js', 'node:crypto'],
   nebula: ['authority', 'ports', 'pki', 'node:crypto'],
-  functions: ['events', 'middleware', 'workflows', 'authority', 'cfssl', 'nebula', 'aws'],
+  functions: [
+    ...['events', 'middleware', 'workflows', 'authority', 'cfssl', 'nebula', 'aws', 'ports'],
+    'node:crypto',
+  ],
   local: ['pki', 'valibot', '@peculiar/x509', 'yaml', 'fflate', 'node:*'],
   envoy: ['pki', 'ports', 'workflows', 'aws', 'middleware', 'node:*'],
   cli: ['*'],

@@ -40,9 +40,14 @@ export async function draw(
   }
 }
 
+interface Anchoring {
+  readonly authority: Pick<Ports['authority'], 'issuer'>
+  readonly vault: Pick<Ports['vault'], 'read'>
+}
+
 /** The configured anchors of a certificate: the root of the private CA that was configured for it, or the trust bundle that was. */
 export async function anchorsOf(
-  { authority, vault }: Pick<Ports, 'authority' | 'vault'>,
+  { authority, vault }: Anchoring,
   { arn, authority: ca, trust }: Certificate,
 ): Promise<string> {
   if (trust !== undefined) return published(vault, trust, arn)
@@ -62,7 +67,11 @@ export async function anchorsOf(
 }
 
 /** The anchors of a trust bundle. @throws AUTHORITY_MISSING when there is none, AUTHORITY_REFUSED when it is none */
-async function published(vault: Ports['vault'], trust: string, source: string): Promise<string> {
+async function published(
+  vault: Anchoring['vault'],
+  trust: string,
+  source: string,
+): Promise<string> {
   try {
     const { content } = await vault.read(trust)
     try {

@@ -82,6 +82,46 @@ describe('a file', () => {
     })
   })
 
+  test('with explanations around its blocks is read all the same', async () => {
+    const text = `Bag Attributes\n  friendlyName: color\n${one.leaf.certificate}\n# the CA\n${one.middle.certificate}`
+    const pem = await file('bag.pem', text)
+    const roots = await file('roots.pem', `Root\n====\n${one.root.certificate}`)
+
+    expect((await inspect(pem, '--anchors', roots)).status).toBe(0)
+  })
+
+  test('with a block that is damaged is refused, naming the block and the character', async () => {
+    const damaged = one.middle.certificate.replace(/\n.{8}/, '\n********')
+    const pem = await file('damaged.pem', `${one.leaf.certificate}\n${damaged}`)
+    const { status, stderr } = await inspect(pem)
+
+    expect(stderr).toContain(`block 2 of ${pem} is no PEM: see its character 28`)
+    expect(status).toBe(2)
+  })
+
+  test('with more anchors than a search takes: those that could stand above count', async () => {
+    const pem = await file('chain.pem', chain(one))
+    const strangers = Array.from({ length: 160 }, () => other.leaf.certificate).join('\n')
+    const anchors = await file('many.pem', `${strangers}\n${one.root.certificate}`)
+
+    expect((await inspect(pem, '--anchors', anchors)).status).toBe(0)
+  })
+
+  test.each([
+    ['color.mesh.internal', 0],
+    ['other.mesh.internal', 1],
+    ['10.0.0.1', 1],
+    ['spiffe://mesh.internal/color', 1],
+    ['color@mesh.internal', 1],
+  ])('is asked for the name %s', async (name, wanted) => {
+    const pem = await file('chain.pem', chain(one))
+    const anchors = await file('root.pem', one.root.certificate)
+    const { status, stdout } = await inspect(pem, '--anchors', anchors, '--name', name)
+
+    expect(status).toBe(wanted)
+    if (wanted === 1) expect(stdout).toContain('NAME_MISMATCH')
+  })
+
   test('that is nothing of the kind is refused without quoting it', async () => {
     const { status, stderr } = await inspect(await file('text', 'hello canary'))
 

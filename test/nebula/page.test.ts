@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readRules } from '../../authority/entitle.ts'
+import { PROFILE } from '../../nebula/desk.ts'
 import { REFUSALS } from '../../nebula/pool.ts'
-import { blocks, column, ROOT, read } from '../support/markdown.ts'
+import { blocks, column, ROOT, read, table } from '../support/markdown.ts'
 
 const PAGE = 'docs/nebula.md'
 const execute = promisify(execFile)
@@ -36,6 +38,25 @@ describe(PAGE, () => {
       expect.arrayContaining(['ca.crt', 'ca.key', 'web.crt', 'both.crt', 'web-2.crt']),
     )
   }, 120_000)
+
+  test('has every member of a request', () => {
+    const [, words = ''] = /const MEMBERS\s*=\s*'([^']*)'/.exec(read('nebula/ask.ts')) ?? []
+    const members = table(PAGE, 'member').flatMap(([cell = '']) =>
+      [...cell.matchAll(/`(\w+)`/g)].map(([, one]) => one),
+    )
+
+    expect(members.toSorted()).toEqual(words.split(' ').sort())
+  })
+
+  test('shows rules that can be read', () => {
+    const [rules = ''] = blocks(PAGE, 'json')
+    const [one] = readRules(JSON.parse(rules))
+
+    expect(one).toMatchObject({
+      profiles: [PROFILE],
+      names: ['{role}', '10.1.0.*/16', 'group:web'],
+    })
+  })
 
   test('has every reason of a refusal', () => {
     expect(column(PAGE, '`verify` says')).toEqual(Object.keys(REFUSALS).sort())

@@ -131,6 +131,10 @@ describe('a request is refused', () => {
     ['no attributes at all', sequence(whole(0), subject, good.key)],
     ['another version', sequence(whole(1), subject, good.key, explicit(0))],
     ['a part too many', sequence(whole(0), subject, good.key, explicit(0), whole(0))],
+    [
+      'a relative name without attributes',
+      sequence(whole(0), sequence(setOf([])), good.key, explicit(0)),
+    ],
     ['a subject that is none', sequence(whole(0), whole(1), good.key, explicit(0))],
     [
       'an extension twice',

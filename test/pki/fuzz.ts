@@ -1,11 +1,11 @@
 import { parseCertificate, valuesOf } from '../../pki/certificate.ts'
 import { parseRevocationList } from '../../pki/crl.ts'
+import { parseCsr } from '../../pki/csr.ts'
 import { isFault } from '../../pki/der.ts'
 import { decode, encode } from '../../pki/encode.ts'
 import { parseHeader } from '../../pki/header.ts'
 import { lint } from '../../pki/lint.ts'
 import { findPath } from '../../pki/path.ts'
-import { parseRequest } from '../../pki/request.ts'
 
 /** A chain that is valid at `now`: leaf, intermediates, anchor; DER. */
 export interface Chain {
@@ -59,7 +59,7 @@ function attempt(
     const verdict = findPath({ leaf, intermediates, anchors: [anchor], now })
     const one = parseCertificate(changed)
     if (!isFault(one)) lint([one])
-    parseRequest(changed)
+    parseCsr(changed)
     parseRevocationList(changed)
     parseHeader(changed)
     const tree = decode(changed)

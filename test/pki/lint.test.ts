@@ -3,11 +3,11 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { commonName, request } from '../../local/x509/x509.ts'
 import { examine } from '../../pki/anchors.ts'
 import { parseCertificate } from '../../pki/certificate.ts'
+import { parseCsr } from '../../pki/csr.ts'
 import { isFault } from '../../pki/der.ts'
 import { parseHeader } from '../../pki/header.ts'
 import { lint } from '../../pki/lint.ts'
 import { pemBlocks } from '../../pki/pem.ts'
-import { parseRequest } from '../../pki/request.ts'
 import { DAY, START } from '../support/fakes.ts'
 import { encrypted, type Family, family, leafOf } from '../support/material.ts'
 import { dns, extension, type Make, make, seq } from './hierarchy.ts'
@@ -91,7 +91,7 @@ describe('other blocks', () => {
 
   test('a request says what it asks for and that its own key signed it', async () => {
     const text = await request({ subject: commonName('a.example.com'), key: ec })
-    const read = parseRequest(der(text))
+    const read = parseCsr(der(text))
     if (isFault(read)) throw new Error(read.code)
 
     expect([read.subject.common, read.kind, read.signed()]).toEqual([
@@ -101,7 +101,7 @@ describe('other blocks', () => {
     ])
     const changed = der(text)
     changed.writeUInt8(changed.readUInt8(changed.length - 1) ^ 1, changed.length - 1)
-    const forged = parseRequest(changed)
+    const forged = parseCsr(changed)
     expect(isFault(forged) || forged.signed()).toBe(false)
   })
 

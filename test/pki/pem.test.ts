@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { pem, pemBlocks } from '../../pki/pem.ts'
+import { parsePem, pem, pemBlocks } from '../../pki/pem.ts'
 
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 })
 const A = pem('CERTIFICATE', Buffer.from('first'))
@@ -69,6 +69,15 @@ describe('reading', () => {
     ['a label in lower case', A.replaceAll('CERTIFICATE', 'certificate')],
   ])('%s is refused', (_, text) => {
     expect(pemBlocks(text)).toBeUndefined()
+  })
+
+  test.each([
+    ['text between blocks', `${A}hello\n${B}`, A.length],
+    ['bad base64', '-----BEGIN X-----\nAAA\n-----END X-----\n', 17],
+    ['labels that differ', '-----BEGIN X-----\nAAAA\n-----END Y-----\n', 23],
+    ['an unfinished block', '-----BEGIN X-----\nAAAA', 22],
+  ])('a fault says where: %s', (_, text, at) => {
+    expect(parsePem(text)).toEqual({ code: 'PEM_INVALID', at })
   })
 
   test('any text at all is answered quickly and without throwing', () => {

@@ -1,0 +1,251 @@
+import { type CaRecord, PREFIX, parseRecord, renderRecord, TAG } from '../authority/record.ts'
+import { facts } from '../pki/bundle.ts'
+import { RelayError } from '../pki/error.ts'
+import { holder } from '../pki/labels.ts'
+import type { Signing } from '../pki/signing.ts'
+import { type Own, sourceOf, trustOf } from '../pki/source.ts'
+import { contentId } from '../pki/version.ts'
+import type { Ports } from '../ports/index.ts'
+import type { Held } from '../ports/vault.ts'
+import { inspect } from './claim.ts'
+import { anchorsOf } from './draw.ts'
+import type { Asked, Made, Resource } from './resource.ts'
+import { remove } from './retire.ts'
+import { establish, type Founded, type Mint, type RootWish } from './roots.ts'
+import { idsOf, inOrder, LABEL, NOBODY, OWNER, REMOVAL, stays, TRUST } from './succession.ts'
+import { trust } from './trust.ts'
+
+type Needs = Mint &
+  Pick<Ports, 'vault' | 'keeper'> & {
+    /** Reads a CFSSL configuration and rules about names. @throws CONFIG_INVALID */
+    readonly examine: (config: unknown, names: unknown) => void
+  }
+
+/** What a user asks for with `Custom::ServiceAuthority`. */
+export interface Service {
+  readonly label: string
+  readonly commonName: string
+  readonly algorithm: Signing
+  readonly days: number
+  readonly pathLength: number
+  /** The first one signs; all are trusted. */
+  readonly roots: readonly [RootWish, ...RootWish[]]
+  /** Signs the roots instead of themselves. */
+  readonly parent?: Own
+  /** In CFSSL's form, and rules about names (docs/authority.md). */
+  readonly config?: unknown
+  readonly names?: unknown
+  readonly trustSecret: string
+  readonly secretKey?: string
+  readonly replicas: readonly string[]
+  /** Roles that the function `bootstrap` hands the trust bundle over to. */
+  readonly roles: readonly string[]
+  /** What becomes of it when its resource goes. */
+  readonly removal: 'retain' | 'delete'
+  readonly tags: Readonly<Record<string, string>>
+}
+
+/** `Custom::ServiceAuthority`: a signing authority for a service, and the anchors that its peers trust. */
+export const authority: Resource<Needs, Service> = { make, remove }
+
+async function make(ports: Needs, asked: Asked<Service>): Promise<Made> {
+  const { properties: wanted, owner } = asked
+  ports.examine(wanted.config, wanted.names)
+  const held = await own(ports, wanted.label, owner)
+  const trusted = await inspect(ports, wanted.trustSecret, heir(held, owner))
+  stays(wanted, held)
+  inOrder(wanted, held)
+  const founded = await rootsOf(ports, wanted, held)
+  const anchors = [...new Set(founded.map(({ root }) => root.anchors))].join('')
+  const arn = held?.arn ?? (await create(ports, asked))
+  const versions: string[] = []
+  for (const { id, root } of founded) {
+    const record = recordOf(ports.org, wanted, { ...root, anchors })
+    versions.push(await store(ports, arn, { id, record }))
+  }
+  if (trusted !== undefined) await ports.keeper.tag(trusted.arn, { [OWNER]: owner })
+  const published = await publish(ports, asked, { anchors, arn: trusted?.arn })
+  await settle(ports, asked, { arn, versions })
+  const [first] = founded
+  if (first === undefined) throw new TypeError('an authority has a root')
+  const source = sourceOf(wanted)
+  const { fingerprint256, notAfter } = facts(source, first.root.certificate)
+  ports.log.info('authority', { label: wanted.label, secret: arn, fingerprint256, notAfter })
+  return {
+    physicalId: source,
+    data: {
+      Label: source,
+      TrustSecretArn: published,
+      Certificate: first.root.certificate,
+      Fingerprint256: fingerprint256,
+      NotAfter: notAfter,
+    },
+  }
+}
+
+/** The secret of a label if it may be ours. @throws SECRET_TAKEN */
+async function own({ vault }: Needs, label: string, owner: string): Promise<Held | undefined> {
+  const name = `${PREFIX}${label}`
+  const held = await vault.find(name)
+  if (held === undefined) return undefined
+  const by = held.tags[OWNER]
+  if (held.tags[TAG] === label && !held.deleted && (by === owner || by === NOBODY)) return held
+  const why = held.deleted ? 'waits for its deletion: restore it' : 'belongs to somebody else'
+  throw new RelayError('SECRET_TAKEN', `Label: ${name} ${why}, or take another label`)
+}
+
+/** Who owns the trust bundle now: it was kept together with the authority. */
+function heir(held: Held | undefined, owner: string): string {
+  return held?.tags[OWNER] === NOBODY ? NOBODY : owner
+}
+
+interface Rooted {
+  readonly id: string
+  readonly root: Founded
+}
+
+/** The roots that there are, and new ones for the others. */
+async function rootsOf(
+  ports: Needs,
+  wanted: Service,
+  held: Held | undefined,
+): Promise<readonly Rooted[]> {
+  const found: Rooted[] = []
+  for (const wish of wanted.roots) {
+    const version = held && holder(held.versions, `${LABEL}${wish.id}`)
+    const root =
+      held === undefined || version === undefined
+        ? await establish(ports, await planOf(ports, wanted), wish)
+        : await known(ports, wanted, { arn: held.arn, version, id: wish.id })
+    found.push({ id: wish.id, root })
+  }
+  return found
+}
+
+async function planOf(ports: Needs, { parent, ...wanted }: Service) {
+  if (parent === undefined) return wanted
+  const arn = sourceOf(parent)
+  const about = { status: 'issued', names: [], keyAlgorithm: '', renewing: false } as const
+  const authority = { issuer: nobody }
+  const anchors = await anchorsOf(
+    { authority, vault: ports.vault },
+    { ...about, arn, trust: trustOf(parent) },
+  )
+  return { ...wanted, parent: { own: parent, anchors } }
+}
+
+function nobody(): never {
+  throw new TypeError('no private CA of AWS is asked')
+}
+
+/** A root that is kept. @throws PROPERTY_INVALID when what is asked of it is what only a new one can have */
+async function known(
+  { vault, org }: Needs,
+  { label, algorithm }: Service,
+  { arn, version, id }: { readonly arn: string; readonly version: string; readonly id: string },
+): Promise<Founded> {
+  const { content } = await vault.read(arn, version)
+  try {
+    const record = parseRecord(content, label)
+    if (record.org !== org)
+      throw new RelayError('CONTEXT_MISMATCH', `authority ${label} belongs to another organization`)
+    if (record.algorithm === algorithm) {
+      const { custody, certificate, chain } = record
+      return { algorithm, custody, certificate, chain, anchors: anchorOf(record) }
+    }
+  } finally {
+    content.wipe()
+  }
+  throw new RelayError(
+    'PROPERTY_INVALID',
+    `Algorithm: root ${id} has another one and keeps it; list a new root under Roots`,
+  )
+}
+
+/** Of a root itself, or of what signed it: not those of the roots beside it. */
+function anchorOf({ certificate, chain, anchors }: CaRecord): string {
+  return chain === '' && anchors.includes(certificate) ? certificate : anchors
+}
+
+function recordOf(org: string, { label, config, names }: Service, root: Founded): CaRecord {
+  return {
+    ...{ label, org, kind: 'x509', ...root },
+    ...(config !== undefined && { config }),
+    ...(names !== undefined && { names }),
+  }
+}
+
+async function create({ vault }: Needs, { properties, owner }: Asked<Service>): Promise<string> {
+  const { label, secretKey: key, replicas } = properties
+  const keeping = { replicas, ...(key !== undefined && { key }) }
+  return vault.create(`${PREFIX}${label}`, keeping, tagsOf(properties, owner))
+}
+
+function tagsOf({ label, removal, trustSecret, tags }: Service, owner: string) {
+  return { ...tags, [TAG]: label, [OWNER]: owner, [REMOVAL]: removal, [TRUST]: trustSecret }
+}
+
+/** Stores the record of a root under its label; the first one of a secret signs at once. The same record is stored once. */
+async function store(
+  { vault }: Needs,
+  arn: string,
+  { id, record }: { readonly id: string; readonly record: CaRecord },
+): Promise<string> {
+  const content = renderRecord(record)
+  try {
+    const version = versionOf(record)
+    const { versions = new Map() } = (await vault.find(arn)) ?? {}
+    const before = holder(versions, `${LABEL}${id}`)
+    if (before === version) return version
+    await vault.put(arn, version, content, 'AWSPENDING')
+    await vault.move(arn, `${LABEL}${id}`, before, version)
+    return version
+  } finally {
+    content.wipe()
+  }
+}
+
+/** Made from what is stored, without what is secret about it: a sealed key is named by its certificate. */
+function versionOf({ custody: { mode }, ...record }: CaRecord): string {
+  return contentId(JSON.stringify({ ...record, mode }))
+}
+
+async function publish(
+  ports: Needs,
+  { properties, owner, last, former, token, type }: Asked<Service>,
+  { anchors, arn }: { readonly anchors: string; readonly arn: string | undefined },
+): Promise<string> {
+  const bundle = ({ trustSecret, secretKey, replicas, roles, tags }: Service) => ({
+    ...{ authorities: [], certificates: [anchors], secret: trustSecret, replicas, roles, tags },
+    ...(secretKey !== undefined && { secretKey }),
+  })
+  const made = await trust.make(
+    { ...ports, authority: { issuer: nobody } },
+    {
+      ...{ type, owner, token, last, properties: bundle(properties) },
+      ...(former !== undefined && { former: bundle(former) }),
+      ...(arn !== undefined && { physicalId: arn }),
+    },
+  )
+  return made.physicalId
+}
+
+/** Lets the first root sign, now that its certificate is published, and lets go of those that are asked for no more. */
+async function settle(
+  { vault, keeper }: Needs,
+  { properties, owner }: Asked<Service>,
+  { arn, versions }: { readonly arn: string; readonly versions: readonly string[] },
+): Promise<void> {
+  const { roots, secretKey: key, replicas } = properties
+  const held = await vault.find(arn)
+  if (held === undefined) throw new RelayError('SECRET_MISSING', `there is no secret ${arn}`)
+  const current = holder(held.versions, 'AWSCURRENT')
+  const [first] = versions
+  if (first !== undefined && current !== first) await vault.move(arn, 'AWSCURRENT', current, first)
+  for (const id of idsOf(held)) {
+    if (roots.some((one) => one.id === id)) continue
+    await vault.move(arn, `${LABEL}${id}`, holder(held.versions, `${LABEL}${id}`), undefined)
+  }
+  await keeper.tag(arn, tagsOf(properties, owner))
+  await keeper.keep(held, { replicas, ...(key !== undefined && { key }) })
+}
