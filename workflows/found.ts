@@ -216,7 +216,8 @@ async function publish(
   { anchors, arn }: { readonly anchors: string; readonly arn: string | undefined },
 ): Promise<string> {
   const bundle = ({ trustSecret, secretKey, replicas, roles, tags }: Service) => ({
-    ...{ authorities: [], certificates: [anchors], secret: trustSecret, replicas, roles, tags },
+    ...{ authorities: [], certificates: [anchors], lists: [], secret: trustSecret, replicas },
+    ...{ roles, tags },
     ...(secretKey !== undefined && { secretKey }),
   })
   const made = await trust.make(
