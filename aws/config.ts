@@ -16,10 +16,11 @@ const url = v.pipe(v.string(), v.url())
 
 const queues = { CERTRELAY_QUEUE: url, CERTRELAY_ROLLOUTS: url, CERTRELAY_DEAD_LETTERS: url }
 /** The signing authority's own stack has no queues. */
+const absent = v.optional(v.literal(''), '')
 const none = {
-  CERTRELAY_QUEUE: v.optional(url, ''),
-  CERTRELAY_ROLLOUTS: v.optional(url, ''),
-  CERTRELAY_DEAD_LETTERS: v.optional(url, ''),
+  CERTRELAY_QUEUE: absent,
+  CERTRELAY_ROLLOUTS: absent,
+  CERTRELAY_DEAD_LETTERS: absent,
 }
 
 const common = {
