@@ -166,3 +166,5 @@ class Threads {
 function say(line: string): void {
   process.stderr.write(`certrelay: ${line}\n`)
 }
+
+if (process.argv[1] === import.meta.filename) process.exitCode = await serve(process.argv.slice(2))
