@@ -1,7 +1,7 @@
-import { connect, type Socket } from 'node:net'
-import { argv, exit, stdout } from 'node:process'
 import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { argv, exit, stdout } from 'node:process'
 import { quantile } from './figures.ts'
 
 // The load client of bench/sign.ts, a process of its own: authsign requests over connections that stay open, each with a body of its
@@ -38,7 +38,12 @@ function bodies(count: number): readonly Buffer[] {
   const run = `${process.pid.toString(36)}-${Date.now().toString(36)}`
   return Array.from({ length: count }, (_, index) => {
     const hosts = [`h${index}-${run}.example.com`]
-    const request = JSON.stringify({ hosts, certificate_request: csr, profile: 'client', label: 'primary' })
+    const request = JSON.stringify({
+      hosts,
+      certificate_request: csr,
+      profile: 'client',
+      label: 'primary',
+    })
     const token = createHmac('sha256', secret).update(request).digest('base64')
     const body = JSON.stringify({ token, request: Buffer.from(request).toString('base64') })
     return Buffer.from(
@@ -71,7 +76,7 @@ function ask(socket: Socket): Promise<void> {
       socket.write(body)
     }
     socket.on('data', (part: Buffer) => {
-      answer += part.latin1Slice()
+      answer += part.toString('latin1')
       if (!whole(answer)) return
       took.push(performance.now() - sent)
       if (!answer.startsWith('HTTP/1.1 200')) failures++
@@ -87,5 +92,7 @@ function whole(answer: string): boolean {
   const head = answer.indexOf('\r\n\r\n')
   if (head < 0) return false
   const [, length] = /content-length: (\d+)/i.exec(answer.slice(0, head)) ?? []
-  return length === undefined ? answer.endsWith('0\r\n\r\n') : answer.length >= head + 4 + Number(length)
+  return length === undefined
+    ? answer.endsWith('0\r\n\r\n')
+    : answer.length >= head + 4 + Number(length)
 }

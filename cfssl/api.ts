@@ -9,6 +9,7 @@ import type { Desk, Request } from './desk.ts'
 import { type Answer, Declined, failure, NOT_FOUND } from './envelope.ts'
 import { health } from './health.ts'
 import { info } from './info.ts'
+import { initca } from './initca.ts'
 import { newcert } from './newcert.ts'
 import { newkey } from './newkey.ts'
 import { revoke } from './revoke.ts'
@@ -28,6 +29,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   ['info', post(info)],
   ['newkey', post(newkey)],
   ['newcert', post(newcert)],
+  ['init_ca', post(initca)],
   ['bundle', post(bundle)],
   ['certinfo', post(certinfo)],
   ['revoke', post(revoke)],

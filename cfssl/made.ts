@@ -1,12 +1,12 @@
-import { createHash, generateKeyPair, type KeyObject, sign } from 'node:crypto'
+import { createHash, generateKeyPair, type KeyObject } from 'node:crypto'
 import { classified, namesOctets } from '../authority/names.ts'
-import { made as extension } from '../authority/shape.ts'
+
 import { subjectOf, written } from '../authority/subject.ts'
-import { EXTENSION } from '../pki/oids.ts'
+
+import { requestBy } from '../pki/ask.ts'
 import { pem } from '../pki/pem.ts'
 import { Secret } from '../pki/secret.ts'
-import { ALGORITHM, HASH, signingOf } from '../pki/signing.ts'
-import { bitString, explicit, oid, sequence, setOf, whole } from '../pki/write.ts'
+
 import type { Demand, KeyDemand } from './demand.ts'
 
 /** A key that was made here, for somebody else. */
@@ -30,29 +30,13 @@ export function pair(wanted: KeyDemand): Promise<Pair> {
   })
 }
 
-const EXTENSION_REQUEST = '1.2.840.113549.1.9.14'
-
-/** A CSR for the demand (RFC 2986), signed by its key, DER. @throws Refused for a subject that cannot be written */
-export function requestOf({ subject, hosts }: Demand, { key, publicKey }: Pair): Buffer {
+/** A CSR for the demand, signed by its key, DER. @throws Refused for a subject that cannot be written */
+export function requestOf({ subject, hosts }: Demand, { key }: Pair): Buffer {
   const sans = hosts.map(classified)
-  const wanted =
-    sans.length === 0
-      ? []
-      : [
-          sequence(
-            oid(EXTENSION_REQUEST),
-            setOf([sequence(extension(EXTENSION.names, false, namesOctets(sans)).der)]),
-          ),
-        ]
-  const info = sequence(
-    whole(0),
-    written(subjectOf([], subject)),
-    publicKey,
-    explicit(0, ...wanted),
-  )
-  const signing = signingOf(publicKey)
-  const signature = sign(HASH[signing] ?? null, info, key)
-  return sequence(info, ALGORITHM[signing], bitString(signature))
+  return requestBy(key, {
+    subject: written(subjectOf([], subject)),
+    ...(sans.length > 0 && { names: namesOctets(sans) }),
+  })
 }
 
 /** A key as CFSSL writes it: PKCS#1, SEC1, or PKCS#8 under a name of its own. */

@@ -1,3 +1,4 @@
+import { REASONS, type RevocationReason, reasonOf } from '../authority/list.ts'
 import { parseCertificate, valuesOf } from '../pki/certificate.ts'
 import { isFault } from '../pki/der.ts'
 import { authenticated, opened } from './authsign.ts'
@@ -5,20 +6,6 @@ import type { Desk, Request } from './desk.ts'
 import { type Answer, Declined, NOT_FOUND, success } from './envelope.ts'
 import { Fields, names } from './fields.ts'
 import { json, members, reading } from './reading.ts'
-
-/** CFSSL's names of reasons (ocsp/ocsp.go), in lower case. */
-const REASONS: Readonly<Record<string, number>> = {
-  unspecified: 0,
-  keycompromise: 1,
-  cacompromise: 2,
-  affiliationchanged: 3,
-  superseded: 4,
-  cessationofoperation: 5,
-  certificatehold: 6,
-  removefromcrl: 8,
-  privilegewithdrawn: 9,
-  aacompromise: 10,
-}
 
 const PLAIN = names('serial', 'authority_key_id', 'reason')
 const WRAPPED = names(
@@ -58,7 +45,7 @@ export async function revoke(request: Request, desk: Desk): Promise<Answer> {
   if (wanted.serial === '') throw new Declined(400, 'serial number is required but not provided')
   const revocation = {
     serial: serialOf(wanted.serial),
-    reason: reasonOf(wanted.reason),
+    reason: reasonIn(wanted.reason),
     at: desk.now(),
   }
   const { label, keys } = await byKey(wanted.aki, desk)
@@ -74,12 +61,15 @@ function serialOf(text: string): string {
   return BigInt(text).toString(16)
 }
 
-function reasonOf(text: string): number {
-  const named = text === '' ? 0 : REASONS[text.toLowerCase()]
+/** A reason by its name in any case, or by its number; CFSSL has no number for the first and the last. */
+function reasonIn(text: string): RevocationReason {
+  const named = text === '' ? 'unspecified' : reasonOf(text)
   if (named !== undefined) return named
-  const number = /^\d{1,2}$/.test(text) ? Number(text) : -1
-  if (number < 1 || number > 9 || number === 7) throw new Declined(400, 'Invalid reason code')
-  return number
+  const [found] = Object.entries(REASONS).find(([, number]) => String(number) === text) ?? []
+  const known = found === undefined ? undefined : reasonOf(found)
+  if (known === undefined || known === 'unspecified' || known === 'aACompromise')
+    throw new Declined(400, 'Invalid reason code')
+  return known
 }
 
 /** The authority whose subject key identifier this is; its keys are those of all of its profiles. */

@@ -1,12 +1,12 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Revoked } from '../authority/list.ts'
 import type { CaRecord } from '../authority/record.ts'
-import type { Revocation } from '../authority/revocations.ts'
 import type { Samples } from '../cfssl/counts.ts'
 import type { State } from './state.ts'
 
 /** What a thread asks of the main one, which alone has the state. */
 export type Question =
-  | { readonly ask: 'revoke'; readonly label: string; readonly revocation: Revocation }
+  | { readonly ask: 'revoke'; readonly label: string; readonly revoked: Revoked }
   | { readonly ask: 'list'; readonly label: string }
   | { readonly ask: 'claim'; readonly label: string; readonly serial: string }
   | { readonly ask: 'samples' }
@@ -28,7 +28,7 @@ export type Down =
 
 export interface Answered {
   readonly claimed?: boolean
-  readonly revocations?: readonly Revocation[]
+  readonly revocations?: readonly Revoked[]
   readonly samples?: readonly Samples[]
 }
 
@@ -86,6 +86,6 @@ async function fromState(
   if (question.ask === 'list') return { revocations: await state.list(question.label) }
   if (question.ask === 'claim')
     return { claimed: await state.claim(question.label, question.serial) }
-  await state.revoke(question.label, question.revocation)
+  await state.revoke(question.label, question.revoked)
   return {}
 }

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Around } from '../authority/issue.ts'
+import { listOf } from '../authority/list.ts'
 import { refusePlain } from '../authority/plain.ts'
 import type { Policy } from '../authority/policy.ts'
 import { type CaRecord, renderRecord } from '../authority/record.ts'
+import type { Revocations } from '../authority/revocations.ts'
 import { type Office, sign } from '../authority/sign.ts'
 import { type Shelf, type Store, store } from '../authority/store.ts'
 import { pemBlocksOf } from '../cfssl/block.ts'
@@ -100,6 +102,42 @@ export function signing(
     },
   }
 }
+
+/** Makes revocation lists; one that is not a minute old and still says all is given again. */
+export function lists(
+  found: Pick<Held, 'store'>,
+  revocations: Revocations,
+  log: Log,
+): NonNullable<Desk['list']> {
+  const kept = new Map<string, { readonly list: Uint8Array; readonly at: number }>()
+  return async (label, nextUpdate) => {
+    const revoked = await revocations.list(label)
+    const now = Date.now()
+    const name = `${label} ${revoked.length} ${Math.ceil(nextUpdate / MINUTE)}`
+    const known = kept.get(name)
+    if (known !== undefined && now - known.at < MINUTE) return known.list
+    const ca = await found.store.open(label)
+    try {
+      const number = BigInt(now)
+      const list = await listOf(ca, revoked, { number, now, nextUpdate })
+      log.audit({
+        action: 'crl',
+        label,
+        org: ca.org,
+        number: String(number),
+        entries: revoked.length,
+        outcome: 'ok',
+      })
+      kept.clear()
+      kept.set(name, { list, at: now })
+      return list
+    } finally {
+      ca.signer.close()
+    }
+  }
+}
+
+const MINUTE = 60_000
 
 /** The certificates of a PEM file, DER. */
 export function bundleFile(file: string | undefined): readonly Uint8Array[] {

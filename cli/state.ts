@@ -4,8 +4,9 @@ import { open, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import type { Ledger } from '../authority/issue.ts'
-import type { Revocation, Revocations } from '../authority/revocations.ts'
-import { isRecord, parsedObject } from '../pki/json.ts'
+import { type Revoked, reasonOf } from '../authority/list.ts'
+import type { Revocations } from '../authority/revocations.ts'
+import { parsedObject } from '../pki/json.ts'
 
 /** What a server remembers beyond its life: which certificates are revoked, and which serials clients chose. */
 export interface State extends Revocations, Ledger {
@@ -19,7 +20,7 @@ export interface State extends Revocations, Ledger {
  */
 export async function state(file: string): Promise<State> {
   const release = await taken(file)
-  const lists = new Map<string, Map<string, Revocation>>()
+  const lists = new Map<string, Map<string, Revoked>>()
   const claimed = new Set<string>()
   const content = await readFile(file, 'utf8').catch(absent)
   const whole = content.slice(0, content.lastIndexOf('\n') + 1)
@@ -30,16 +31,16 @@ export async function state(file: string): Promise<State> {
   let turn: Promise<void> = Promise.resolve()
 
   function take(line: string, at: number): void {
-    const entry = parsedObject(line) ?? {}
-    const { label, serial, claim, reason, at: when } = entry
+    const { label, serial, claim, reason = '', at: when } = parsedObject(line) ?? {}
+    const why = typeof reason === 'string' ? reasonOf(reason) : undefined
     if (typeof label === 'string' && typeof claim === 'string') claimed.add(`${label}/${claim}`)
-    else if (typeof label === 'string' && typeof serial === 'string' && isRecord(entry))
-      note(label, { serial, reason: Number(reason), at: Number(when) })
+    else if (typeof label === 'string' && typeof serial === 'string' && typeof when === 'number')
+      note(label, { serial, at: when, ...(why !== undefined && { reason: why }) })
     else throw new Error(`line ${at + 1} of ${file} is no state of an authority: restore the file`)
   }
 
-  function note(label: string, one: Revocation): boolean {
-    const own = lists.get(label) ?? new Map<string, Revocation>()
+  function note(label: string, one: Revoked): boolean {
+    const own = lists.get(label) ?? new Map<string, Revoked>()
     lists.set(label, own)
     if (own.has(one.serial)) return false
     own.set(one.serial, one)

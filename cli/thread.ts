@@ -9,7 +9,7 @@ import { Remembered } from '../cfssl/replay.ts'
 import { Asking, type Down, type Up } from './asking.ts'
 import { closing, door } from './door.ts'
 import { journal, logTo } from './journal.ts'
-import { bundleFile, compatibleOf, held, signing } from './office.ts'
+import { bundleFile, compatibleOf, held, lists, signing } from './office.ts'
 import type { Settings } from './ordered.ts'
 import { posting } from './outgoing.ts'
 import { permits, type Root } from './roots.ts'
@@ -37,12 +37,14 @@ function run(parent: MessagePort, start: Start): void {
   const counts = counting()
   const log = logTo((fields) => lines.write(fields), counts)
   const authorities = held(records(roots), settings)
+  const kept = settings.state === undefined ? undefined : revocations(asking)
   const desk: Desk = {
     ...signing(authorities, {
       log,
       ...(settings.state !== undefined && { ledger: ledger(asking) }),
     }),
-    ...deskOf(start, asking),
+    ...deskOf(start),
+    ...(kept !== undefined && { revocations: kept, list: lists(authorities, kept, log) }),
     replays: new Remembered(memory, {
       slots: settings.replays,
       window: settings.replayWindow,
@@ -73,8 +75,8 @@ function records(roots: readonly Root[]): readonly CaRecord[] {
   return roots.map(({ record }) => record)
 }
 
-function deskOf({ settings, roots }: Start, asking: Asking) {
-  const { anchors, intermediates, label, like, state } = settings
+function deskOf({ settings, roots }: Start) {
+  const { anchors, intermediates, label, like } = settings
   return {
     label,
     like,
@@ -88,7 +90,6 @@ function deskOf({ settings, roots }: Start, asking: Asking) {
     ...(anchors !== undefined && {
       trust: { anchors: bundleFile(anchors), intermediates: bundleFile(intermediates) },
     }),
-    ...(state !== undefined && { revocations: revocations(asking) }),
   }
 }
 
@@ -104,8 +105,8 @@ async function answer(request: Request, desk: Desk, asking: Asking): Promise<Ans
 
 function revocations(asking: Asking): NonNullable<Desk['revocations']> {
   return {
-    revoke: async (label, revocation) => {
-      await asking.ask({ ask: 'revoke', label, revocation })
+    revoke: async (label, revoked) => {
+      await asking.ask({ ask: 'revoke', label, revoked })
     },
     list: async (label) => (await asking.ask({ ask: 'list', label })).revocations ?? [],
   }
