@@ -13,7 +13,7 @@ import { initca } from './initca.ts'
 import { newcert } from './newcert.ts'
 import { newkey } from './newkey.ts'
 import { revoke } from './revoke.ts'
-import { sign } from './sign.ts'
+import { isRecorded, sign } from './sign.ts'
 
 interface Endpoint {
   readonly method: 'GET' | 'POST'
@@ -63,16 +63,12 @@ function notAllowed(name: string, method: string, { like }: Desk): Declined {
 /** An error as CFSSL answers it. What authorities refuse has its audit record; everything before gets one here. */
 function told(error: unknown, action: string, request: Request, desk: Desk): Answer {
   const { status, code, message } = answerOf(error, action, desk)
-  desk.counts.bad(action === 'authsign' ? 'sign' : action)
-  if (!isAudited(error)) {
+  if (action === 'authsign') desk.counts.bad('sign')
+  if (!isRecorded(error)) {
     const { caller } = request
     desk.refused({ caller, action, status, code, message, ...unexpected(error) })
   }
   return failure(status, code, message)
-}
-
-function isAudited(error: unknown): boolean {
-  return error instanceof RelayError
 }
 
 /** The name of an error that nobody expected: its message might quote anything. */
@@ -80,6 +76,9 @@ function unexpected(error: unknown): { readonly unexpected?: string } {
   if (error instanceof Declined || error instanceof RelayError) return {}
   return { unexpected: error instanceof Error ? error.name : typeof error }
 }
+
+/** CFSSL's own codes begin here; below are statuses of HTTP. multirootca tells none of them. */
+const FIRST = 1_000
 
 interface Told {
   readonly status: number
@@ -91,7 +90,8 @@ function answerOf(error: unknown, action: string, { like }: Desk): Told {
   const multiroot = like === 'multirootca' && action === 'authsign'
   if (error instanceof Declined) {
     const { status, code, message } = error
-    return { status, code: multiroot ? 1 : code, message }
+    if (!multiroot) return { status, code, message }
+    return { status, code: 1, message: code < FIRST ? message : 'bad request' }
   }
   if (error instanceof Refused)
     return multiroot

@@ -9,7 +9,7 @@ export interface Coded {
 /** How CFSSL says why a request is refused. */
 export const CODED: Readonly<Record<Reason, Coded>> = {
   'csr-decode': { code: 9002, message: 'CSR Decode failed' },
-  'csr-type': { code: 9300, message: 'not a certificate or csr' },
+  'csr-type': { code: 9300, message: 'not a csr' },
   'csr-parse': { code: 9003, message: 'CSR Parse failed' },
   'csr-signature': { code: 9300, message: 'Invalid certificate request' },
   'key-weak': { code: 1300, message: 'Invalid certificate request' },

@@ -54,6 +54,18 @@ export async function made({ ca, profile, wanted, caller }: Cleared, desk: Desk)
   if (profile.remote !== undefined) return elsewhere(profile.remote, wanted, desk)
   const csr = csrOf(wanted.csr)
   const request = { ...wanted.rest, csr, profile: wanted.profile }
-  const issued = await desk.sign({ label: ca.label, request, caller })
+  const issued = await desk.sign({ label: ca.label, request, caller }).catch(recorded)
   return pem('CERTIFICATE', issued.certificate)
+}
+
+/** Errors that have their audit record. */
+const RECORDED = new WeakSet<object>()
+
+function recorded(error: unknown): never {
+  if (typeof error === 'object' && error !== null) RECORDED.add(error)
+  throw error
+}
+
+export function isRecorded(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && RECORDED.has(error)
 }
