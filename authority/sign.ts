@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Log } from '../ports/log.ts'
+import type { Ca } from './ca.ts'
 import type { Principal } from './entitle.ts'
 import { type Around, type Asked, issue } from './issue.ts'
 import { audited } from './note.ts'
@@ -85,14 +86,20 @@ export async function sign(office: Office, order: Order): Promise<Signed> {
     const ca = await store.open(label, hear)
     try {
       const issued = await issue(ca, may.request, { ...office.around(), ...admitting(may) })
-      const { org, chain } = ca
-      const signed: Signed = { ...issued, label, org, chain, anchors: record.anchors }
+      const { anchors } = record
+      const signed: Signed = { ...issued, label, org: ca.org, chain: behind(ca, record), anchors }
       const fingerprint = createHash('sha256').update(signed.certificate).digest('hex')
       return { made: signed, certified: { ...signed, fingerprint } }
     } finally {
       ca.signer.close()
     }
   })
+}
+
+/** What a peer needs between the certificate and the roots that it trusts. */
+function behind({ certificate, chain }: Ca, record: CaRecord): readonly Uint8Array[] {
+  const isTrusted = record.anchors.includes(record.certificate)
+  return isTrusted ? chain : [certificate, ...chain]
 }
 
 function admitting({ admit }: Entitled): Pick<Around, 'admit'> {

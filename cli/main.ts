@@ -6,6 +6,7 @@ import * as v from 'valibot'
 export type Command = (words: readonly string[]) => Promise<number>
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  authority: async (words) => (await import('./authority.ts')).authority(words),
   audit: async (words) => (await import('./audit.ts')).audit(words),
   crl: async (words) => (await import('./lists.ts')).lists(words),
   inspect: async (words) => (await import('./inspect.ts')).inspect(words),
@@ -26,6 +27,9 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
     --seed N       makes identifiers and faults repeatable (default: 1)
   npx certrelay audit --secret NAME [--group LOG-GROUP]… [--hours N] [--json]
                                   every use of a KMS key for a secret: audit lines and CloudTrail, joined; 1 when they differ
+  npx certrelay authority create|import|cross|show|list|serve
+                                  signing authorities of your own, and a server that speaks as CFSSL's do; without a verb it tells
+                                  the options of each
   npx certrelay reseal [--plan]   has every secret sealed under the configured keys; --plan only says which need it
   npx certrelay retry SECRET      has a certificate whose rollout failed, and that was taken back, tried again at once
   npx certrelay crl SECRET FILE…  puts revocation lists, PEM or DER, into the secret of a trust bundle; an older one changes nothing

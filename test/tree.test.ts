@@ -40,6 +40,7 @@ const REVEALERS = [
 ]
 const REVEALERS_WITH_A_REASON: Readonly<Record<string, string>> = {
   'bench/handler.ts': 'the benchmark does with a passphrase what a reader does',
+  'cli/records.ts': 'a record, and in development its key, are written into files',
   'cli/steps.ts': 'the story opens what the stack has stored, to prove that it opens',
 }
 /** Who may read the environment. */
