@@ -18,7 +18,7 @@ import {
   whole,
 } from './der.ts'
 import { type Extension, type Known, known, nothing, tagged } from './extensions.ts'
-import { type KeyKind, keyKind, openKey, signedBy } from './key.ts'
+import { type KeyKind, keyKind, openKey, signedBy, signedOfOld } from './key.ts'
 import { distinguished, type Name, sameName } from './names.ts'
 import { type Moment, moment } from './time.ts'
 import { count, octetsOf, shortest, unusedBits, wholeOctets } from './values.ts'
@@ -44,7 +44,7 @@ export interface Certificate {
   kind(): KeyKind
   /** The key for node:crypto; `undefined` when it takes it for none. */
   opened(): KeyObject | undefined
-  /** Whether it is signed by its own key, whatever the names say. */
+  /** Whether it is signed by its own key, whatever the names say; with RSA and SHA-1 too. */
   ownSignature(): boolean
   readonly extensions: readonly Extension[]
   /** What is signed, DER. */
@@ -145,7 +145,8 @@ class Parsed implements Certificate {
   }
 
   ownSignature(): boolean {
-    this.#own ??= signedBy(this.opened(), this.kind(), this)
+    const key = this.opened()
+    this.#own ??= signedBy(key, this.kind(), this) || signedOfOld(key, this)
     return this.#own
   }
 

@@ -130,5 +130,20 @@ export function verifies(key: KeyObject, { algorithm, signed, signature }: Signe
   }
 }
 
+/**
+ * Whether a key made this with RSA and SHA-1, as many an old root did on itself: enough to tell that the key is its own, which
+ * its signature is good for and nothing else.
+ */
+export function signedOfOld(key: KeyObject | undefined, one: Signed): boolean {
+  if (key?.asymmetricKeyType !== 'rsa' || one.algorithm.id !== RSA_SHA1) return false
+  try {
+    return verify('sha1', one.signed, key, one.signature)
+  } catch {
+    return false // OpenSSL throws on signatures that do not fit the key
+  }
+}
+
+const RSA_SHA1 = '1.2.840.113549.1.1.5'
+
 /** RSA_PKCS1_PSS_PADDING of OpenSSL. */
 const PSS_PADDING = 6

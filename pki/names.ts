@@ -42,17 +42,22 @@ const STRINGS: ReadonlySet<number> = new Set([
   TAG.bmp,
 ])
 
-/** The names read last: the issuer of one certificate is mostly the subject of the next. */
+/** The names that were asked for last, the latest first: the issuer of one certificate is mostly the subject of the next. */
 const RECENT: { readonly one: Element; readonly name: Name }[] = []
-const MANY = 4
+const MANY = 6
 
 /** Reads a Name. @throws Malformed */
 export function distinguished(one: Element): Name {
-  for (const known of RECENT) if (identical(known.one, one)) return known.name
-  const name = read(one)
-  const own = whole(Buffer.from(raw(one))) // a copy: whatever becomes of the bytes it was read from
-  if (RECENT.unshift({ one: own, name }) > MANY) RECENT.pop()
-  return name
+  const at = RECENT.findIndex((known) => identical(known.one, one))
+  const [known = fresh(one)] = at < 0 ? [] : RECENT.splice(at, 1)
+  if (RECENT.unshift(known) > MANY) RECENT.pop()
+  return known.name
+}
+
+/** Of a copy: whatever becomes of the bytes that it is read from. */
+function fresh(one: Element) {
+  const own = whole(Buffer.from(raw(one)))
+  return { one: own, name: read(own) }
 }
 
 function read(one: Element): Name {

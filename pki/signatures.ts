@@ -27,7 +27,7 @@ export function signatures(spend: Spend): Ask {
     const held = byIssuer.get(issuer) ?? hold(issuer)
     const known = held.answers.get(one)
     if (known !== undefined) return known
-    const answer = fits(held.of.kind(), one.algorithm) && paid(one, held.of)
+    const answer = one === issuer ? own(issuer) : paid(one, held.of)
     held.answers.set(one, answer)
     return answer
   }
@@ -40,9 +40,15 @@ export function signatures(spend: Spend): Ask {
     return held
   }
 
-  function paid(one: Certificate | RevocationList, of: Certificate) {
+  function own(one: Certificate): boolean {
+    spend('signatures', weight(one.kind()))
+    return one.ownSignature()
+  }
+
+  function paid(one: Certificate | RevocationList, of: Certificate): boolean {
+    if (!fits(of.kind(), one.algorithm)) return false
     spend('signatures', weight(of.kind()))
-    return one === of ? of.ownSignature() : signedBy(of.opened(), of.kind(), one)
+    return signedBy(of.opened(), of.kind(), one)
   }
 }
 

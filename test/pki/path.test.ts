@@ -315,6 +315,11 @@ describe('revocation lists', () => {
 
 describe('identifiers of keys', () => {
   const [AKI, SKI] = ['2.5.29.35', '2.5.29.14']
+  const shortLived = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  const old = (over: Partial<Make>): Partial<Question> => ({
+    anchors: [root({ without: [AKI], ...over })],
+    intermediates: [middle({ signer: key(9) })],
+  })
 
   test.each<[string, Partial<Question>, string]>([
     [
@@ -325,6 +330,16 @@ describe('identifiers of keys', () => {
     [
       'a CA signed by another does, whatever its name',
       { anchors: [root({ without: [AKI], signer: key(3) })] },
+      'AUTHORITY_KEY_MISSING at 2',
+    ],
+    [
+      'nor does one that signed itself with SHA-1, as old roots did',
+      old({ key: key(9), signer: key(9), algorithm: 'sha1' }),
+      'path of 3',
+    ],
+    [
+      'one that another signed with SHA-1 does',
+      old({ key: key(9), signer: shortLived, algorithm: 'sha1' }),
       'AUTHORITY_KEY_MISSING at 2',
     ],
     ['so does a leaf', { leaf: leaf({ without: [AKI] }) }, 'AUTHORITY_KEY_MISSING at 0'],
