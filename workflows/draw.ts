@@ -82,10 +82,11 @@ async function published(
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     const { code } = error
-    if (code === 'SECRET_MISSING')
+    // a role that may read managed secrets alone is refused what is not there
+    if (code === 'SECRET_MISSING' || code === 'ACCESS_REFUSED')
       throw new RelayError(
         'AUTHORITY_MISSING',
-        `the anchors of ${source} are not published: there is no secret ${trust}; name the trust bundle of that authority`,
+        `the anchors of ${source} are not published: there is no secret ${trust} that may be read; name the trust bundle of that authority`,
         { cause: error },
       )
     if (code !== 'BUNDLE_INVALID') throw error

@@ -36,6 +36,8 @@ export interface Setting {
   readonly sealing?: boolean
   /** With the function that hands over by IAM, and its URL. */
   readonly handOver?: boolean
+  /** With the stack of the signing authority beside it, whose function may be asked. */
+  readonly signing?: boolean
   readonly images?: Images
   readonly acm?: AcmOptions
 }
@@ -73,6 +75,8 @@ export interface Stage {
   readonly resources: Readonly<Record<string, string>>
   /** Its outputs. */
   readonly outputs: Readonly<Record<string, string>>
+  /** The same of the stack of the signing authority, and the keys that seal CA keys. */
+  readonly isolated?: Isolated
   /** ARNs of the keys that seal passphrases: one a region, or none. */
   readonly keys: readonly string[]
   /** An active P-256 subordinate of `anchor`, which ACM may use. */
@@ -107,15 +111,23 @@ export interface Stage {
   close(): Promise<void>
 }
 
+/** The stack of the signing authority. */
+export interface Isolated {
+  readonly resources: Readonly<Record<string, string>>
+  readonly outputs: Readonly<Record<string, string>>
+  readonly keys: readonly string[]
+}
+
 const AT_ONCE = { issue: 0, renew: 0 }
 
 /** Packages what is not packaged yet (seconds), starts a local AWS, deploys certrelay and founds the CAs. */
 export async function stage(setting: Setting = {}): Promise<Stage> {
   const artifacts = await packaged()
+  const beside = await packaged('authority')
   const notes: string[] = []
   const { flow = false, sealing = false, handOver = false, images } = setting
   const aws = await start({
-    artifacts,
+    artifacts: [artifacts, beside],
     clock: { flow },
     acm: { delay: AT_ONCE, ...setting.acm },
     pca: { delay: { create: 0, issue: 0 } },
@@ -136,10 +148,12 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
   const template = await readFile(join(artifacts, TEMPLATE), 'utf8')
   const Keys = keys.join(',')
   const HandOver = handOver ? 'on' : 'off'
+  const isolated = setting.signing === true ? await authorities(aws, beside, keyed) : undefined
+  const SignFunction = isolated?.outputs['SignFunction'] ?? ''
   const outputs = await aws.deploy({
     name: 'certrelay',
     template,
-    parameters: { Org: ORG, Keys, HandOver },
+    parameters: { Org: ORG, Keys, HandOver, SignFunction },
   })
   const resources = (await aws.stack('certrelay'))?.resources ?? {}
   const anchor = await root(made.pca, aws.clock)
@@ -154,6 +168,7 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
     resources,
     outputs,
     keys,
+    ...(isolated && { isolated }),
     authority,
     anchor,
     notes,
@@ -169,7 +184,10 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
     },
     elapse: elapsing(aws),
     ...posting(made.sqs, resources),
-    assume: (role) => required(aws.iam.assume(resources[role] ?? '', 'test'), `a role ${role}`),
+    assume: (role) => {
+      const id = resources[role] ?? isolated?.resources[role] ?? ''
+      return required(aws.iam.assume(id, 'test'), `a role ${role}`)
+    },
     async close() {
       for (const each of [...Object.values(made), ...kms.values()]) each.destroy()
       await aws.close()
@@ -178,6 +196,20 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
 }
 
 const TEMPLATE = 'cloudformation-template-update-stack.json'
+
+async function authorities(
+  aws: Local,
+  folder: string,
+  client: (region: string) => KMSClient,
+): Promise<Isolated> {
+  const keys = await Promise.all([HOME, AWAY].map((region) => newKey(client(region))))
+  const outputs = await aws.deploy({
+    name: 'certrelay-authority',
+    template: await readFile(join(folder, TEMPLATE), 'utf8'),
+    parameters: { Org: ORG, Keys: keys.join(',') },
+  })
+  return { resources: (await aws.stack('certrelay-authority'))?.resources ?? {}, outputs, keys }
+}
 
 async function newKey(client: KMSClient): Promise<string> {
   const { KeyMetadata } = await client.send(new CreateKeyCommand({}))

@@ -1,0 +1,183 @@
+import { X509Certificate } from 'node:crypto'
+import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isRecord, parsedObject } from '../../pki/json.ts'
+import { AWAY, HOME, type Stage, stage } from '../support/stage.ts'
+
+let on: Stage
+const Config = {
+  signing: {
+    default: { usages: ['signing', 'server auth', 'client auth'], expiry: '24h' },
+    profiles: {
+      brief: { usages: ['client auth'], expiry: '2h' },
+      ca: {
+        usages: ['cert sign', 'crl sign'],
+        expiry: '8760h',
+        ca_constraint: { is_ca: 'true', max_path_len: '0', max_path_len_zero: 'true' },
+      },
+    },
+  },
+}
+
+beforeAll(async () => {
+  on = await stage({ sealing: true, signing: true })
+}, 120_000)
+
+afterAll(async () => {
+  await on.close()
+  expect(on.notes).toEqual([])
+})
+
+const found = (Label: string, more = {}) =>
+  on.desk.ask('certrelay-authority', { logicalId: Label, properties: { Label, Config, ...more } })
+const wish = (Secret: string, more = {}) => ({
+  ...{ Authority: 'certrelay:db', Name: 'db.internal', Secret, Services: [] },
+  AlternativeNames: ['spiffe://acme/db', '10.0.0.7'],
+  ...more,
+})
+const create = (secret: string, more = {}) =>
+  on.desk.ask('certrelay-certificate', { logicalId: secret, properties: wish(secret, more) })
+/** What the functions have audited, newest last. */
+const audits = (group: string, action: string) =>
+  on.aws
+    .lines({ group: `/aws/lambda/${group}` })
+    .map(({ message }) => parsedObject(message))
+    .filter((line) => line?.['message'] === 'audit' && line['action'] === action)
+
+describe('one CA for a service', () => {
+  it('is made by one call, sealed in two regions, and answers what peers need', async () => {
+    const { Status, PhysicalResourceId, Data, Reason } = await found('db')
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    expect([PhysicalResourceId, Data['Label']]).toEqual(['certrelay:db', 'certrelay:db'])
+    const root = new X509Certificate(Data['Certificate'] ?? '')
+    expect(Data['Fingerprint256']).toBe(root.fingerprint256.replaceAll(':', '').toLowerCase())
+    const trust = new GetSecretValueCommand({ SecretId: Data['TrustSecretArn'] })
+    const { SecretString: published = '' } = await on.secrets.send(trust)
+    expect(parsedObject(published)?.['anchors']).toBe(Data['Certificate'])
+    const record = new GetSecretValueCommand({ SecretId: 'certrelay/authority/db' })
+    const { SecretString: kept = '' } = await on.secrets.send(record)
+    const key = parsedObject(kept)?.['key']
+    const sealed = isRecord(key) && isRecord(key['sealed']) ? key['sealed']['copies'] : undefined
+    expect(sealed).toHaveLength(2)
+    expect(kept).not.toContain('PRIVATE KEY')
+  })
+
+  it('certifies a key that was made in memory, and each signature has one record of its own', async () => {
+    const { Status, Data, Reason } = await create('mesh/db')
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    const bundle = await on.bundle('mesh/db')
+    expect(bundle.facts).toMatchObject({ source: 'certrelay:db', serial: Data['Serial'] })
+    expect(bundle.facts.names).toEqual([
+      ...['DNS:db.internal', 'URI:spiffe://acme/db', 'IP Address:10.0.0.7'],
+    ])
+    expect(bundle.sealedPassphrase?.copies).toHaveLength(2)
+    const [signed, ...more] = audits('certrelay-sign', 'sign')
+    expect(more).toEqual([])
+    expect(signed).toMatchObject({ label: 'db', serial: Data['Serial'], outcome: 'ok' })
+    expect(audits('certrelay-certificate', 'certify')).toMatchObject([{ serial: Data['Serial'] }])
+  })
+
+  it('renews what lives for a day by itself, before it ends, and leaves no message behind', async () => {
+    const before = await on.bundle('mesh/db')
+    await on.elapse(18 * 3_600_000)
+
+    const now = await on.bundle('mesh/db')
+    expect(now.facts.serial).not.toBe(before.facts.serial)
+    expect(now.privateKey).not.toBe(before.privateKey)
+    const { labels } = await on.kept('mesh/db')
+    expect(labels['AWSPREVIOUS']).toBeDefined()
+    expect(await on.letters()).toEqual([])
+  }, 120_000)
+
+  it('signs while one region’s KMS is out', async () => {
+    const out = { service: 'kms', region: HOME, operation: 'Decrypt' }
+    const recover = on.aws.faults.add(out, { kind: 'refuse' })
+    const { Status, Reason } = await create('mesh/out', { Services: [] })
+    recover()
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    expect(audits('certrelay-sign', 'sign').at(-1)).toMatchObject({ outcome: 'ok', region: AWAY })
+  })
+
+  it('signs another one below itself, whose certificates lead to its root', async () => {
+    const parent = await found('top', { PathLength: '1' })
+    const { Status, Reason, Data } = await found('below', {
+      ...{ Parent: 'certrelay:top', ParentProfile: 'ca' },
+    })
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    const root = new X509Certificate(parent.Data['Certificate'] ?? '')
+    const issuer = new X509Certificate(Data['Certificate'] ?? '')
+    expect(issuer.verify(root.publicKey)).toBe(true)
+    const made = await create('mesh/below', { Authority: 'certrelay:below' })
+    expect([made.Status, made.Reason]).toEqual(['SUCCESS', ''])
+    const bundle = await on.bundle('mesh/below')
+    expect([bundle.anchors, bundle.chain]).toEqual([`${root}`, `${issuer}`])
+  })
+})
+
+describe('refused', () => {
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    [
+      'an authority that is none',
+      { Authority: 'certrelay:none' },
+      /^AUTHORITY_MISSING: .*certrelay\/trust\/none/,
+    ],
+    ['a profile that is none', { Profile: 'none' }, /^PROFILE_REFUSED: /],
+    ['a profile of two hours', { Profile: 'brief' }, /^CERTIFICATE_REFUSED: .*hourly sweep/],
+  ])('%s, and nothing is left behind', async (name, more, reason) => {
+    const secret = `mesh/${name.replaceAll(' ', '-')}`
+    const { Status, Reason } = await create(secret, more)
+
+    expect([Status, Reason]).toEqual(['FAILED', expect.stringMatching(reason)])
+    expect(await on.secret(secret)).toBeUndefined()
+  })
+})
+
+describe('the roles', () => {
+  const call = (role: string, what: string, input: Readonly<Record<string, unknown>>) => {
+    const [service = '', operation = ''] = what.split(' ')
+    const caller = on.aws.iam.identify(on.assume(role).accessKeyId)?.caller
+    if (caller === undefined) throw new TypeError(`no caller for ${role}`)
+    return on.aws.call(service, operation, input, { region: HOME, caller })
+  }
+  const denied = expect.objectContaining({ code: 'AccessDeniedException' })
+  const EncryptionContext = { org: 'acme', purpose: 'ca', ca: 'db' }
+  const opening = () => ({
+    ...{ KeyId: on.isolated?.keys[0], CiphertextBlob: 'AAAA', EncryptionContext },
+  })
+  const secret = (SecretId: string) => ({ SecretId })
+
+  it.each<[string, string, () => Record<string, unknown>]>([
+    ['AuthorityRole', 'kms Decrypt', opening],
+    ['CertificateRole', 'kms Decrypt', opening],
+    ['ReconcileRole', 'kms Decrypt', opening],
+    ['AuthorityRole', 'secretsmanager GetSecretValue', () => secret('mesh/db')],
+    ['AuthorityRole', 'secretsmanager DeleteSecret', () => secret('mesh/db')],
+    ['SignRole', 'secretsmanager GetSecretValue', () => secret('mesh/db')],
+    ['CertificateRole', 'secretsmanager GetSecretValue', () => secret('certrelay/authority/db')],
+    ['ReconcileRole', 'secretsmanager GetSecretValue', () => secret('certrelay/authority/db')],
+    ['SweepRole', 'lambda Invoke', () => ({ FunctionName: 'certrelay-sign' })],
+    ['TrustRole', 'lambda Invoke', () => ({ FunctionName: 'certrelay-sign' })],
+  ])('%s may not %s', async (role, what, input) => {
+    await expect(call(role, what, input())).rejects.toThrow(denied)
+  })
+
+  it('only the function that signs opens a CA key', async () => {
+    await expect(call('SignRole', 'kms Decrypt', opening())).rejects.not.toThrow(denied)
+  })
+})
+
+it('a delete keeps the authority, and its label is free for who comes next', async () => {
+  const { Status } = await on.desk.ask('certrelay-authority', {
+    ...{ type: 'Delete', logicalId: 'db', physicalId: 'certrelay:db', properties: { Label: 'db' } },
+  })
+  const next = await on.desk.ask('certrelay-authority', {
+    ...{ logicalId: 'db', stack: 'another', properties: { Label: 'db', Config } },
+  })
+
+  expect([Status, next.Status]).toEqual(['SUCCESS', 'SUCCESS'])
+  expect((await on.kept('certrelay/authority/db')).deleted).toBe(false)
+})
