@@ -43,6 +43,13 @@ export function sansOf(names: readonly GeneralName[] | undefined, profile: Profi
   return list
 }
 
+const ORDER = { dns: 0, email: 1, ip: 2, uri: 3 } as const
+
+/** Kind by kind, as Go writes them. */
+export function grouped(names: readonly San[]): San[] {
+  return names.toSorted((one, other) => ORDER[one.form] - ORDER[other.form])
+}
+
 /** @throws Refused name-refused for names that the profile does not allow */
 export function checkNames(names: readonly San[], profile: Profile, allowed: Allowances): void {
   if (names.length > allowed.mostNames)

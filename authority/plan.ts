@@ -4,7 +4,7 @@ import { octets } from '../pki/write.ts'
 import { type Validity, validity } from './dates.ts'
 import { asked, copied } from './extras.ts'
 import { type Issuer, keyIdentifier, pathLengthOf } from './issuer.ts'
-import { checkNames, classified, namesOctets, type San, sansOf } from './names.ts'
+import { checkNames, classified, grouped, namesOctets, type San, sansOf } from './names.ts'
 import { type Allowances, HARDENED, type Profile } from './policy.ts'
 import { Refused, type SigningRequest } from './request.ts'
 import { basic, distribution, made, type Shape, shapeOf, type Written } from './shape.ts'
@@ -47,7 +47,7 @@ export function planned(matter: Matter): Plan {
     throw new Refused('profile-broken', 'the profile takes no public key from a CSR: let it')
   const ca = authorityOf(matter)
   const subject = subjectOf(profile.csr?.subject === false ? [] : csr.attributes, request.subject)
-  const wanted = request.hosts?.map(classified) ?? sansOf(csr.known.names, profile)
+  const wanted = grouped(request.hosts?.map(classified) ?? sansOf(csr.known.names, profile))
   checkNames(wanted, profile, allowed)
   checkSubject(subject, profile, allowed)
   // CFSSL leaves a CA nothing but its addresses

@@ -22,12 +22,12 @@ const EMAIL = '1.2.840.113549.1.9.1'
 /** The attributes that Go's pkix.Name has fields for, in the order in which it writes them; one field is one relative name. */
 const FIELDS = [
   '2.5.4.6', // country
-  '2.5.4.10', // organization
-  '2.5.4.11', // organizational unit
-  '2.5.4.7', // locality
   '2.5.4.8', // state or province
+  '2.5.4.7', // locality
   '2.5.4.9', // street
   '2.5.4.17', // postal code
+  '2.5.4.10', // organization
+  '2.5.4.11', // organizational unit
   COMMON_NAME,
   SERIAL_NUMBER,
 ] as const

@@ -83,14 +83,14 @@ describe('a certificate with everything', () => {
       'Issuer: C = US, O = acme, CN = Test Root',
       'Not Before: Jun  1 11:55:00 2026 GMT',
       'Not After : Jun  1 11:55:00 2027 GMT',
-      'Subject: C = US, O = acme, OU = data, L = SF, ST = CA, CN = db.example.com',
+      'Subject: C = US, ST = CA, L = SF, O = acme, OU = data, CN = db.example.com',
       'X509v3 Key Usage: critical\n                Digital Signature, Key Encipherment\n',
       'TLS Web Server Authentication, TLS Web Client Authentication, OCSP Signing',
       'X509v3 Basic Constraints: critical\n                CA:FALSE',
       'OCSP - URI:http://ocsp.example.com',
       'CA Issuers - URI:http://ca.example.com/a.der',
       'CA Issuers - URI:http://ca.example.com/b.der',
-      'DNS:a.example.com, IP Address:10.0.0.1, IP Address:2001:DB8:0:0:0:0:0:1, email:a@example.com, URI:spiffe://td/x',
+      'DNS:a.example.com, email:a@example.com, IP Address:10.0.0.1, IP Address:2001:DB8:0:0:0:0:0:1, URI:spiffe://td/x',
       'URI:http://ca.example.com/ca.crl',
       'Policy: 1.3.6.1.4.1.99999.7\n                  CPS: https://example.com/cps',
       'Explicit Text:',
@@ -115,7 +115,7 @@ describe('a certificate with everything', () => {
 
     const one = new x509.X509Certificate(Buffer.from(certificate))
 
-    expect(one.subject).toBe('C=US, O=acme, OU=data, L=SF, ST=CA, CN=db.example.com')
+    expect(one.subject).toBe('C=US, ST=CA, L=SF, O=acme, OU=data, CN=db.example.com')
     const wanted = [
       new x509.KeyUsagesExtension(
         x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
@@ -132,9 +132,9 @@ describe('a certificate with everything', () => {
       ),
       new x509.SubjectAlternativeNameExtension([
         { type: 'dns', value: 'a.example.com' },
+        { type: 'email', value: 'a@example.com' },
         { type: 'ip', value: '10.0.0.1' },
         { type: 'ip', value: '2001:db8::1' },
-        { type: 'email', value: 'a@example.com' },
         { type: 'url', value: 'spiffe://td/x' },
       ]),
       new x509.CRLDistributionPointsExtension(['http://ca.example.com/ca.crl']),
