@@ -1,3 +1,4 @@
+import { LARGEST } from '../pki/certificate.ts'
 import { type Csr, parseCsr } from '../pki/csr.ts'
 import { isFault, TAG } from '../pki/der.ts'
 import { weakness } from '../pki/weak.ts'
@@ -53,7 +54,7 @@ export interface Ledger {
 
 /**
  * Signs one request by its profile; parses back what was signed and compares it before it leaves. Drawn serials have 159
- * random bits and do not repeat among the last 8,192 of the process.
+ * random bits and do not repeat among the last 8,192 of the thread.
  *
  * @throws Refused with the reason, nothing signed; ISSUE_BROKEN when what was signed is not what was allowed; what the
  * signer throws
@@ -67,6 +68,8 @@ export async function issue(ca: Ca, request: SigningRequest, around: Around): Pr
   around.admit?.(askedOf(plan, name))
   const serial = await serialOf({ label: ca.label, profile, request }, around)
   const signed = toBeSigned(plan, issuer, serial)
+  if (signed.length > MOST)
+    throw new Refused('name-refused', 'the certificate would be too large to be read: ask for less')
   const certificate = sequence(signed, issuer.algorithm, bitString(await ca.signer.sign(signed)))
   proved(certificate, { plan, issuer, serial })
   return {
@@ -105,11 +108,10 @@ export function accepted(
     smallExponents: allowances?.smallExponents === true,
   })
   if (weak !== undefined) throw new Refused('key-weak', `the key of the CSR is refused: ${weak}`)
-  if (csr.opened() === undefined)
-    throw new Refused('key-weak', 'the key of the CSR is refused: it is no point of its curve')
-  if (!csr.signed())
-    throw new Refused('csr-signature', 'the CSR is not signed by its own key: make it anew')
-  return csr
+  if (csr.signed()) return csr
+  throw csr.opened() === undefined
+    ? new Refused('key-weak', 'the key of the CSR is refused: it is no point of its curve')
+    : new Refused('csr-signature', 'the CSR is not signed by its own key: make it anew')
 }
 
 function askedOf({ names, subject }: Plan, profile: string): Asked {
@@ -122,6 +124,8 @@ function askedOf({ names, subject }: Plan, profile: string): Asked {
   }
 }
 
+/** Octets that leave room for a signature in what is read. */
+const MOST = LARGEST - 2_048
 const VERSION_3 = explicit(0, whole(2))
 
 /** What an issuer signs: TBSCertificate (RFC 5280 4.1), DER. */

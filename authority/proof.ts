@@ -28,7 +28,8 @@ export function proved(der: Uint8Array, claim: Claim): Certificate {
   if (isFault(one)) throw broken('it cannot be read')
   const known = one.known()
   if (isFault(known)) throw broken('an extension cannot be read')
-  const flaw = CHECKS.find(({ holds }) => !holds({ ...claim, one, known }))
+  const read: Read = { ...claim, one, known }
+  const flaw = CHECKS.find(({ holds }) => !holds(read))
   if (flaw !== undefined) throw broken(flaw.what)
   return one
 }

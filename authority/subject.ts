@@ -1,6 +1,6 @@
 import { type Attribute, attribute } from '../pki/csr.ts'
 import { children, TAG, whole } from '../pki/der.ts'
-import { ascii, directoryString, oid, sequence, setOf } from '../pki/write.ts'
+import { ascii, directoryString, isOid, oid, sequence, setOf } from '../pki/write.ts'
 import { Refused, type Subject } from './request.ts'
 
 /** One attribute of a subject as it will stand in a certificate. */
@@ -41,7 +41,7 @@ type Texts = Map<string, readonly string[]>
  * The subject as CFSSL makes it (signer/local, PopulateSubjectFromCSR): what the request says, and the CSR's for each field
  * that it leaves empty; without one the CSR's, its further attributes behind the common ones.
  *
- * @throws Refused name-refused for control characters
+ * @throws Refused name-refused for control characters, and for attributes that are no OIDs
  */
 export function subjectOf(attributes: readonly Attribute[], wanted: Subject | undefined): Parts {
   const own = textsOf(attributes)
@@ -109,6 +109,8 @@ function parts(texts: Texts): Part[][] {
 
 function part(id: string, text: string): Part {
   plain(text)
+  if (!isOid(id))
+    throw new Refused('name-refused', 'an attribute of the subject has no OID: write it with dots')
   const value = id === EMAIL ? ascii(TAG.ia5, text) : directoryString(text)
   return { id, text, der: sequence(oid(id), value) }
 }

@@ -45,8 +45,15 @@ export interface Usages {
 
 /** Usages by their names; as CFSSL signs, unknown ones are passed over: who reads a configuration tells them. */
 export function usagesOf(names: readonly string[]): Usages {
-  return {
+  const known = READ.get(names)
+  if (known !== undefined) return known
+  const read = {
     bits: new Set(names.flatMap((name) => BITS.get(name) ?? [])),
     purposes: [...new Set(names.flatMap((name) => PURPOSES.get(name) ?? []))],
   }
+  READ.set(names, read)
+  return read
 }
+
+/** A profile's list is read once. */
+const READ = new WeakMap<readonly string[], Usages>()

@@ -14,7 +14,7 @@ import {
   whole,
 } from './der.ts'
 import { type Extension, extensionList, type Known, known } from './extensions.ts'
-import { type KeyKind, keyKind, openKey, signedBy } from './key.ts'
+import { type KeyKind, keyKind, keyText, openKey, signedBy } from './key.ts'
 import { distinguished, type Name } from './names.ts'
 import { count, octetBits, oid, text } from './values.ts'
 
@@ -45,7 +45,7 @@ export interface Csr {
   readonly algorithm: Algorithm
   /** The key for node:crypto; `undefined` when it is none: a point that is not on its curve. */
   opened(): KeyObject | undefined
-  /** Whether its own key signed it: the sender holds the private key (RFC 2986 section 3). */
+  /** Whether its own key signed it, also false when that is none: the sender holds the private key (RFC 2986 section 3). */
   signed(): boolean
 }
 
@@ -173,7 +173,7 @@ class Parsed implements Csr {
 
   #verified(): boolean {
     const signature = this.#signature
-    return signedBy(this.opened(), this.kind, {
+    return signedBy(keyText(this.key), this.kind, {
       algorithm: this.algorithm,
       signed: this.#info,
       signature,

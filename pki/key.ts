@@ -85,8 +85,8 @@ export interface Signed {
   readonly signature: Uint8Array
 }
 
-/** Whether a key, of this kind, signed this. False for every algorithm that we do not take, and without a key. */
-export function signedBy(key: KeyObject | undefined, kind: KeyKind, one: Signed): boolean {
+/** Whether a key (or its PEM, for one that is used once: that is cheaper), of this kind, signed this. False for every algorithm that we do not take, and without a key. */
+export function signedBy(key: KeyObject | string | undefined, kind: KeyKind, one: Signed): boolean {
   return key !== undefined && fits(kind, one.algorithm) && verifies(key, one)
 }
 
@@ -103,21 +103,30 @@ export function fits(kind: KeyKind, { scheme }: Algorithm): boolean {
  */
 export function openKey(spki: Uint8Array): KeyObject | undefined {
   try {
-    return createPublicKey(pem('PUBLIC KEY', spki))
+    return createPublicKey(keyText(spki))
   } catch {
     return undefined // that it is no key is all there is to say
   }
 }
 
+/** A SubjectPublicKeyInfo as PEM. */
+export function keyText(spki: Uint8Array): string {
+  return pem('PUBLIC KEY', spki)
+}
+
 /** Whether a signature is of these bytes and this key. False for every algorithm that we do not take. */
-export function verifies(key: KeyObject, { algorithm, signed, signature }: Signed): boolean {
+export function verifies(
+  key: KeyObject | string,
+  { algorithm, signed, signature }: Signed,
+): boolean {
   try {
     switch (algorithm.scheme) {
       case 'rsa':
       case 'ecdsa':
         return verify(algorithm.hash, signed, key, signature)
       case 'pss': {
-        const how = { key, padding: PSS_PADDING, saltLength: algorithm.salt }
+        const opened = typeof key === 'string' ? createPublicKey(key) : key
+        const how = { key: opened, padding: PSS_PADDING, saltLength: algorithm.salt }
         return verify(algorithm.hash, signed, how, signature)
       }
       case 'ed25519':

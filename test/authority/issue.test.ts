@@ -1,8 +1,9 @@
-import { X509Certificate } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, hash, sign, X509Certificate } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { issue } from '../../authority/issue.ts'
 import { COMPATIBLE, type Profile } from '../../authority/policy.ts'
 import type { SigningRequest } from '../../authority/request.ts'
+import { requestInfo, signedRequest } from '../../pki/ask.ts'
 import { type Certificate, parseCertificate, valuesOf } from '../../pki/certificate.ts'
 import { isFault } from '../../pki/der.ts'
 import { PURPOSE, USAGE } from '../../pki/oids.ts'
@@ -208,6 +209,12 @@ describe('the subject', () => {
     expect(await refusal({}, { subject })).toBe('name-refused')
   })
 
+  test('with an attribute that has no OID is refused', async () => {
+    const subject = { names: [{ organization: 'acme', others: { uid: 'x' } }] }
+
+    expect(await refusal({}, { subject })).toBe('name-refused')
+  })
+
   test('beyond ASCII stands there as UTF-8', async () => {
     const { node } = await signed({}, { subject: { commonName: 'Zoë', names: [] } })
 
@@ -312,6 +319,14 @@ describe('names', () => {
     const { user, system } = process.cpuUsage(began)
     expect(reason).toBe('name-refused')
     expect((user + system) / 1_000).toBeLessThan(100)
+  })
+
+  test('that make a certificate too large to be read are refused, whatever the profile says', async () => {
+    const allowances = COMPATIBLE
+    const hosts = Array.from({ length: 10_000 }, (_, at) => `h${at}.example.com`)
+
+    expect(await refusal({ allowances }, { hosts })).toBe('name-refused')
+    expect(await refusal({}, { hosts: [`spiffe://td/${'x'.repeat(70_000)}`] })).toBe('name-refused')
   })
 
   test('are asked of the whitelist, and so are common name and IP addresses', async () => {
@@ -439,6 +454,46 @@ describe('extensions', () => {
 
     expect(issued.names).toEqual(['a.example.com'])
     expect(node.subjectAltName).toBe('DNS:a.example.com')
+  })
+})
+
+describe('the key of a CSR', () => {
+  const fault = (spki: Buffer) => {
+    const changed = Buffer.from(csrOf())
+    const at = changed.indexOf(spki)
+    changed.writeUInt8(changed.readUInt8(at + spki.length - 1) ^ 1, at + spki.length - 1)
+    return changed
+  }
+
+  test('that is no point of its curve is refused', async () => {
+    const spki = createPublicKey(keyOf('P-256', 'leaf')).export({ type: 'spki', format: 'der' })
+
+    expect(await refusal({}, { csr: fault(spki) })).toBe('key-weak')
+  })
+
+  test('that is listed is refused', async () => {
+    const spki = createPublicKey(keyOf('P-256', 'leaf')).export({ type: 'spki', format: 'der' })
+    const weakKeys = new Set([hash('sha256', spki, 'hex')])
+    const ca = await caOf()
+
+    expect(await reasonOf(issue(ca, { csr: csrOf() }, { ...around, weakKeys }))).toBe('key-weak')
+  })
+
+  test('of RSA with 1,024 bits is refused, and so is a CSR that is none', async () => {
+    const short = generateKeyPairSync('rsa', { modulusLength: 1_024 }).privateKey
+    const spki = createPublicKey(short).export({ type: 'spki', format: 'der' })
+    const info = requestInfo({ subject: nameOf(SUBJECT) }, spki)
+    const csr = signedRequest(info, 'RSA-2048', sign('sha256', info, short))
+
+    expect(await refusal({}, { csr })).toBe('key-weak')
+    expect(await refusal({}, { csr: Uint8Array.of(0x30, 0) })).toBe('csr-parse')
+  })
+
+  test('that did not sign the CSR is refused', async () => {
+    const csr = Buffer.from(csrOf())
+    csr.writeUInt8(csr.readUInt8(csr.length - 1) ^ 1, csr.length - 1)
+
+    expect(await refusal({}, { csr })).toBe('csr-signature')
   })
 })
 
