@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { batch } from '../middleware/batch.ts'
 import type { Ports } from '../ports/index.ts'
 import { dice } from '../test/simulation/dice.ts'
@@ -21,6 +23,8 @@ const MINUTE = 60_000
 const LOOKS = { most: 10, concurrency: 8, share: 5 }
 const ROLLOUTS = { most: 10, concurrency: 2, share: 2 }
 const COALESCE = 60_000
+/** The first sweep goes over all of them in this time: the heap is looked at more often. Milliseconds. */
+const SWEEPING = 5 * MINUTE
 const TIMEOUT = { queue: 2 * MINUTE, sweep: 15 * MINUTE }
 /** ACM takes so long for a renewal, and a deployment so long. Milliseconds. */
 const RENEWAL = [3_000, 12_000] as const
@@ -30,7 +34,11 @@ const DEPLOYMENT = [90_000, 240_000] as const
  * Certificates that all fall due at once, each with a service of its own, under AWS's quotas and in virtual time: the real
  * workflows, the real pace (pki/bucket.ts, aws/rates.ts) and as many at once as serverless.yml says; no adapter and no SDK.
  * `tookSeconds` ends when the last certificate is current; `floorSeconds` is what the exports alone take. Deployments begin a
- * minute later. `rssMb` includes what AWS remembers: a few bytes a certificate, and the messages that wait.
+ * minute later.
+ *
+ * `functionsMb` is the most that lived in JavaScript's heap: the functions with all they hold, and next to nothing else, for
+ * what AWS remembers (certificates, labels, tags, the messages that wait) is kept outside of that heap. `rssMb` is the whole
+ * process, AWS included.
  */
 export async function* fleet() {
   const sizes = process.argv.slice(3).map(Number)
@@ -42,13 +50,16 @@ async function measure(size: number) {
   const site = build(estate(size, await mint()))
   let took = 0
   let rss = 0
+  let heap = 0
   const { time, all, quotas } = site
   site.begin()
   for (let at = START; all.count.deployed < size && at < START + 4 * size * 1_000 + 4 * HOUR; ) {
     at += 1_000
     await time.play(at)
     if (all.count.current < size) took = at + 1_000 - START
-    rss = Math.max(rss, at % MINUTE === 0 ? process.memoryUsage.rss() : 0)
+    if ((at - START) % (at - START < SWEEPING ? 5_000 : 5 * MINUTE) !== 0) continue
+    rss = Math.max(rss, process.memoryUsage.rss())
+    heap = Math.max(heap, live())
   }
   const floor = size / 5
   return {
@@ -60,8 +71,16 @@ async function measure(size: number) {
     deployments: all.count.deployments,
     services: size,
     wallSeconds: round((performance.now() - started) / 1_000, 10),
+    functionsMb: round(heap / 2 ** 20, 10),
     rssMb: Math.round(rss / 2 ** 20),
   }
+}
+
+/** Bytes in the heap that something still refers to. */
+function live(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return process.memoryUsage().heapUsed
 }
 
 function round(value: number, parts: number): number {

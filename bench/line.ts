@@ -1,6 +1,7 @@
 import type { Failures } from '../middleware/batch.ts'
 import type { Loop } from '../test/simulation/loop.ts'
 import { type Environment, environment, type Visit } from './account.ts'
+import { pool, type Waiting } from './pool.ts'
 
 const VISIBILITY = 720_000
 const TIMEOUT = 120_000
@@ -15,7 +16,7 @@ export interface Message {
   readonly account: string
 }
 
-/** A queue and the function behind it, without misfortunes. */
+/** A queue and the function behind it, without misfortunes. What waits in it takes no room in the heap (pool.ts). */
 export interface Line {
   /** `delay` in seconds. */
   send(body: string, delay: number): void
@@ -36,32 +37,37 @@ interface Mapping {
 /** As many environments as run at once; each keeps its pace over all of its invocations. */
 export function line(loop: Loop, { most, concurrency, share, delay, work }: Mapping): Line {
   const idle: Environment[] = Array.from({ length: concurrency }, () => environment(share))
-  let ready: { readonly body: string; readonly tries: number }[] = []
-  let first = 0 // of those that are ready: taking from the front of a long list costs
+  const waiting = pool()
+  let alarm = Infinity // when the next message is looked for
   let size = 0
 
   function come(body: string, tries: number, after: number): void {
-    loop.after(after, () => {
-      ready.push({ body, tries })
+    waiting.add({ at: loop.now() + after, body, tries })
+    wake()
+  }
+
+  function wake(): void {
+    const next = waiting.next()
+    if (next >= alarm || next === Infinity) return
+    alarm = next
+    loop.at(next, () => {
+      if (alarm === next) alarm = Infinity
       pump()
     })
   }
 
   function pump(): void {
-    while (first < ready.length) {
+    while (waiting.next() <= loop.now()) {
       const own = idle.pop()
       if (own === undefined) return
-      const batch = ready.slice(first, first + most)
-      first += batch.length
-      if (first > 10_000) {
-        ready = ready.slice(first)
-        first = 0
-      }
+      const batch: Waiting[] = []
+      while (batch.length < most && waiting.next() <= loop.now()) batch.push(waiting.take())
       invoke(own, batch)
     }
+    wake()
   }
 
-  function invoke(own: Environment, batch: readonly { body: string; tries: number }[]): void {
+  function invoke(own: Environment, batch: readonly Waiting[]): void {
     const until = loop.now() + TIMEOUT
     const remaining = () => until - loop.now()
     const messages = batch.map(({ body, tries }, n) => ({ id: String(n), body, tries, ...PLACE }))
