@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { randomBytes } from 'node:crypto'
 import type { KeyAlgorithm } from '../../local/x509/algorithms.ts'
 import { makeKey } from '../../local/x509/algorithms.ts'
+import { encryptKey } from '../../local/x509/pkcs8.ts'
 import { authority as found, leaf, type Authority as Root } from '../../local/x509/x509.ts'
 import { facts } from '../../pki/bundle.ts'
 import { RelayError } from '../../pki/error.ts'
@@ -24,6 +25,9 @@ export const START = Date.parse('2026-03-01T12:00:00Z')
 export const REGION = 'us-east-1'
 export const ACCOUNT = '111122223333'
 export const CA = `arn:aws:acm-pca:${REGION}:${ACCOUNT}:certificate-authority/aaaaaaaa-1111-2222-3333-444444444444`
+
+/** Of PBKDF2: fewer than ACM's, for keys are opened all the time. */
+const ITERATIONS = 128
 
 /** A certificate that the fake authority holds. */
 export interface Issue {
@@ -80,7 +84,7 @@ export interface Options {
   readonly sealing?: boolean
   /** Milliseconds until a certificate is issued. */
   readonly delay?: number
-  /** Of every certificate; by default each has its own. */
+  /** Of every certificate, and the same certificate for the same names and time; by default each has its own. */
   readonly key?: KeyObject
   readonly passphrase?: Ports['passphrase']
   /** Changes what an export answers. */
@@ -247,14 +251,8 @@ function authority(world: Behind, now: () => number, options: Options): Authorit
     async export(arn, phrase) {
       const issue = ready(arn)
       const { certificate, chain, key } = issue.material
-      const privateKey = key
-        .export({
-          type: 'pkcs8',
-          format: 'pem',
-          cipher: 'aes-256-cbc',
-          passphrase: Buffer.from(phrase.reveal()),
-        })
-        .toString()
+      const plain = key.export({ type: 'pkcs8', format: 'pem' }).toString()
+      const privateKey = await encryptKey(plain, phrase.reveal(), ITERATIONS)
       issue.exports++
       const exported = { certificate, chain: chain.join('\n'), privateKey }
       return options.tamper?.(exported, issue) ?? exported
@@ -289,15 +287,23 @@ async function issued(
 ): Promise<Material> {
   const notBefore = now - 3_600_000
   const notAfter = notBefore + 395 * DAY
-  const made = await leaf({
-    parent: required(world.authorities.get(arn)).ca,
-    names,
-    key: key ?? (await makeKey(keyAlgorithm)),
-    notBefore,
-    notAfter,
-  })
-  return { ...made, notBefore, notAfter }
+  const { ca } = required(world.authorities.get(arn))
+  const make = async () => {
+    const own = key ?? (await makeKey(keyAlgorithm))
+    const made = await leaf({ parent: ca, names, key: own, notBefore, notAfter })
+    return { ...made, notBefore, notAfter }
+  }
+  if (key === undefined) return make()
+  const about = `${names} ${notBefore} ${ca.certificate}`
+  const known = leaves.get(key) ?? new Map<string, Promise<Material>>()
+  leaves.set(key, known)
+  const one = known.get(about) ?? make()
+  known.set(about, one)
+  return one
 }
+
+/** Of a key that all certificates of a world have: what was issued once for such names at such a time is not made again. */
+const leaves = new WeakMap<KeyObject, Map<string, Promise<Material>>>()
 
 function described(issue: Issue): Certificate {
   const { arn, order, status, failure, material, renewing } = issue
