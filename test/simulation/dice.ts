@@ -54,6 +54,8 @@ export interface Weather {
   readonly refused: number
   /** Nothing answers in these times, epoch milliseconds. */
   readonly outages: readonly { readonly from: number; readonly to: number }[]
+  /** The nth region's KMS does not answer in these times. */
+  readonly regions: readonly { readonly nth: number; readonly from: number; readonly to: number }[]
 }
 
 export const CALM: Weather = {
@@ -68,16 +70,20 @@ export const CALM: Weather = {
   spoiled: 0,
   refused: 0,
   outages: [],
+  regions: [],
 }
 
 /** From hardly any misfortune to a lot of it. */
 export function weather(dice: Dice, from: number, to: number): Weather {
   const much = dice.stretch(0.2, 4)
   const share = (usual: number) => Math.min(0.5, dice.between(0, 2) * usual * much)
-  const outages = Array.from({ length: Math.round(dice.between(0, 4) * much) }, () => {
-    const began = dice.between(from, to)
-    return { from: began, to: began + dice.stretch(HOUR / 4, 3 * DAY) }
-  })
+  const times = (most: number) =>
+    Array.from({ length: Math.round(dice.between(0, most) * much) }, () => {
+      const began = dice.between(from, to)
+      return { from: began, to: began + dice.stretch(HOUR / 4, 3 * DAY) }
+    })
+  const outages = times(20)
+  const regions = times(400).map((one) => ({ ...one, nth: Math.floor(dice.roll() * 2) }))
   return {
     killed: share(0.005),
     failing: share(0.01),
@@ -90,5 +96,6 @@ export function weather(dice: Dice, from: number, to: number): Weather {
     spoiled: share(0.04),
     refused: share(0.1),
     outages,
+    regions,
   }
 }

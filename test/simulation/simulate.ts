@@ -31,7 +31,8 @@ export interface History {
  *
  * Imitated at the ports, so that no adapter, SDK or HTTP takes part: ACM with renewals that take their time; Secrets Manager;
  * ECS with deployments that end, fail or hang; SQS with duplicates, disorder and receives that are counted; EventBridge and
- * Lambda with their retries; people who answer alarms. KMS is one key in memory, or none. Nothing is paced: bench/fleet.ts does
+ * Lambda with their retries; people who answer alarms. KMS is a key in each of two regions, one
+ * of which is out at times, or none. Nothing is paced: bench/fleet.ts does
  * that. A secret that is settled and far from its renewal is listed to the sweep only every few days, which spares looks
  * that find nothing.
  */

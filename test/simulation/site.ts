@@ -5,11 +5,11 @@ import { versionId } from '../../pki/version.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Rollout } from '../../ports/queue.ts'
 import { START } from '../support/fakes.ts'
-import { keys } from '../support/keys.ts'
 import { type Acm, acm } from './authority.ts'
 import { dice, weather } from './dice.ts'
 import { type Ecs, ecs } from './fleet.ts'
 import { functions } from './functions.ts'
+import { twoRegions } from './kms.ts'
 import { lists } from './lists.ts'
 import { loop, type Run } from './loop.ts'
 import { type Mint, mint, PHRASES } from './material.ts'
@@ -93,7 +93,7 @@ export async function site({ seed, certs, without }: Setting): Promise<Made> {
     looks,
     rollouts,
     root: minted.root,
-    keys: chance.chance(0.5) ? keys() : undefined,
+    keys: chance.chance(0.5) ? twoRegions(world) : undefined,
     list: lists(world, authority, vault, law.material),
     rolling: (run, service) => law.deployed(run, service, asked.get(run)),
     log: (run) => log(world, law, run, call),
@@ -221,6 +221,7 @@ function log(world: World, rules: Rules, run: Run, call: (secret: string) => voi
     if (event === 'promoted') all.promotions++
     else if (event === 'rolled-back') all.rollbacks++
     else if (event === 'rejected') all.rejected++
+    else if (event === 'resealed') all.resealed++
     else if (event === 'attention' && typeof secret === 'string') call(secret)
   }
   return {

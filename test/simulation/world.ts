@@ -40,6 +40,9 @@ export interface Counts {
   renewals: number
   helped: number
   dead: number
+  /** Seals in fewer regions than there are; and passphrases that were sealed anew. */
+  degraded: number
+  resealed: number
 }
 
 export function counts(): Counts {
@@ -55,5 +58,7 @@ export function counts(): Counts {
     renewals: 0,
     helped: 0,
     dead: 0,
+    degraded: 0,
+    resealed: 0,
   }
 }
