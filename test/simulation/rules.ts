@@ -1,4 +1,5 @@
 import { parseBundle } from '../../pki/bundle.ts'
+import { isDeployed } from '../../pki/labels.ts'
 import { sameCertificate } from '../../pki/version.ts'
 import type { Acm } from './authority.ts'
 import type { Ecs, Service, Tasks } from './fleet.ts'
@@ -191,7 +192,7 @@ function calm(world: World, acm: Acm, ecs: Ecs, kept: Kept, find: Find): void {
   if (own?.serial !== wanted && newest?.spoil === undefined)
     world.fail(`in the end ${arn} does not have the certificate that ACM has`)
   const active = services.flatMap((name) => ecs.services.get(name) ?? []).filter(isActive)
-  if (active.length > 0 && kept.versions.get(current)?.labels.has('DEPLOYED') !== true)
+  if (active.length > 0 && !isDeployed(kept.held.versions))
     world.fail(`in the end ${current} of ${arn} is not deployed`)
   for (const service of active) {
     const all = ecs.running(service).map((tasks: Tasks) => tasks.get(arn) ?? '')
