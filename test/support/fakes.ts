@@ -84,7 +84,7 @@ export interface Options {
   readonly sealing?: boolean
   /** Milliseconds until a certificate is issued. */
   readonly delay?: number
-  /** Of every certificate, and the same certificate for the same names and time; by default each has its own. */
+  /** Of every certificate, which is then not made anew for each world; by default each has its own. */
   readonly key?: KeyObject
   readonly passphrase?: Ports['passphrase']
   /** Changes what an export answers. */
@@ -294,7 +294,9 @@ async function issued(
     return { ...made, notBefore, notAfter }
   }
   if (key === undefined) return make()
-  const about = `${names} ${notBefore} ${ca.certificate}`
+  const nth = (counts.get(world) ?? 0) + 1
+  counts.set(world, nth)
+  const about = `${nth} ${names} ${notBefore} ${ca.certificate}`
   const known = leaves.get(key) ?? new Map<string, Promise<Material>>()
   leaves.set(key, known)
   const one = known.get(about) ?? make()
@@ -302,7 +304,9 @@ async function issued(
   return one
 }
 
-/** Of a key that all certificates of a world have: what was issued once for such names at such a time is not made again. */
+/** How many certificates a world has issued. */
+const counts = new WeakMap<Behind, number>()
+/** Of a key that all certificates of a world have: the nth of a world for such names at such a time is not made again for another. */
 const leaves = new WeakMap<KeyObject, Map<string, Promise<Material>>>()
 
 function described(issue: Issue): Certificate {
