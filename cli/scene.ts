@@ -38,8 +38,9 @@ export function image(
 /** A local AWS with real Envoys in it, and clients to look at it. */
 export interface Scene {
   readonly aws: Local
-  /** Folder of the packaged functions. */
+  /** Folders of the packaged functions, and of those of the signing authority. */
   readonly artifacts: string
+  readonly beside: string
   readonly acm: ACMClient
   readonly secrets: SecretsManagerClient
   readonly ecs: ECSClient
@@ -63,13 +64,15 @@ export interface Scene {
 export interface Props {
   readonly envoy: string
   readonly artifacts: string
+  readonly beside: string
   readonly sidecar: string
 }
 
 /** Fetches, packages and bundles what is not there yet. */
 export async function prepare(say: (line: string) => void): Promise<Props> {
   const envoy = await ensureEnvoy(say)
-  return { envoy, artifacts: await packaged(), sidecar: await bundleSidecar() }
+  const artifacts = await packaged()
+  return { envoy, artifacts, beside: await packaged('authority'), sidecar: await bundleSidecar() }
 }
 
 /**
@@ -77,7 +80,7 @@ export async function prepare(say: (line: string) => void): Promise<Props> {
  * @param clock as in `start` of local/index.ts
  */
 export async function scene(
-  { envoy, artifacts, sidecar }: Props,
+  { envoy, artifacts, beside, sidecar }: Props,
   options: {
     readonly clock: { readonly start: number; readonly flow: boolean }
     readonly port?: number
@@ -103,7 +106,7 @@ export async function scene(
   const aws: Local = await start({
     ...options,
     regions: REGIONS,
-    artifacts,
+    artifacts: [artifacts, beside],
     images,
     acm: { tamper },
   })
@@ -122,6 +125,7 @@ export async function scene(
   return {
     aws,
     artifacts,
+    beside,
     ...clients,
     kms: (where) => new KMSClient(at(where)),
     async counters(service, filter) {
