@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { random } from './generate.ts'
 import { type Answer, type Case, validate } from './limbo.ts'
+import { rekeyed } from './rekey.ts'
 
 const FILE = join(import.meta.dirname, '..', '..', '..', 'shared', 'limbo', 'limbo-dev.json')
 const present = existsSync(FILE)
@@ -159,6 +160,17 @@ function suite(): void {
     const told = Object.keys(REASONS).map((id) => [id, all.found.get(id)?.context])
 
     expect(Object.fromEntries(told)).toEqual(REASONS)
+  })
+
+  test('other keys change neither an answer nor its reason', async () => {
+    const sample = cases.filter(({ id }, index) => !/nameconstraints/.test(id) || index % 4 === 0)
+    const again = sample.flatMap((one) => rekeyed(one) ?? [])
+    const { wrong, found } = await answers(again)
+    const changed = again.filter(({ id }) => found.get(id)?.context !== all.found.get(id)?.context)
+
+    expect(again.length).toBeGreaterThan(sample.length - 20)
+    expect(wrong).toEqual([])
+    expect(changed.map(({ id }) => id)).toEqual([])
   })
 
   test.each([
