@@ -14,6 +14,7 @@ import { type Configuration, configuration } from '../cfssl/config.ts'
 import type { Desk } from '../cfssl/desk.ts'
 import { type Compatible, isHardening } from '../cfssl/switches.ts'
 import { Secret } from '../pki/secret.ts'
+import { readWeakKeys } from '../pki/weak.ts'
 import type { Log } from '../ports/log.ts'
 import type { Settings } from './ordered.ts'
 
@@ -83,13 +84,13 @@ function outside(kind: 'env' | 'file', name: string): string | undefined {
 /** What the API needs to sign with the authorities of a store. */
 export function signing(
   found: Pick<Held, 'store' | 'labels'>,
-  { log, ledger }: { readonly log: Log; readonly ledger?: Around['ledger'] },
+  { log, ...more }: { readonly log: Log } & Pick<Around, 'ledger' | 'weakKeys'>,
 ): Pick<Desk, 'open' | 'sign' | 'labels' | 'refused'> {
   const random = (size: number) => randomBytes(size)
   const office: Office = {
     store: found.store,
     log,
-    around: () => ({ now: Date.now(), random, ...(ledger !== undefined && { ledger }) }),
+    around: () => ({ now: Date.now(), random, ...more }),
     elapsed: () => performance.now(),
   }
   return {
@@ -138,6 +139,15 @@ export function lists(
 }
 
 const MINUTE = 60_000
+
+/** The keys of `--weak-keys`. @throws Error that names the file */
+export function weakKeysOf({ weakKeys: file }: Settings): Pick<Around, 'weakKeys'> {
+  if (file === undefined) return {}
+  const weakKeys = readWeakKeys(readFileSync(file, 'utf8'))
+  if (weakKeys === undefined)
+    throw new Error(`${file}: one SHA-256 fingerprint a line, in hex; # before remarks`)
+  return { weakKeys }
+}
 
 /** The certificates of a PEM file, DER. */
 export function bundleFile(file: string | undefined): readonly Uint8Array[] {

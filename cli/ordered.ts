@@ -33,6 +33,8 @@ export interface Settings {
   readonly intermediates?: string
   /** File that remembers revocations and serials. */
   readonly state?: string
+  /** File of fingerprints of public keys that are refused (pki/weak.ts). */
+  readonly weakKeys?: string
   /** How long requests may take to end when the server stops. */
   readonly grace: number
 }
@@ -73,6 +75,7 @@ const OPTIONS = {
   'ca-bundle': { type: 'string' },
   'int-bundle': { type: 'string' },
   state: { type: 'string' },
+  'weak-keys': { type: 'string' },
   grace: { type: 'string', default: '10s' },
 } as const
 
@@ -103,6 +106,7 @@ export function settingsOf(words: readonly string[]): Settings {
     ...(values['ca-bundle'] !== undefined && { anchors: values['ca-bundle'] }),
     ...(values['int-bundle'] !== undefined && { intermediates: values['int-bundle'] }),
     ...(state !== undefined && { state }),
+    ...(values['weak-keys'] !== undefined && { weakKeys: values['weak-keys'] }),
   }
 }
 

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { Samples } from '../cfssl/counts.ts'
 import { memoryFor } from '../cfssl/replay.ts'
 import { answer, type Down, type Up } from './asking.ts'
-import { configurationOf, held } from './office.ts'
+import { configurationOf, held, weakKeysOf } from './office.ts'
 import { type Settings, settingsOf } from './ordered.ts'
 import { type Root, roots } from './roots.ts'
 import { type State, state } from './state.ts'
@@ -15,7 +15,7 @@ export const SERVE_HELP = `  npx certrelay authority serve --ca FILE --ca-key FI
     --address 127.0.0.1, --port 8888, --threads N, --limit OCTETS, --grace 10s
     --tls-cert FILE, --tls-key FILE, --min-tls-version 1.2, --mutual-tls-ca FILE, --mutual-tls-cn PATTERN
     --like serve|multirootca, --disable ENDPOINT,…, --compatible SWITCH,…|all
-    --clock-skew 5m, --replay-window 10m, --replays N, --ca-bundle FILE, --int-bundle FILE, --state FILE
+    --clock-skew 5m, --replay-window 10m, --replays N, --ca-bundle FILE, --int-bundle FILE, --state FILE, --weak-keys FILE
 `
 
 /** `certrelay authority serve`: until SIGTERM or SIGINT. @throws Error that names what is wrong and the next step */
@@ -46,6 +46,7 @@ export async function serve(words: readonly string[]): Promise<number> {
 
 /** Reads all files, opens every key once, and says what it doubts. @throws Error */
 async function checked(settings: Settings): Promise<readonly Root[]> {
+  weakKeysOf(settings)
   const found = await roots(settings)
   const all = found.map(({ record }) => record)
   const { store } = held(all, settings)

@@ -9,7 +9,7 @@ import { Remembered } from '../cfssl/replay.ts'
 import { Asking, type Down, type Up } from './asking.ts'
 import { closing, door } from './door.ts'
 import { journal, logTo } from './journal.ts'
-import { bundleFile, compatibleOf, held, lists, signing } from './office.ts'
+import { bundleFile, compatibleOf, held, lists, signing, weakKeysOf } from './office.ts'
 import type { Settings } from './ordered.ts'
 import { posting } from './outgoing.ts'
 import { permits, type Root } from './roots.ts'
@@ -42,6 +42,7 @@ function run(parent: MessagePort, start: Start): void {
     ...signing(authorities, {
       log,
       ...(settings.state !== undefined && { ledger: ledger(asking) }),
+      ...weakKeysOf(settings),
     }),
     ...deskOf(start),
     ...(kept !== undefined && { revocations: kept, list: lists(authorities, kept, log) }),
