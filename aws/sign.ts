@@ -7,8 +7,10 @@ export interface Identity {
   readonly sessionToken?: string
 }
 
-/** A POST to the root of one service in one region. */
+/** A POST to one service in one region. */
 export interface Unsigned {
+  /** Without odd letters; absent: the root. */
+  readonly path?: string
   readonly service: string
   readonly region: string
   /** Names in lower case; `host` among them. */
@@ -21,7 +23,7 @@ export interface Unsigned {
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html). `now`: epoch milliseconds.
  */
 export function sign(
-  { service, region, headers, body }: Unsigned,
+  { service, region, headers, body, path = '/' }: Unsigned,
   { accessKeyId, secretAccessKey, sessionToken }: Identity,
   now: number,
 ): Record<string, string> {
@@ -33,7 +35,7 @@ export function sign(
   }
   const names = Object.keys(all).sort()
   const lines = names.map((name) => `${name}:${(all[name] ?? '').trim().replace(/ +/g, ' ')}`)
-  const canonical = ['POST', '/', '', ...lines, '', names.join(';'), hash(body)].join('\n')
+  const canonical = ['POST', path, '', ...lines, '', names.join(';'), hash(body)].join('\n')
   const scope = [time.slice(0, 8), region, service, 'aws4_request']
   const key = scope.reduce<Buffer>(hmac, Buffer.from(`AWS4${secretAccessKey}`))
   const text = ['AWS4-HMAC-SHA256', time, scope.join('/'), hash(canonical)].join('\n')

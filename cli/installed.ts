@@ -9,12 +9,15 @@ export interface Installed {
 }
 
 /** @throws Error when certrelay is not deployed in this region */
-export async function installed(lambda: LambdaClient): Promise<Installed> {
-  const command = new GetFunctionCommand({ FunctionName: 'certrelay-reconcile' })
+export async function installed(
+  lambda: LambdaClient,
+  name = 'certrelay-reconcile',
+): Promise<Installed> {
+  const command = new GetFunctionCommand({ FunctionName: name })
   const { Configuration } = await lambda.send(command).catch((cause: unknown) => {
-    const name = cause instanceof Error ? cause.name : 'Error'
+    const why = cause instanceof Error ? cause.name : 'Error'
     throw new Error(
-      `cannot read the configuration of certrelay-reconcile (${name}); set AWS_REGION to where certrelay is deployed, and credentials that may lambda:GetFunction`,
+      `cannot read the configuration of ${name} (${why}); set AWS_REGION to where certrelay is deployed, and credentials that may lambda:GetFunction`,
       { cause },
     )
   })

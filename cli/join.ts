@@ -3,9 +3,12 @@ import * as v from 'valibot'
 /** An audit line of a use of KMS, as functions and sidecars write it. */
 const schema = v.object({
   audit: v.literal(true),
-  action: v.picklist(['seal', 'open']),
-  secret: v.string(),
-  version: v.string(),
+  action: v.picklist(['seal', 'open', 'sign']),
+  /** Of a passphrase. */
+  secret: v.optional(v.string()),
+  version: v.optional(v.string()),
+  /** Of the key of an authority. */
+  ca: v.optional(v.string()),
   org: v.string(),
   purpose: v.string(),
   outcome: v.string(),
@@ -23,6 +26,20 @@ const schema = v.object({
   ),
 })
 export type AuditLine = v.InferOutput<typeof schema>
+
+/** The record of a signature, or of a refusal, as the signing authority writes it. */
+const record = v.object({
+  audit: v.literal(true),
+  action: v.literal('sign'),
+  label: v.string(),
+  trace: v.string(),
+  who: v.string(),
+  outcome: v.string(),
+  serial: v.optional(v.string(), ''),
+  names: v.optional(v.string(), ''),
+  kmsRequestIds: v.optional(v.string(), ''),
+})
+export type SignatureRecord = v.InferOutput<typeof record>
 
 const event = v.object({
   eventID: v.string(),
@@ -55,6 +72,9 @@ export interface Use {
   readonly lane: string
   readonly outcome: string
   readonly kmsRequestId: string
+  /** Of a certificate that it was for, and who asked for it. */
+  readonly serial: string
+  readonly asked: string
   /**
    * `joined`: both sides know it. `not-arrived`: given up, failed on its way, or turned away before the key was asked, and
    * CloudTrail does not tell of it. `no-event`: a key was used, or decided, and CloudTrail does not tell (it takes some
@@ -75,19 +95,31 @@ export function auditLine(text: string): AuditLine | undefined {
  */
 export function trailEvent(text: string): TrailEvent | undefined {
   const parsed = v.safeParse(event, json(text))
-  if (!parsed.success || !['Encrypt', 'Decrypt'].includes(parsed.output.eventName)) return undefined
-  const { requestParameters, errorCode } = parsed.output
+  if (!parsed.success || !Object.values(EVENTS).includes(parsed.output.eventName)) return undefined
+  const { requestParameters, eventName } = parsed.output
   const isOurs = requestParameters?.encryptionContext['purpose'] !== undefined
-  return isOurs || isMute({ requestParameters, errorCode }) ? parsed.output : undefined
+  return isOurs || eventName === EVENTS.sign || isMute(parsed.output) ? parsed.output : undefined
 }
 
-/** A refusal without a context: it is ours if its request id is. */
-function isMute({
-  requestParameters,
-  errorCode,
-}: Pick<TrailEvent, 'requestParameters' | 'errorCode'>) {
-  const { encryptionContext = {} } = requestParameters ?? {}
-  return errorCode !== undefined && Object.keys(encryptionContext).length === 0
+/** The record of a signature in a line of a log; `undefined` for any other line. */
+export function signatureRecord(text: string): SignatureRecord | undefined {
+  const parsed = v.safeParse(record, json(text))
+  return parsed.success ? parsed.output : undefined
+}
+
+/** CloudTrail's names of what we do. */
+const EVENTS: Readonly<Record<AuditLine['action'], string>> = {
+  seal: 'Encrypt',
+  open: 'Decrypt',
+  sign: 'Sign',
+}
+
+/** A refusal that does not tell what it was about: it is ours if its request id is. */
+function isMute({ requestParameters, errorCode, eventName }: TrailEvent): boolean {
+  if (errorCode === undefined) return false
+  if (requestParameters === null) return true
+  const { encryptionContext } = requestParameters
+  return eventName !== EVENTS.sign && Object.keys(encryptionContext).length === 0
 }
 
 /** Outcomes of attempts of which CloudTrail need not know. */
@@ -98,12 +130,19 @@ const TURNED_AWAY = new Set(['aborted', 'transport', 'server', 'throttle', 'cred
  * The context of both must be the same, or they are not joined; a refusal that does not tell its context is joined by that
  * alone, and is nobody's otherwise.
  */
-export function join(lines: readonly AuditLine[], events: readonly TrailEvent[]): Use[] {
+export function join(
+  lines: readonly AuditLine[],
+  events: readonly TrailEvent[],
+  records: readonly SignatureRecord[] = [],
+): Use[] {
   const byRequest = new Map(events.map((one) => [one.requestID, one]))
   const byName = new Map(
     events.map((one) => [/ certrelay\/([0-9a-z]+)$/.exec(one.userAgent)?.[1], one]),
   )
   const met = new Set<TrailEvent>()
+  const about = new Map(
+    records.flatMap((one) => one.kmsRequestIds.split(' ').map((id) => [id, one] as const)),
+  )
   const uses = lines.flatMap((line) =>
     line.attempts.map((attempt): Use => {
       const { id, key, region, lane, outcome, error, kmsRequestId = '' } = attempt
@@ -111,7 +150,8 @@ export function join(lines: readonly AuditLine[], events: readonly TrailEvent[])
       const same = found !== undefined && isSame(line, attempt, found)
       if (same) met.add(found)
       return {
-        ...{ trace: line.trace ?? '', action: line.action, version: line.version },
+        ...{ trace: line.trace ?? '', action: line.action, version: line.version ?? '' },
+        ...certified(about.get(kmsRequestId)),
         ...{ key, region, lane, outcome: error === undefined ? outcome : `${outcome} (${error})` },
         when: same ? found.eventTime : '',
         who: same ? (found.userIdentity.arn ?? '') : '',
@@ -124,15 +164,22 @@ export function join(lines: readonly AuditLine[], events: readonly TrailEvent[])
   return [...uses, ...alone].sort((a, b) => a.when.localeCompare(b.when))
 }
 
-function isSame(line: AuditLine, { region }: { region: string }, found: TrailEvent): boolean {
-  const context = found.requestParameters?.encryptionContext ?? {}
-  const wanted = line.action === 'seal' ? 'Encrypt' : 'Decrypt'
-  return (
-    found.eventName === wanted &&
-    found.awsRegion === region &&
-    (isMute(found) ||
-      (['org', 'purpose', 'secret', 'version'] as const).every((one) => context[one] === line[one]))
-  )
+type Place = Pick<AuditLine['attempts'][number], 'region' | 'key'>
+
+function isSame(line: AuditLine, { region, key }: Place, found: TrailEvent): boolean {
+  if (found.eventName !== EVENTS[line.action] || found.awsRegion !== region) return false
+  if (isMute(found)) return true
+  const { keyId, encryptionContext: context = {} } = found.requestParameters ?? {}
+  if (line.action === 'sign') return keyId === key
+  return MEMBERS.every((one) => context[one] === line[one])
+}
+
+/** Of both kinds of contexts: a member that one of them has and the other has not makes them differ. */
+const MEMBERS = ['org', 'purpose', 'secret', 'version', 'ca'] as const
+
+/** What a use of a key was for, where a signature tells. */
+function certified(one: SignatureRecord | undefined): Pick<Use, 'serial' | 'asked'> {
+  return { serial: one?.serial ?? '', asked: one?.who ?? '' }
 }
 
 function unwritten({ requestParameters, ...found }: TrailEvent): Use {
@@ -140,13 +187,16 @@ function unwritten({ requestParameters, ...found }: TrailEvent): Use {
   return {
     ...{ trace: '', lane: '', key: keyId, region: found.awsRegion, when: found.eventTime },
     who: found.userIdentity.arn ?? '',
-    action: found.eventName === 'Encrypt' ? 'seal' : 'open',
+    action: ACTIONS.get(found.eventName) ?? '',
+    ...certified(undefined),
     version: encryptionContext['version'] ?? '',
     outcome: found.errorCode ?? 'ok',
     kmsRequestId: found.requestID,
     join: 'no-line',
   }
 }
+
+const ACTIONS = new Map(Object.entries(EVENTS).map(([action, name]) => [name, action]))
 
 function json(text: string): unknown {
   try {

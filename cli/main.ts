@@ -25,8 +25,9 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
     --start TIME   its clock begins there, like 2026-01-31T00:00:00Z (default: now)
     --still        its clock stands still until it is moved
     --seed N       makes identifiers and faults repeatable (default: 1)
-  npx certrelay audit --secret NAME [--group LOG-GROUP]… [--hours N] [--json]
-                                  every use of a KMS key for a secret: audit lines and CloudTrail, joined; 1 when they differ
+  npx certrelay audit --secret NAME | --authority LABEL [--group LOG-GROUP]… [--hours N] [--json]
+                                  every use of a KMS key for a secret, or of an authority's key with what it signed: audit lines
+                                  and CloudTrail, joined; 1 when they differ
   npx certrelay authority create|import|cross|show|list|serve
                                   signing authorities of your own, and a server that speaks as CFSSL's do; without a verb it tells
                                   the options of each
