@@ -41,7 +41,7 @@ export async function permit(
   if (!own.known)
     throw new Refused(
       'caller-refused',
-      `authority ${label} has no rule for ${who} and this profile; add one to its names`,
+      `authority ${label} has no rule for ${who} and this profile; add one to "names" in its record`,
     )
   return {
     request: asksForNames(request) ? request : { ...request, hosts: own.own },
@@ -50,7 +50,7 @@ export async function permit(
       if (foreign !== undefined)
         throw new Refused(
           'name-refused',
-          `authority ${label} has no rule that lets ${who} be ${foreign}`,
+          `authority ${label} has no rule that lets ${who} be ${foreign}; its rules are "names" in its record`,
         )
       if (subject && !own.subject)
         throw new Refused(

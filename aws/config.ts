@@ -33,6 +33,7 @@ const common = {
   CERTRELAY_ON_KEY_STATE: drill,
   CERTRELAY_SHARE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,2})?$/)),
   CERTRELAY_SIGN: v.pipe(v.optional(v.string(), ''), v.regex(FUNCTION_ARN)),
+  CERTRELAY_ACCOUNT: v.pipe(v.optional(v.string(), ''), v.regex(/^(\d{12})?$/)),
   CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
 }
 const schemas = {
@@ -58,6 +59,8 @@ export interface Config {
   readonly deadline: number
   /** ARN of the function that signs for authorities of our own, maybe of another account; absent: there is none. */
   readonly sign?: string
+  /** Account that the function runs in; absent: nobody needs to know. */
+  readonly account?: string
   /** Name of the function that runs. */
   readonly self: string
 }
@@ -96,6 +99,7 @@ export function config(
     deadLetters: CERTRELAY_DEAD_LETTERS,
     share: Number(parsed.output.CERTRELAY_SHARE) || 1,
     self: environment['AWS_LAMBDA_FUNCTION_NAME'] ?? '',
+    ...(parsed.output.CERTRELAY_ACCOUNT !== '' && { account: parsed.output.CERTRELAY_ACCOUNT }),
     ...(parsed.output.CERTRELAY_SIGN !== '' && { sign: parsed.output.CERTRELAY_SIGN }),
   })
 }

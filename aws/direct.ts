@@ -46,12 +46,13 @@ interface Letter {
   readonly id?: string | undefined
 }
 
-/** One POST to the root of a service, signed. @throws as `exchange` */
+/** One POST to a service, signed. @throws as `exchange` */
 export async function post(
   { identity, connect, whole }: Line,
   { url, service, region, headers, body, signal, id }: Letter,
 ): Promise<Reply> {
-  const unsigned = { service, region, headers: { host: url.host, ...headers }, body }
+  const { host, pathname: path } = url
+  const unsigned = { service, region, path, headers: { host, ...headers }, body }
   const all = {
     ...sign(unsigned, await identity(), Date.now()),
     'user-agent': `certrelay-sidecar${id === undefined ? '' : ` certrelay/${id}`}`,

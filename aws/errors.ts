@@ -8,6 +8,8 @@ const NAMES: Readonly<Record<string, Code>> = {
   ConcurrentModificationException: 'SERVICE_UNAVAILABLE',
   TimeoutError: 'SERVICE_UNAVAILABLE',
   AccessDeniedException: 'ACCESS_REFUSED',
+  AccessDenied: 'ACCESS_REFUSED', // IAM's names are those of the query protocol
+  InvalidClientTokenId: 'ACCESS_REFUSED',
   UnrecognizedClientException: 'ACCESS_REFUSED',
   InvalidSignatureException: 'ACCESS_REFUSED',
   ExpiredTokenException: 'ACCESS_REFUSED',

@@ -7,6 +7,7 @@ import { type Caller, type Office, sign } from '../authority/sign.ts'
 import { type Shelf, store } from '../authority/store.ts'
 import { root } from '../aws/index.ts'
 import { keys, pens } from '../aws/parts/keys.ts'
+import { roles } from '../aws/parts/roles.ts'
 import { secrets } from '../aws/parts/secrets.ts'
 import { respond } from '../cfssl/api.ts'
 import { configuration } from '../cfssl/config.ts'
@@ -19,10 +20,12 @@ import { refusal, type Told, window } from '../middleware/window.ts'
 import { grant } from '../nebula/desk.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Keys, Pens } from '../ports/keys.ts'
+import type { Roles } from '../ports/roles.ts'
 
 type Needs = Pick<Ports, 'vault' | 'log' | 'org' | 'clock'> & {
   readonly keys: Keys | undefined
   readonly pens: Pens | undefined
+  readonly roles: Roles | undefined
 }
 
 /** What was read of the authorities, for all invocations of this process: configurations, and no key that is open. */
@@ -37,7 +40,7 @@ const SKEW = 300_000
 const random = (size: number) => randomBytes(size)
 
 /** Signs what its three doors let in: the only function that may use the keys of authorities. */
-export const handler = serve(window(parseVisit, answer), root(keys, pens, secrets))
+export const handler = serve(window(parseVisit, answer), root(keys, pens, roles, secrets))
 
 async function answer(ports: Needs, visit: Visit, ids: Ids): Promise<Told> {
   const office = officeOf(ports)
@@ -87,7 +90,7 @@ function hosts({ store, log, elapsed, around }: Office, body: Uint8Array, caller
   return grant({ store, log, elapsed, now: () => around().now }, body, caller)
 }
 
-function officeOf({ vault, keys, pens, log, org, clock }: Needs): Office {
+function officeOf({ vault, keys, pens, roles, log, org, clock }: Needs): Office {
   const { now } = clock
   return {
     store: store({
@@ -96,7 +99,7 @@ function officeOf({ vault, keys, pens, log, org, clock }: Needs): Office {
     }),
     log,
     around: () => ({ now: now(), random }),
-    entitle: permitting(),
+    entitle: permitting(roles?.tagsOf),
     elapsed: () => performance.now(),
   }
 }

@@ -8,6 +8,7 @@ export interface Role {
   /** AssumeRolePolicyDocument. */
   readonly trust: Policy
   readonly policies: readonly Policy[]
+  readonly tags?: Readonly<Record<string, string>>
 }
 
 export interface Credentials {

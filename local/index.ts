@@ -11,6 +11,7 @@ import { kms } from './kms/index.ts'
 import { lambda } from './lambda/index.ts'
 import { type Logs, logs } from './logs/index.ts'
 import { type PcaOptions, pca } from './pca/index.ts'
+import { roles } from './roles.ts'
 import { s3 } from './s3/index.ts'
 import { secrets } from './secrets/index.ts'
 import { sqs } from './sqs/index.ts'
@@ -67,6 +68,7 @@ export async function start(options: StartOptions = {}): Promise<Local> {
         kms(own('kms')),
         lambda(own('lambda'), { iam, ...packages }),
         pca(own('pca'), options.pca),
+        roles(ground),
         s3(ground),
         secrets(own('secrets')),
         sqs(own('sqs')),

@@ -13,7 +13,7 @@ const LONGEST = 64
 export interface Wanted {
   /** Private: EC or RSA. */
   readonly key: KeyObject
-  /** DNS names, IP addresses and URIs; the first one is the common name too, when it is a DNS name that fits. */
+  /** DNS names, IP addresses and URIs, or none; the first one is the common name too, when it is a DNS name that fits. */
   readonly names: readonly string[]
 }
 
@@ -31,12 +31,15 @@ export function demand(
     cipher: 'aes-256-cbc',
     passphrase: Buffer.from(passphrase.reveal()),
   })
-  const asking = { subject: subject(names), names: sequence(...names.map(generalName)) }
+  const asking = {
+    subject: subject(names),
+    ...(names.length > 0 && { names: sequence(...names.map(generalName)) }), // never an empty list
+  }
   return { privateKey: encrypted.toString(), csr: requestBy(key, asking) }
 }
 
 function subject([first = '']: readonly string[]): Buffer {
-  if (!isDns(first) || first.length > LONGEST) return sequence()
+  if (first === '' || !isDns(first) || first.length > LONGEST) return sequence()
   return sequence(setOf([sequence(oid(COMMON_NAME), ascii(TAG.utf8, first))]))
 }
 

@@ -9,6 +9,7 @@ interface Known {
   readonly trust: Policy
   readonly inline: readonly Policy[]
   readonly managed: readonly string[]
+  readonly tags: Readonly<Record<string, string>>
 }
 
 /**
@@ -31,7 +32,7 @@ export function provideIam(iam: Iam): Readonly<Record<string, Provider>> {
       ...role.managed.flatMap((arn) => managed.get(arn) ?? []),
       ...own.map((policy) => policy.document),
     ]
-    return iam.putRole({ name, trust: role.trust, policies }).arn
+    return iam.putRole({ name, trust: role.trust, policies, tags: role.tags }).arn
   }
   function putRole(name: string, properties: Json): Made {
     const arns = list(properties['ManagedPolicyArns']).map((arn) => text(arn, 'ManagedPolicyArns'))
@@ -49,6 +50,12 @@ export function provideIam(iam: Iam): Readonly<Record<string, Provider>> {
         policyOf(record(policy)['PolicyDocument']),
       ),
       managed: arns,
+      tags: Object.fromEntries(
+        list(properties['Tags']).map((tag) => [
+          need(record(tag), 'Key'),
+          need(record(tag), 'Value'),
+        ]),
+      ),
     })
     return { id: name, attributes: { Arn: publish(name), RoleId: `AROA${name.toUpperCase()}` } }
   }

@@ -16,6 +16,15 @@ const NAMES = ['color.mesh.internal', '10.0.0.1', '2001:db8::1', 'spiffe://acme/
 const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
 describe('a request', () => {
+  test('for no names has neither a subject nor a list of names', () => {
+    const { csr } = demand({ key, names: [] }, Secret.from('four'))
+    const ours = parseCsr(csr)
+
+    if (isFault(ours)) throw new TypeError('it can be read')
+    expect(ours.attributes).toEqual([])
+    expect(ours.extensions).toEqual([])
+  })
+
   test.each([
     ['P-256', () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey],
     ['P-384', () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey],
