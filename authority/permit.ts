@@ -4,7 +4,7 @@ import { entitlement, needTags, type Principal, readRules } from './entitle.ts'
 import type { Asked } from './issue.ts'
 import type { CaRecord } from './record.ts'
 import { Refused, type SigningRequest } from './request.ts'
-import type { Entitle, Entitled } from './sign.ts'
+import type { Caller, Entitle, Entitled } from './sign.ts'
 
 /** The tags of a role of IAM. @throws ACCESS_REFUSED, SERVICE_UNAVAILABLE */
 export type TagsOf = (principal: Principal) => Promise<Readonly<Record<string, string>>>
@@ -19,7 +19,22 @@ export interface Plea {
 
 /** What whoever came through a door that knows roles may have: by the rules of the record, with the tags that `tagsOf` finds. */
 export function permitting(tagsOf?: TagsOf): Entitle {
-  return (record, { principal }, request) => permit(record, { request, principal, tagsOf })
+  return (record, caller, request) =>
+    permit(record, { request, principal: principalOf(caller), tagsOf })
+}
+
+/**
+ * The role whose rules hold for a caller; `undefined` behind doors that know no roles.
+ *
+ * @throws Refused `caller-refused` for who signed, and not as a role: a user of IAM, or the account itself, has no rules
+ */
+export function principalOf({ door, principal, who }: Caller): Principal | undefined {
+  if (door === 'iam' && principal === undefined)
+    throw new Refused(
+      'caller-refused',
+      `${who} is no session of a role of its own account, and rules name roles; assume one`,
+    )
+  return principal
 }
 
 /**

@@ -18,9 +18,10 @@ export interface Caller {
   readonly request: string
   /** For the record: an ARN, `key NAME of CFSSL`, or an address. */
   readonly who: string
-  /** Whom IAM has verified; absent where nobody was. */
+  /** The role that IAM has verified; absent where nobody was, and for who signed without one. */
   readonly principal?: Principal
-  readonly door: 'iam' | 'cfssl' | 'serve' | 'cli'
+  /** `iam`: through a URL, by a signature; `direct`: invoked by whoever may invoke the function, who is not told. */
+  readonly door: 'iam' | 'direct' | 'cfssl' | 'serve' | 'cli'
 }
 
 /** What is asked of which authority. */

@@ -75,7 +75,8 @@ const ROUTES: Readonly<Record<string, typeof signNative | typeof hosts | undefin
 
 async function verified(office: Office, visit: Visit, ids: Ids): Promise<Told> {
   const { who, principal, method, path, body } = visit
-  const caller: Caller = { ...ids, who, door: 'iam', ...(principal && { principal }) }
+  const door = visit.door === 'direct' ? 'direct' : 'iam'
+  const caller: Caller = { ...ids, who, door, ...(principal && { principal }) }
   const route = method === 'POST' && Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
   if (route === undefined) return { status: 404, body: JSON.stringify(NOT_FOUND) }
   try {

@@ -1,5 +1,6 @@
 import { entitlement, readRules } from '../authority/entitle.ts'
 import { audited, recordRefusal } from '../authority/note.ts'
+import { principalOf } from '../authority/permit.ts'
 import type { CaRecord } from '../authority/record.ts'
 import { Refused } from '../authority/request.ts'
 import type { Own } from '../authority/sealed.ts'
@@ -106,9 +107,10 @@ function namesOf({ name, networks, unsafeNetworks, groups }: Ask): string[] {
  */
 export function entitled(
   { names, label }: CaRecord,
-  { principal }: Caller,
+  caller: Caller,
   asked: readonly string[],
 ): void {
+  const principal = principalOf(caller)
   if (principal === undefined) return
   const own = entitlement(readRules(names), principal, PROFILE)
   const who = `role ${principal.role} of account ${principal.account}`

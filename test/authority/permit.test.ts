@@ -3,7 +3,7 @@ import '../../local/x509/reflect.ts'
 import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Asked } from '../../authority/issue.ts'
-import { permit } from '../../authority/permit.ts'
+import { permit, permitting } from '../../authority/permit.ts'
 import type { CaRecord } from '../../authority/record.ts'
 
 const principal = { account: '111122223333', role: 'color-task' }
@@ -127,4 +127,22 @@ test('who is no role has what the profile allows', async () => {
   const request = { csr: bare }
 
   expect(await permit(record(), { request })).toEqual({ request })
+})
+
+describe('who signed', () => {
+  const caller = { trace: 't', request: 'r', who: 'arn:aws:iam::111122223333:user/joe' }
+
+  test('and not as a role is refused, whatever the rules', async () => {
+    const entitle = async () =>
+      permitting()(record([rule]), { ...caller, door: 'iam' }, { csr: named, profile: 'peer' })
+
+    await expect(entitle()).rejects.toMatchObject({ reason: 'caller-refused' })
+  })
+
+  test('is not asked for where nobody signs', async () => {
+    const request = { csr: named }
+
+    for (const door of ['direct', 'cfssl', 'serve', 'cli'] as const)
+      expect(await permitting()(record(), { ...caller, door }, request)).toEqual({ request })
+  })
 })

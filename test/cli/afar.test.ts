@@ -50,7 +50,7 @@ beforeAll(async () => {
     log: { info() {}, warn() {}, error() {}, count() {}, audit() {} },
     ...{ now: () => Date.now(), elapsed: () => performance.now() },
   }
-  const caller = { trace: 't-1', request: 'r-1', who: 'invoked directly', door: 'iam' as const }
+  const caller = { trace: 't-1', request: 'r-1', who: 'invoked directly', door: 'direct' as const }
   server = createServer(async (request, response) => {
     const parts: Buffer[] = []
     for await (const part of request) parts.push(Buffer.from(part))

@@ -90,7 +90,7 @@ const caller: Caller = {
   trace: 't-1',
   request: 'r-1',
   who: 'arn:aws:sts::111122223333:assumed-role/web/1',
-  door: 'iam',
+  door: 'direct',
 }
 const web = { account: '111122223333', role: 'web' }
 
@@ -172,7 +172,7 @@ describe.each(['sealed', 'kms'] as const)('a CA whose key is in mode %s', (mode)
             trace: 't-1',
             request: 'r-1',
             who: caller.who,
-            door: 'iam',
+            door: 'direct',
             action: 'sign',
             label: 'mesh',
             org: 'acme',
