@@ -58,18 +58,19 @@ describe('docs/operate.md', () => {
   })
 
   test('has every metric', () => {
-    const metrics = found('{workflows,middleware,aws}/*.ts', /\bcount\(\s*'(\w+)'/g)
-    const either = found(FUNCTIONS, /\bcount\(\w+ \? '(\w+)'/g)
-    const or = found(FUNCTIONS, /\bcount\(\w+ \? '\w+' : '(\w+)'/g)
+    const metrics = found('{workflows,middleware,aws,authority}/*.ts', /\bcount\(\s*'(\w+)'/g)
+    const all = '{workflows,middleware,functions,authority}/*.ts'
+    const either = found(all, /\bcount\([^,()?]+ \? '(\w+)'/g)
+    const or = found(all, /\bcount\([^,()?]+ \? '\w+' : '(\w+)'/g)
 
     expect(column('docs/operate.md', 'metric')).toEqual([...metrics, ...either, ...or].sort())
   })
 
   test('says for every alarm what to do', async () => {
-    const { resources } = await packagedTemplate()
-    const alarms = ofType(resources, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) =>
-      String(Properties['AlarmName']),
-    )
+    const stacks = [await packagedTemplate(), await packagedTemplate('authority')]
+    const alarms = stacks
+      .flatMap(({ resources }) => ofType(resources, 'AWS::CloudWatch::Alarm'))
+      .map(([, { Properties }]) => String(Properties['AlarmName']))
 
     expect(alarms.length).toBeGreaterThan(3)
     expect(column('docs/operate.md', 'alarm')).toEqual(alarms.sort())

@@ -41,8 +41,10 @@ export type Resource = v.InferOutput<typeof resource>
 export type Resources = ReadonlyMap<string, Resource>
 
 /** The template that `serverless package` made: its text and its resources. */
-export async function packagedTemplate(): Promise<{ text: string; resources: Resources }> {
-  const folder = await packaged()
+export async function packagedTemplate(
+  stack: Parameters<typeof packaged>[0] = 'certrelay',
+): Promise<{ text: string; resources: Resources }> {
+  const folder = await packaged(stack)
   const text = await readFile(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')
   const schema = v.object({ Resources: v.record(v.string(), resource) })
   return { text, resources: new Map(Object.entries(v.parse(schema, JSON.parse(text)).Resources)) }
