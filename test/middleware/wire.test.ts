@@ -108,7 +108,7 @@ test.each([
     const { secret, attempts } = await opened(`http://127.0.0.1:${await served(listener)}`)
 
     expect(secret).not.toBeInstanceOf(Error)
-    expect(attempts).toMatchObject([
+    expect(attempts.slice(0, 2)).toMatchObject([
       { region: EAST, lane: 'primary', outcome, error: expect.stringMatching(error) },
       { region: WEST, outcome: 'ok', kmsRequestId: 'well-1' },
     ])
