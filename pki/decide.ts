@@ -16,6 +16,8 @@ const REFUSED = 6 * 60 * MINUTE
 const OVERDUE = 1 / 9
 /** ECS's event is expected earlier. */
 const POLL = 5 * MINUTE
+/** ECS shows a deployment that has begun after so long at the latest; what it began itself to go back is older than that. */
+const SHOWN = 2 * MINUTE
 
 /**
  * Pure and total: what to do next for one secret. First what is under way in the services, then what its source has.
@@ -120,7 +122,7 @@ function stay(found: Progress, since: number, asked: boolean, now: number): Deci
       step: 'roll',
       reason: `${why}: they are tried again`,
       services: ready.map(({ name }) => name),
-      since: Math.max(...ready.map(({ began }) => began)) + 1,
+      since: now - SHOWN,
     }
   const at = Math.max(now + POLL, Math.min(...next.map((one) => one.at)))
   return {

@@ -23,12 +23,19 @@ const CLUSTERS = ['mesh', 'edge'] as const
 let on: Stage
 /** Services whose new tasks end at once. */
 const broken = new Set<string>()
+/** So many tasks that a service starts next end at once. */
+const ill = new Map<string, number>()
+const isIll = (service: string) => {
+  const left = ill.get(service) ?? 0
+  ill.set(service, left - 1)
+  return left > 0
+}
 let news = ''
 
 beforeAll(async () => {
   const images = {
     idle: ({ service = '' }) => ({
-      entryPoint: broken.has(service) ? ['/bin/false'] : ['/bin/sleep', '3600'],
+      entryPoint: broken.has(service) || isIll(service) ? ['/bin/false'] : ['/bin/sleep', '3600'],
     }),
   }
   on = await stage({ images })
@@ -173,6 +180,29 @@ describe('a rollout', () => {
       DEPLOYED: labels['ROLLEDBACK'],
     })
     expect(end.labels).not.toHaveProperty('ROLLEDBACK')
+    expect(await on.letters()).toEqual([])
+  }, 60_000)
+
+  it('that fails with no certificate to go back to is begun again by itself, until it succeeds', async () => {
+    await serve('mesh', 'alone', true)
+    await on.elapse(5 * MINUTE)
+    ill.set('alone', 3) // as many as the circuit breaker bears
+
+    const { version } = await secret('alone', ['mesh/alone'])
+    await until(async () => (await deployments('mesh/alone')).includes('ROLLBACK_SUCCESSFUL'))
+    const then = await on.kept('alone')
+    await until(labeled('alone', 'DEPLOYED', version))
+
+    expect(then.labels).not.toHaveProperty('DEPLOYED')
+    expect((await on.kept('alone')).labels).toMatchObject({
+      AWSCURRENT: version,
+      DEPLOYED: version,
+    })
+    expect(await deployments('mesh/alone')).toEqual([
+      'SUCCESSFUL',
+      'ROLLBACK_SUCCESSFUL',
+      'SUCCESSFUL',
+    ])
     expect(await on.letters()).toEqual([])
   }, 60_000)
 

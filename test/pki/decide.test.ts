@@ -246,9 +246,13 @@ describe('the way back', () => {
       const twice = { services: [service('a/b', ['failed', 20], ['failed', 0])] }
 
       expect(at(14, once)).toMatchObject({ step: 'alarm', at: START + 19 * MINUTE })
-      expect(at(15, once)).toMatchObject({ step: 'roll', services: ['a/b'], since: START + 1 })
+      expect(at(15, once)).toMatchObject({
+        step: 'roll',
+        services: ['a/b'],
+        since: START + 13 * MINUTE,
+      })
       expect(at(79, twice).step).toBe('alarm')
-      expect(at(80, twice)).toMatchObject({ step: 'roll', since: START + 20 * MINUTE + 1 })
+      expect(at(80, twice)).toMatchObject({ step: 'roll', since: START + 78 * MINUTE })
     })
 
     test('calls a person all the same', () => {
@@ -268,7 +272,7 @@ describe('the way back', () => {
       expect(at(18, { services })).toMatchObject({
         step: 'roll',
         services: ['a/first', 'a/second'],
-        since: START + 3 * MINUTE + 1,
+        since: START + 16 * MINUTE,
       })
     })
 
