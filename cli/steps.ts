@@ -6,7 +6,6 @@ import {
   ExportCertificateCommand,
   RequestCertificateCommand,
 } from '@aws-sdk/client-acm'
-import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import { authority, leaf } from '../local/x509/x509.ts'
 import { passphrase } from '../pki/passphrase.ts'
 import { plainSerial } from '../pki/version.ts'
@@ -27,7 +26,9 @@ import {
   until,
   url,
 } from './plot.ts'
-import { IMAGE, REGIONS, type Scene } from './scene.ts'
+import { IMAGE, type Scene } from './scene.ts'
+import { isolated, newKeys } from './service.ts'
+import { billing } from './sign.ts'
 import { get, knock, load, servedSerial } from './traffic.ts'
 import { weigh } from './weigh.ts'
 
@@ -47,15 +48,9 @@ export const STEPS: Readonly<Record<string, Step>> = {
 }
 
 async function deploy(plot: Plot): Promise<Found> {
-  const { aws, artifacts, kms } = plot.scene
-  const keys = await Promise.all(
-    REGIONS.map(async (region) => {
-      const { KeyMetadata } = await kms(region).send(
-        new CreateKeyCommand({ Description: 'seals passphrases' }),
-      )
-      return KeyMetadata?.Arn ?? ''
-    }),
-  )
+  const { aws, artifacts } = plot.scene
+  const keys = await newKeys(plot.scene, 'seals passphrases')
+  const SignFunction = await isolated(plot.scene)
   const template = await readFile(
     join(artifacts, 'cloudformation-template-update-stack.json'),
     'utf8',
@@ -64,13 +59,14 @@ async function deploy(plot: Plot): Promise<Found> {
   await aws.deploy({
     name: 'certrelay',
     template,
-    parameters: { Org: 'acme', Keys, MinRegions: '1', Coalesce: '1' },
+    parameters: { Org: 'acme', Keys, MinRegions: '1', Coalesce: '1', SignFunction },
   })
   plot.outputs = await aws.deploy({
     name: 'two-services',
     template: await readFile(EXAMPLE, 'utf8'),
     parameters: { ...EXAMPLE_PARAMETERS, Org: 'acme', Keys, Hot: 'true' },
   })
+  await billing(plot.scene, 'no')
   await rotateHot(plot, false) // the first renewals are to be seen as deployments
   const { Resources } = JSON.parse(template)
   const count = (type: string) =>
@@ -84,7 +80,7 @@ async function deploy(plot: Plot): Promise<Found> {
   )
   return {
     facts: { functions, rules, bundleBytes },
-    line: `${functions} functions, ${rules} rules, largest bundle ${Math.round(bundleBytes / 1000)} kB; two CA hierarchies, two services`,
+    line: `${functions} functions, ${rules} rules, largest bundle ${Math.round(bundleBytes / 1000)} kB; two CA hierarchies and a CA of our own, two services`,
   }
 }
 

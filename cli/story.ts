@@ -6,6 +6,7 @@ import { False, type Plot, unharmed, why } from './plot.ts'
 import { printer, type Told } from './print.ts'
 import { region } from './region.ts'
 import { prepare, type Scene, scene } from './scene.ts'
+import { sign } from './sign.ts'
 import { BEFORE, STEPS } from './steps.ts'
 
 // npm start: the product's main job, on real parts, in about half a minute.
@@ -91,6 +92,7 @@ async function play(plot: Plot): Promise<Told[]> {
     lost,
     hot,
     bad,
+    sign,
   })) {
     const began = performance.now()
     const since = () => Math.round(performance.now() - began)

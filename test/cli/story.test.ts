@@ -5,9 +5,8 @@ import { envoysOf, play } from '../support/story.ts'
 
 const README = join(import.meta.dirname, '../../README.md')
 
-const STEPS = 'deploy issue serve refuse renew rollout region reject rollback lost hot bad'.split(
-  ' ',
-)
+const STEPS =
+  'deploy issue serve refuse renew rollout region reject rollback lost hot bad sign'.split(' ')
 
 describe('npm start', () => {
   it('tells a story whose every fact is true, as the README shows it', async () => {
@@ -26,6 +25,7 @@ describe('npm start', () => {
     expect(facts['lost']).toMatchObject({ foundBy: 'sweep' })
     expect(facts['hot']).toMatchObject({ deployments: 0, failed: 0, label: 'DEPLOYED' })
     expect(facts['bad']).toMatchObject({ code: 'BUNDLE_INVALID', failed: 0 })
+    expect(facts['sign']).toMatchObject({ label: 'billing', region: 'us-west-2' })
     expect(shape(lines)).toBe(shape(await shown()))
   }, 150_000)
 
