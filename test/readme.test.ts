@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import * as v from 'valibot'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { serviceAuthority } from '../events/authority.ts'
 import { clientCertificate } from '../events/certificate.ts'
 import { trustBundle } from '../events/trust.ts'
 import { parse } from '../local/formation/template.ts'
@@ -209,6 +210,9 @@ describe('README.md', () => {
     const rows = column('README.md', 'property of `Custom::ClientCertificate`')
 
     expect(rows).toEqual(known(() => clientCertificate({ Bogus: '1' }, place)))
+    expect(column('README.md', 'property of `Custom::ServiceAuthority`')).toEqual(
+      known(() => serviceAuthority({ Label: 'x', Bogus: '1' }, place)),
+    )
     const trust =
       /`Custom::TrustBundle` takes([\s\S]*?)and publishes/.exec(read('README.md'))?.[1] ?? ''
     expect([...trust.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(
@@ -224,6 +228,14 @@ describe('README.md', () => {
     expect(names(first)).toEqual(found('workflows/certificate.ts', /^ {4}([A-Z]\w+):/gm))
     expect(names(second)).toEqual(
       found('workflows/trust.ts', /\b([A-Z]\w+): (?=held\.arn|version|String)/g),
+    )
+  })
+
+  test('names the attributes that a service authority answers', () => {
+    const [, names = ''] = /It answers ([\s\S]*?)\.\n/.exec(read('README.md')) ?? []
+
+    expect([...names.matchAll(/`([A-Z]\w+)`/g)].map(([, name]) => name).sort()).toEqual(
+      found('workflows/found.ts', /^ {6}([A-Z]\w+):/gm),
     )
   })
 
