@@ -1,15 +1,18 @@
-import { createHmac } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { createHmac, generateKeyPairSync } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { argv, exit, stdout } from 'node:process'
+import { subjectOf, written } from '../authority/subject.ts'
+import { requestBy } from '../pki/ask.ts'
+import { pem } from '../pki/pem.ts'
 import { quantile } from './figures.ts'
 
 // The load client of bench/sign.ts, a process of its own: authsign requests over connections that stay open, each with a body of its
 // own that was made before the clock started. It prints one JSON line.
-// usage: load.ts PORT CONNECTIONS MILLISECONDS REQUESTS KEY CSR-FILE
+// usage: load.ts PORT CONNECTIONS MILLISECONDS REQUESTS KEY
 
-const [port = '', connections = '', milliseconds = '', requests = '', key = '', file = ''] =
-  argv.slice(2)
+const [port = '', connections = '', milliseconds = '', requests = '', key = ''] = argv.slice(2)
+/** Keys and CSRs: so many that remembering one of them helps nobody. */
+const CSRS = 2_000
 const all = bodies(Number(requests))
 const took: number[] = []
 let failures = 0
@@ -31,16 +34,23 @@ stdout.write(
 )
 exit(0)
 
+/** A CSR of a key of its own. */
+function csr(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const subject = written(subjectOf([], { commonName: 'bench', names: [{ organization: 'acme' }] }))
+  return pem('CERTIFICATE REQUEST', requestBy(privateKey, { subject }))
+}
+
 /** Whole HTTP requests. A host of its own makes each one different, and so its token. */
 function bodies(count: number): readonly Buffer[] {
-  const csr = readFileSync(file, 'utf8')
+  const csrs = Array.from({ length: CSRS }, csr)
   const secret = Buffer.from(key, 'hex')
   const run = `${process.pid.toString(36)}-${Date.now().toString(36)}`
   return Array.from({ length: count }, (_, index) => {
     const hosts = [`h${index}-${run}.example.com`]
     const request = JSON.stringify({
       hosts,
-      certificate_request: csr,
+      certificate_request: csrs[index % CSRS],
       profile: 'client',
       label: 'primary',
     })

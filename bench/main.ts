@@ -3,13 +3,14 @@ import { kms } from './kms.ts'
 import { local } from './local.ts'
 import { paths } from './paths.ts'
 import { sidecar } from './sidecar.ts'
+import { sign } from './sign.ts'
 
 type Line = Readonly<Record<string, unknown>>
 
 /** A benchmark: answers what is printed as a JSON line, or one after the other. */
 export type Bench = (words: readonly string[]) => Promise<Line> | AsyncIterable<Line>
 
-const BENCHES: Readonly<Record<string, Bench>> = { fleet, kms, local, paths, sidecar }
+const BENCHES: Readonly<Record<string, Bench>> = { fleet, kms, local, paths, sidecar, sign }
 
 const [name = '', ...words] = process.argv.slice(2)
 const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined

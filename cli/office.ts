@@ -55,6 +55,24 @@ export function held(records: readonly CaRecord[], settings: Settings): Held {
   }
 }
 
+/** The authorities whose records lie in a folder or in Secrets Manager: their keys may be in KMS or sealed by it. */
+export async function stored(settings: Settings): Promise<Held> {
+  const { siteOf } = await import('./founding.ts') // brings the SDK along
+  const { keyFiles } = await import('./records.ts')
+  const { folder, keys } = settings.records ?? {}
+  const site = siteOf({ folder, keys, org: settings.org })
+  const files = folder === undefined ? undefined : keyFiles(folder)
+  const shelf: Shelf = new Map()
+  const found = store({
+    ...{ org: site.org, archive: site.records, keys: site.keys, pens: site.pens },
+    policy: (record) => policyOf(record, settings),
+    ...(files && { plain: files.read }),
+    now: Date.now,
+    shelf,
+  })
+  return { store: found, labels: () => site.records.labels(), replace: () => shelf.clear() }
+}
+
 /** @throws CONFIG_INVALID */
 export function configurationOf(record: CaRecord, settings: Settings): Configuration {
   return configuration(record.config ?? { signing: {} }, {

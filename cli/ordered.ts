@@ -16,6 +16,8 @@ export interface Settings {
   readonly key?: string
   /** A file of several CAs, as multirootca reads it. */
   readonly roots?: string
+  /** Records of `certrelay authority create`: a folder, or Secrets Manager. */
+  readonly records?: { readonly folder?: string; readonly keys?: string }
   /** Of a request that names none; empty: there is none. */
   readonly label: string
   readonly org: string
@@ -58,8 +60,11 @@ const OPTIONS = {
   ca: { type: 'string' },
   'ca-key': { type: 'string' },
   roots: { type: 'string' },
+  folder: { type: 'string' },
+  secrets: { type: 'boolean' },
+  keys: { type: 'string' },
   label: { type: 'string' },
-  org: { type: 'string', default: 'local' },
+  org: { type: 'string' },
   like: { type: 'string', default: 'serve' },
   disable: { type: 'string', default: '' },
   compatible: { type: 'string', default: '' },
@@ -84,12 +89,13 @@ export function settingsOf(words: readonly string[]): Settings {
   const { values } = parseArgs({ args: [...words], options: OPTIONS })
   const { roots, config, ca, state } = values
   const tls = tlsOf(values)
+  const records = recordsOf(values)
   return {
     address: values.address,
     port: whole(values.port, 'port', 65_535),
     threads: whole(values.threads ?? String(availableParallelism()), 'threads', 256) || 1,
-    label: values.label ?? (roots === undefined ? 'primary' : ''),
-    org: values.org,
+    label: values.label ?? (ca === undefined ? '' : 'primary'),
+    org: values.org ?? (records === undefined ? 'local' : (process.env['CERTRELAY_ORG'] ?? '')),
     like: likeOf(values.like),
     disabled: listOf(values.disable, 'disable', [...ENDPOINTS.keys()]),
     compatible: compatibleOf(values.compatible),
@@ -98,6 +104,7 @@ export function settingsOf(words: readonly string[]): Settings {
     replays: powerOfTwo(whole(values.replays, 'replays', 2 ** 26)),
     limit: whole(values.limit, 'limit', 2 ** 26),
     grace: time(values.grace, 'grace'),
+    ...(records !== undefined && { records }),
     ...(config !== undefined && { config }),
     ...(ca !== undefined && { ca }),
     ...(values['ca-key'] !== undefined && { key: values['ca-key'] }),
@@ -107,6 +114,19 @@ export function settingsOf(words: readonly string[]): Settings {
     ...(values['int-bundle'] !== undefined && { intermediates: values['int-bundle'] }),
     ...(state !== undefined && { state }),
     ...(values['weak-keys'] !== undefined && { weakKeys: values['weak-keys'] }),
+  }
+}
+
+/** @throws Error when CAs come from more than one place */
+function recordsOf(values: Values): Settings['records'] {
+  const { folder, secrets, keys, ca, roots } = values
+  const places = [folder, secrets, ca, roots].filter((one) => one !== undefined)
+  if (places.length > 1)
+    throw new Error('CAs come from one place: --ca, --roots, --folder or --secrets')
+  if (folder === undefined && secrets === undefined) return undefined
+  return {
+    ...(typeof folder === 'string' && { folder }),
+    ...(typeof keys === 'string' && { keys }),
   }
 }
 

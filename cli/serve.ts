@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { Samples } from '../cfssl/counts.ts'
 import { memoryFor } from '../cfssl/replay.ts'
 import { answer, type Down, type Up } from './asking.ts'
-import { configurationOf, held, weakKeysOf } from './office.ts'
+import { configurationOf, held, stored, weakKeysOf } from './office.ts'
 import { type Settings, settingsOf } from './ordered.ts'
 import { type Root, roots } from './roots.ts'
 import { type State, state } from './state.ts'
@@ -11,6 +11,8 @@ import type { Start } from './thread.ts'
 export const SERVE_HELP = `  npx certrelay authority serve --ca FILE --ca-key FILE [--config FILE] [OPTIONS]
                                   a signing authority on CFSSL's protocol, as cfssl serve is one (docs/authority.md); audit lines
                                   go to standard output; SIGHUP reads the files anew, SIGTERM lets requests end
+    --folder DIR | --secrets   instead: the authorities of certrelay authority create, in a folder or in Secrets Manager, with --org NAME
+                   and, where keys are sealed, --keys ARN,…
     --roots FILE   several CAs by label, in a file of multirootca; --label names the one of requests without a label
     --address 127.0.0.1, --port 8888, --threads N, --limit OCTETS, --grace 10s
     --tls-cert FILE, --tls-key FILE, --min-tls-version 1.2, --mutual-tls-ca FILE, --mutual-tls-cn PATTERN
@@ -21,19 +23,21 @@ export const SERVE_HELP = `  npx certrelay authority serve --ca FILE --ca-key FI
 /** `certrelay authority serve`: until SIGTERM or SIGINT. @throws Error that names what is wrong and the next step */
 export async function serve(words: readonly string[]): Promise<number> {
   const settings = settingsOf(words)
-  const found = await checked(settings)
+  const { found, labels } = await checked(settings)
   const kept = settings.state === undefined ? undefined : await state(settings.state)
   const server = new Threads(settings, found, kept)
   const stopped = untilStopped(async () => {
-    server.send({ kind: 'records', records: (await checked(settings)).map(({ record }) => record) })
+    server.send({
+      kind: 'records',
+      records: (await checked(settings)).found.map(({ record }) => record),
+    })
     say('the files were read anew')
   })
   try {
     const port = await server.start()
     const scheme = settings.tls === undefined ? 'http' : 'https'
     const host = settings.address.includes(':') ? `[${settings.address}]` : settings.address
-    const labels = found.map(({ record }) => record.label).join(', ')
-    say(`${labels} on ${scheme}://${host}:${port} with ${settings.threads} threads`)
+    say(`${labels.join(', ')} on ${scheme}://${host}:${port} with ${settings.threads} threads`)
     const code = await Promise.race([stopped, server.failed])
     server.send({ kind: 'stop' })
     await server.ended()
@@ -45,18 +49,28 @@ export async function serve(words: readonly string[]): Promise<number> {
 }
 
 /** Reads all files, opens every key once, and says what it doubts. @throws Error */
-async function checked(settings: Settings): Promise<readonly Root[]> {
+async function checked(settings: Settings): Promise<Checked> {
   weakKeysOf(settings)
-  const found = await roots(settings)
-  const all = found.map(({ record }) => record)
-  const { store } = held(all, settings)
+  const found = settings.records === undefined ? await roots(settings) : []
+  const own = found.map(({ record }) => record)
+  const { store, labels } =
+    settings.records === undefined ? held(own, settings) : await stored(settings)
+  const every = await Promise.all((await labels()).map((label) => store.record(label)))
+  const all = every.filter(({ kind }) => kind === 'x509')
+  if (all.length === 0)
+    throw new Error('there is no authority: make one with certrelay authority create')
   for (const record of all) {
     for (const warning of configurationOf(record, settings).warnings)
       say(`${record.label}: ${warning}`)
     const { signer } = await store.open(record.label)
     signer.close()
   }
-  return found
+  return { found, labels: all.map(({ label }) => label) }
+}
+
+interface Checked {
+  readonly found: readonly Root[]
+  readonly labels: readonly string[]
 }
 
 /** Resolves with 0 when somebody asks to end; SIGHUP calls `again`, whose failure changes nothing. */

@@ -9,7 +9,7 @@ import { Remembered } from '../cfssl/replay.ts'
 import { Asking, type Down, type Up } from './asking.ts'
 import { closing, door } from './door.ts'
 import { journal, logTo } from './journal.ts'
-import { bundleFile, compatibleOf, held, lists, signing, weakKeysOf } from './office.ts'
+import { bundleFile, compatibleOf, held, lists, signing, stored, weakKeysOf } from './office.ts'
 import type { Settings } from './ordered.ts'
 import { posting } from './outgoing.ts'
 import { permits, type Root } from './roots.ts'
@@ -28,15 +28,16 @@ export interface Start {
 // One thread of `certrelay authority serve`: listens on the port that all share, and signs.
 
 if (parentPort === null) throw new TypeError('this file is a thread of certrelay authority serve')
-run(parentPort, workerData)
+await run(parentPort, workerData)
 
-function run(parent: MessagePort, start: Start): void {
+async function run(parent: MessagePort, start: Start): Promise<void> {
   const { settings, roots, memory, port, shared } = start
   const asking = new Asking(parent)
   const lines = journal(1)
   const counts = counting()
   const log = logTo((fields) => lines.write(fields), counts)
-  const authorities = held(records(roots), settings)
+  const authorities =
+    settings.records === undefined ? held(records(roots), settings) : await stored(settings)
   const kept = settings.state === undefined ? undefined : revocations(asking)
   const desk: Desk = {
     ...signing(authorities, {

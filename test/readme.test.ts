@@ -52,7 +52,7 @@ const starting = (...words: string[]) =>
 
 describe('the commands that the pages show', () => {
   test('are of programs that this test knows', () => {
-    const known = /^(npm|npx|aws|docker) /
+    const known = /^(npm|npx|aws|docker|cfssl) /
 
     expect(shown.length).toBeGreaterThan(10)
     expect(shown.filter(({ line }) => !known.test(line))).toEqual([])

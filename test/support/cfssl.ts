@@ -92,14 +92,18 @@ export class Bench {
   }
 
   /** Our server, on a port of the system's choice. */
-  async ours(...words: readonly string[]): Promise<Serving> {
-    const child = spawn(process.execPath, [SERVE, '--port', '0', ...words], {
+  ours(...words: readonly string[]): Promise<Serving> {
+    return this.serving([SERVE, '--port', '0', ...words])
+  }
+
+  /** Node with the words of a command that serves. */
+  async serving(words: readonly string[]): Promise<Serving> {
+    const child = spawn(process.execPath, words, {
       cwd: this.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const serving = this.#watch(child)
-    const line = await serving.said(/ on (https?:\/\/[^ ]+) with /)
-    return { ...serving, url: line }
+    return { ...serving, url: await serving.said(/ on (https?:\/\/[^ ]+) with /) }
   }
 
   /** A real server: the program gets a free port where a word says PORT. */
