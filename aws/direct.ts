@@ -21,6 +21,7 @@ export type Call = (
 const SERVICES = {
   secretsmanager: { target: 'secretsmanager', variable: 'SECRETS_MANAGER' },
   kms: { target: 'TrentService', variable: 'KMS' },
+  'acm-pca': { target: 'ACMPrivateCA', variable: 'ACM_PCA' },
   ecs: { target: 'AmazonEC2ContainerServiceV20141113', variable: 'ECS' },
 } as const
 export type Service = keyof typeof SERVICES

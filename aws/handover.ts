@@ -17,15 +17,12 @@ export function desk(
   line: Line,
 ): { region: string; vault: Pick<Vault, 'find' | 'read'> } {
   const url = new URL(address)
-  const [, named] = /\.lambda-url\.([a-z0-9-]+)\./.exec(url.hostname) ?? []
-  const { AWS_REGION, AWS_DEFAULT_REGION } = line.environment
-  const region = named ?? (AWS_REGION || AWS_DEFAULT_REGION)
-  if (!region) throw new RelayError('CONFIG_INVALID', 'set AWS_REGION')
+  const region = regionOf(url, line)
 
   async function knock(secret: string, want: 'version' | 'material'): Promise<string> {
     const what = `have secret ${secret} handed over`
     const body = JSON.stringify({ secret, want })
-    const letter = { url, service: 'lambda', region: region ?? '', headers: JSON_TYPE, body }
+    const letter = { url, service: 'lambda', region, headers: JSON_TYPE, body }
     const reply = await ask(what, () => post(line, letter))
     if (reply.status === 200) return reply.body
     throw refusal(what, reply)
@@ -45,11 +42,19 @@ export function desk(
   }
 }
 
+/** The region of a function URL: its name tells, or it is ours. @throws CONFIG_INVALID when it is not known */
+export function regionOf({ hostname }: URL, { environment }: Pick<Line, 'environment'>): string {
+  const [, named] = /\.lambda-url\.([a-z0-9-]+)\./.exec(hostname) ?? []
+  const region = named ?? (environment['AWS_REGION'] || environment['AWS_DEFAULT_REGION'])
+  if (region) return region
+  throw new RelayError('CONFIG_INVALID', 'set AWS_REGION')
+}
+
 /**
  * What the function says of itself has a code, and no material. What Lambda says before it is left out but for its name: it
  * quotes the request that was signed, with the session's token in it.
  */
-function refusal(what: string, { status, headers, body }: Reply): RelayError {
+export function refusal(what: string, { status, headers, body }: Reply): RelayError {
   const { code: told, message } = parsedObject(body) ?? {}
   const id = headers['x-amzn-requestid']
   const reference = typeof id === 'string' ? `, request ${id}` : ''

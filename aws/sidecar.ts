@@ -2,12 +2,15 @@ import { RelayError } from '../pki/error.ts'
 import { isRecord } from '../pki/json.ts'
 import { keyRegion } from '../pki/sealed.ts'
 import { Secret } from '../pki/secret.ts'
+import type { Certifier } from '../ports/certifier.ts'
 import type { Keyhole, Turned, Use } from '../ports/keys.ts'
 import type { Held, Vault } from '../ports/vault.ts'
 import { type Answer, type Call, direct } from './direct.ts'
 import { ask } from './errors.ts'
 import { desk } from './handover.ts'
 import { identities } from './identity.ts'
+import type { Terms } from './issuance.ts'
+import type { Door } from './petition.ts'
 
 const MISSING = { ResourceNotFoundException: 'SECRET_MISSING' } as const
 /** Quick to give up, because there is another region. Milliseconds. */
@@ -17,12 +20,22 @@ const HURRY = { connect: 500, whole: 1_000 }
 /** A function that starts cold and fails over reads, opens and checks. Milliseconds. */
 const LEISURE = { connect: 1_000, whole: 12_000 }
 
+/** One region, and nobody else to ask. Milliseconds. */
+const PATIENT = { connect: 1_000, whole: 5_000 }
+
 /** What a sidecar may do in AWS. */
 export interface Reach {
   /** Reads secrets, one vault a region. */
   shelves(regions: readonly string[]): { region: string; vault: Pick<Vault, 'find' | 'read'> }[]
   /** The same behind the URL of the function `bootstrap`. */
   desk(url: string): { region: string; vault: Pick<Vault, 'find' | 'read'> }
+  /** An authority behind the URLs of the function `sign`. */
+  petitions(
+    doors: readonly Door[],
+    of: { label: string; profile?: string | undefined },
+  ): Promise<Certifier>
+  /** An AWS Private CA by its ARN. */
+  privateCa(arn: string, terms: Terms): Promise<Certifier>
   /** KMS keys by ARN, each in its own region. */
   locks(keys: readonly string[]): Keyhole[]
   /** Writes tags onto a task of ECS. @throws ACCESS_REFUSED, SERVICE_UNAVAILABLE */
@@ -38,6 +51,16 @@ export function reach(environment: Readonly<Record<string, string | undefined>>)
         return { region, vault: shelf(direct('secretsmanager', region, { ...line, ...HASTE })) }
       }),
     desk: (url) => desk(url, { ...line, ...LEISURE }),
+    // loaded when they are needed: most sidecars have secrets
+    async petitions(doors, of) {
+      const { petitions } = await import('./petition.ts')
+      return petitions(doors, { ...line, ...LEISURE }, of)
+    },
+    async privateCa(arn, terms) {
+      const { privateCa } = await import('./issuance.ts')
+      const [, , , region = ''] = arn.split(':')
+      return privateCa(arn, direct('acm-pca', region, { ...line, ...PATIENT }), terms)
+    },
     locks: (keys) =>
       keys.map((key) => {
         const region = keyRegion(key)

@@ -1,6 +1,7 @@
 import { places, prepare, replace } from './folder.ts'
 import { publish } from './layout.ts'
 import { writeConf } from './nginx.ts'
+import { titled } from './order.ts'
 import { patiently } from './patience.ts'
 import { sdsNames } from './plan.ts'
 import type { Surroundings } from './program.ts'
@@ -22,7 +23,7 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
   await prepare(dir, disk, fileSystem)
   const source = around.source(settings)
   const fetch = () => together(render(settings, environment), source.fetch())
-  const [text, material] = await patiently(`secret ${secret}`, deadline, fetch, say)
+  const [text, material] = await patiently(titled(secret), deadline, fetch, say)
   try {
     verify(material, settings, Date.now())
     if (settings.target === 'nginx') await writeConf(dir, material)
@@ -33,7 +34,7 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
     const { replica } = material
     record(audit, secret, { began, versions: versionsOf(material), serial, replica }, 'ok')
     say(
-      `laid out secret ${secret} version ${version}, certificate ${serial}, valid until ${notAfter}`,
+      `laid out ${titled(secret)} version ${version}, certificate ${serial}, valid until ${notAfter}`,
     )
   } finally {
     wipe(material)

@@ -51,7 +51,7 @@ function ends({ second, listsUntil, ...one }: Meta, { looked }: State, now: numb
     const end = Date.parse(notAfter)
     if (end <= now) return [`certificate ${serial} expired at ${notAfter}`]
     const near = Math.min(DAY, (end - Date.parse(notBefore)) / 10)
-    const known = looked !== undefined && now - Date.parse(looked) < FRESH
+    const known = looked !== undefined && now - Date.parse(looked) < Math.min(FRESH, near)
     return end - now > near || known
       ? []
       : [`certificate ${serial} ends at ${notAfter}, and nobody knows of a newer one`]

@@ -58,6 +58,8 @@ export async function write(dir: string, material: Material): Promise<Written> {
   }
   await create(join(temporary, 'ca.pem'), tidy(trust.anchors))
   if (trust.crl !== undefined) await create(join(temporary, 'crl.pem'), tidy(trust.crl))
+  if (material.made !== undefined)
+    await create(join(temporary, 'made.json'), JSON.stringify(material.made))
   await create(join(temporary, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`)
   const folder = await vacant(versions, meta.version)
   await rename(temporary, folder)

@@ -8,11 +8,12 @@ import type { Fields } from '../ports/log.ts'
 import { fileSystem } from './folder.ts'
 import { frugal } from './frugal.ts'
 import { metric } from './metric.ts'
+import type { Order } from './order.ts'
 import { program } from './program.ts'
 import { regions } from './regions.ts'
 import type { Settings } from './settings.ts'
 import type { Source } from './source.ts'
-import { stored } from './stored.ts'
+import { peersIn, stored } from './stored.ts'
 import { taskName, tell } from './task.ts'
 
 const { env, stdout, stderr } = process
@@ -28,7 +29,32 @@ function line(fields: object): void {
   stdout.write(`${JSON.stringify(fields)}\n`)
 }
 
+/** A source that makes its own keys is loaded when it is needed: most sidecars have a secret. */
+function ownSource(settings: Settings, order: Order): Source {
+  const { trust, dir, handOver } = settings
+  const { office } = order
+  const certifier =
+    'arn' in office ? aws.privateCa(office.arn, office) : aws.petitions(office.doors, office)
+  certifier.catch(() => {}) // told where it is awaited
+  const shelves = (name: string) =>
+    handOver === undefined
+      ? aws.shelves(SECRET.test(name) ? regions({ secret: name, keys: settings.keys }, env) : [])
+      : [aws.desk(handOver)]
+  const peers =
+    trust === undefined ? undefined : peersIn({ shelves: shelves(trust), environment: env }, trust)
+  const bench = { order, certifier, dir, peers, now: () => Date.now() }
+  const made = import('./own.ts').then(({ own }) => own(bench))
+  return {
+    look: async (asked) => (await made).look(asked),
+    fetch: async () => (await made).fetch(),
+  }
+}
+
+/** Not a file, and not a variable. */
+const SECRET = /^(?!file:|env:)/
+
 function source(settings: Settings): Source {
+  if (settings.own !== undefined) return ownSource(settings, settings.own)
   const keys = failover(aws.locks(settings.keys), {
     audit: (fields: Fields, attempts) => line({ audit: true, trace, ...fields, attempts }),
     warn: (event, fields) => line({ level: 'WARN', message: event, trace, ...fields }),

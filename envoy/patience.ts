@@ -7,7 +7,9 @@ const LONGEST = 5_000
 const LAST = 100
 
 /** What goes wrong for a moment: AWS comes back, and a renewal may be about to create the secret. */
-const PASSING = new Set(['SERVICE_UNAVAILABLE', 'SECRET_MISSING', 'VERSION_CONFLICT'])
+const PASSING = new Set([
+  ...['SERVICE_UNAVAILABLE', 'SECRET_MISSING', 'AUTHORITY_MISSING', 'VERSION_CONFLICT'],
+])
 
 /**
  * Tries until it works, with growing gaps (jittered, 5 s at most), for `deadline` milliseconds. What cannot pass is thrown

@@ -33,10 +33,10 @@ export function sdsNames(settings: Settings): SecretName[] {
   return settings.target === 'nginx' ? [] : secrets(plan(settings, ''))
 }
 
-/** The name of a secret without what its ARN adds: prefix, and the suffix of six characters. */
+/** The name of a secret without what its ARN adds: prefix, and the suffix of six characters; the label of an authority. */
 export function shortName(secret: string): string {
   const [, name] = /:secret:(.+)-[A-Za-z0-9]{6}$/.exec(secret) ?? []
-  return name ?? secret.replace(/^.*:secret:/, '')
+  return name ?? secret.replace(/^(.*:secret:|certrelay:)/, '')
 }
 
 /** SNI holds names only (RFC 6066 section 3): for an address, the first name that the peer may have. */

@@ -1,4 +1,5 @@
 import type { Fields } from '../ports/log.ts'
+import { isSource } from './order.ts'
 import type { Versions } from './source.ts'
 
 /** One hand-over, as far as it has come. */
@@ -22,7 +23,8 @@ export function record(
   reason?: string,
 ): void {
   audit({
-    ...{ action: 'hand-over', secret, ...versions, serial },
+    ...{ action: 'hand-over', ...(isSource(secret) ? { source: secret } : { secret }) },
+    ...{ ...versions, serial },
     ...{ region: replica, previous, outcome, reason },
     ms: Math.round(performance.now() - began),
   })

@@ -3,11 +3,24 @@ import { isAbsolute } from 'node:path'
 import { RelayError } from '../pki/error.ts'
 import { keyRegion } from '../pki/sealed.ts'
 import type { Endpoint, PeerName } from './bootstrap.ts'
+import {
+  authorityName,
+  certifiedNames,
+  doors,
+  duration,
+  isPrivateCa,
+  keyAlgorithm,
+  type Order,
+  profileName,
+  sourceName,
+} from './order.ts'
 
 /** What the environment says, parsed once. Nothing in it is secret. */
 export interface Settings {
-  /** ARN or name of the secret that holds the certificate. */
+  /** ARN or name of the secret that holds the certificate; with `own`, what certifies (`sourceName`). */
   readonly secret: string
+  /** The key is made here, and certified by an authority; absent: both are in the secret. */
+  readonly own: Order | undefined
   /** The same for a second certificate of the same listener, whose key is of another algorithm. */
   readonly second: string | undefined
   /** ARN or name of the secret that holds the peers' anchors; absent: the certificate's own anchors. */
@@ -64,6 +77,7 @@ export const NAMES = [
     'POLL',
     'HOT',
   ],
+  ...['AUTHORITY', 'AUTHORITY_URL', 'PROFILE', 'NAMES', 'KEY_ALGORITHM', 'VALIDITY'],
   ...['LIFETIME', 'BOOTSTRAP', 'LISTENERS', 'CLUSTERS', 'ENVOY', 'FOR', 'PID'],
 ]
 
@@ -103,8 +117,13 @@ export function settings(environment: Environment): Settings {
   const plainListen = number('PLAIN_LISTEN', 8080, 65_535)
   const peers = optional('PEER_NAMES', peerNames, PEERS)
   const secret = optional('SECRET', secretName, PLACE)
+  const own = get('AUTHORITY') === undefined ? undefined : ordered()
 
-  if (get('SECRET') === undefined) refuse('SECRET', PLACE)
+  if (own === undefined) {
+    if (get('SECRET') === undefined) refuse('SECRET', `${PLACE}; or CERTRELAY_AUTHORITY`)
+    for (const name of ['AUTHORITY_URL', 'PROFILE', 'NAMES', 'KEY_ALGORITHM', 'VALIDITY'])
+      if (get(name) !== undefined) refuse(name, 'only with CERTRELAY_AUTHORITY')
+  }
   if (role !== 'server' && get('UPSTREAM') === undefined && get('CLUSTERS') === undefined) {
     refuse('UPSTREAM', 'host:port')
   }
@@ -119,7 +138,8 @@ export function settings(environment: Environment): Settings {
     refuse('PLAIN_LISTEN', 'another port than CERTRELAY_LISTEN')
   }
   const parsed = {
-    secret: secret ?? '',
+    secret: own === undefined ? (secret ?? '') : sourceName(own),
+    own,
     second: optional('SECOND', secretName, PLACE),
     trust: optional('TRUST', secretName, PLACE),
     role,
@@ -145,6 +165,7 @@ export function settings(environment: Environment): Settings {
     clusters: optional('CLUSTERS', list, 'names') ?? [],
     lifetime: number('LIFETIME', 3600, 604_800),
   }
+  if (own !== undefined && parsed.poll === 0) refuse('POLL', 'more than 0, to renew')
   for (const name of ['LISTENERS', 'CLUSTERS']) {
     if (get(name) !== undefined && get('BOOTSTRAP') === undefined)
       refuse(name, 'only with CERTRELAY_BOOTSTRAP, where they are')
@@ -159,7 +180,32 @@ export function settings(environment: Environment): Settings {
   }
   if (bad.length > 0) throw new RelayError('CONFIG_INVALID', `set ${bad.join(', ')}`)
   return Object.freeze(parsed)
+
+  /** An order with what could not be read left out: it is refused by name. */
+  function ordered(): Order {
+    const authority = optional('AUTHORITY', authorityName, 'a label, or the ARN of a private CA')
+    const urls = optional('AUTHORITY_URL', doors, 'https URLs of certrelay-sign')
+    const profile = optional('PROFILE', profileName, 'name of a profile or a template')
+    const names = optional('NAMES', certifiedNames, 'DNS names, IP addresses and URIs')
+    const validity = optional('VALIDITY', duration, 'like 30m, 24h or 7d; a year at most')
+    const algorithm = optional('KEY_ALGORITHM', keyAlgorithm, 'P-256, P-384 or RSA-2048')
+    const want = { names: names ?? [], keyAlgorithm: algorithm ?? 'EC_prime256v1' }
+    for (const name of ['SECRET', 'SECOND'])
+      if (get(name) !== undefined) refuse(name, 'not with CERTRELAY_AUTHORITY')
+    if (isPrivateCa(authority ?? '')) {
+      if (get('AUTHORITY_URL') !== undefined) refuse('AUTHORITY_URL', 'not with a private CA')
+      if (get('NAMES') === undefined) refuse('NAMES', 'a private CA knows none of yours')
+      const terms = { template: profile ?? 'EndEntityCertificate/V1', validity: validity ?? WEEK }
+      return { ...want, office: { arn: authority ?? '', ...terms } }
+    }
+    if (get('AUTHORITY_URL') === undefined) refuse('AUTHORITY_URL', 'https URLs of certrelay-sign')
+    if (get('VALIDITY') !== undefined) refuse('VALIDITY', 'the profile says it')
+    return { ...want, office: { label: authority ?? '', doors: urls ?? [], profile } }
+  }
 }
+
+/** As short-lived CAs give at most. Milliseconds. */
+const WEEK = 604_800_000
 
 const PLACE = 'ARN or name of a secret, file:/path or env:NAME'
 const PEERS = 'DNS names or spiffe:// URIs, or * for any name under the anchors'

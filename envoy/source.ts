@@ -12,6 +12,18 @@ export interface Anchors {
   readonly issuers?: string
 }
 
+/** How a certificate was made whose key was made here; kept beside it. Public. */
+export interface Made {
+  /** Digest of the order that it fulfils. */
+  readonly by: string
+  /** When it came, ISO 8601, UTC: its life counts from then. */
+  readonly at: string
+  /** Roots of its own chain, PEM, concatenated. */
+  readonly anchors: string
+  /** Names that were asked for, which it must have; empty when none were. */
+  readonly names: readonly string[]
+}
+
 /** One certificate and its key. */
 export interface Identity {
   /** Version id of the secret. */
@@ -19,6 +31,8 @@ export interface Identity {
   readonly bundle: Bundle
   /** Opened; whoever receives it wipes it. */
   readonly passphrase: Secret
+  /** Absent when it came from a secret. */
+  readonly made?: Made
 }
 
 /** Everything that one version needs to be laid out. */
@@ -42,9 +56,10 @@ export interface Source {
   /**
    * Cheap, and reads no secret value.
    *
+   * @param asked somebody wants a newer one now: who makes its own makes one
    * @throws SECRET_MISSING, ACCESS_REFUSED, SERVICE_UNAVAILABLE
    */
-  look(): Promise<Versions>
+  look(asked?: boolean): Promise<Versions>
   /**
    * The current version.
    *

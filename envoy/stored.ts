@@ -64,6 +64,19 @@ export function stored(stores: Stores, { secret, second, trust, org }: Names): S
   }
 }
 
+/** The peers' anchors. */
+export interface Peers {
+  /** @throws SECRET_MISSING, ACCESS_REFUSED, SERVICE_UNAVAILABLE */
+  version(): Promise<string>
+  read(): Promise<{ readonly trust: Anchors; readonly replica: string | undefined }>
+}
+
+/** Anchors from a trust bundle, wherever it is kept. */
+export function peersIn({ shelves, environment = {} }: Omit<Stores, 'keys'>, name: string): Peers {
+  const from = { name, ...place(name, shelves, environment) }
+  return { version: () => versionOf(from, contentId), read: () => trustOf(from) }
+}
+
 /** Like `Promise.all`, but all have ended when it throws, so that nothing is opened after the wiping. */
 async function settled<A, B, C>(
   all: readonly [Promise<A>, B | Promise<B>, C | Promise<C>],

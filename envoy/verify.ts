@@ -2,7 +2,9 @@ import { type KeyObject, X509Certificate } from 'node:crypto'
 import { type Bundle, certificates } from '../pki/bundle.ts'
 import { check, type Finding, type Usage } from '../pki/check.ts'
 import { type Code, RelayError } from '../pki/error.ts'
+import { altName } from '../pki/san.ts'
 import { unreadable } from './cipher.ts'
+import { titled } from './order.ts'
 import { lists } from './revocation.ts'
 import type { Settings } from './settings.ts'
 import type { Anchors, Identity, Material } from './source.ts'
@@ -53,13 +55,15 @@ export function faults(
 }
 
 function identityFaults(
-  { bundle, passphrase }: Identity,
+  { bundle, passphrase, made }: Identity,
   role: Settings['role'],
   now: number,
 ): Fault[] {
   const { certificate, chain, privateKey, anchors } = bundle
   const usages = USAGES[role]
-  const found = check({ certificate, chain, privateKey, passphrase, anchors, usages }, now)
+  const candidate = { certificate, chain, privateKey, passphrase, anchors, usages }
+  const names = made?.names.map(altName) ?? []
+  const found = check({ ...candidate, ...(names.length > 0 && { names }) }, now)
   if (found.some(({ code }) => code === 'PEM_INVALID')) return found
   return [...found, ...keyFaults(certificate, privateKey), ...passphraseFaults(passphrase.reveal())]
 }
@@ -77,7 +81,7 @@ export function verify(
   const list = found.map((one) => `${one.code} ${one.certificate}: ${one.rule}`).join('; ')
   throw new RelayError(
     code,
-    `secret ${secret} version ${material.version} must not be served: ${list}`,
+    `${titled(secret)} version ${material.version} must not be served: ${list}`,
   )
 }
 

@@ -6,6 +6,7 @@ import { explain } from './exit.ts'
 import { handOver, type Receiver } from './handover.ts'
 import { current, isWhole } from './layout.ts'
 import { isSame, type Meta } from './meta.ts'
+import { titled } from './order.ts'
 import { type Attempt, record } from './record.ts'
 import type { Settings } from './settings.ts'
 import { type Material, type Source, type Versions, versionsOf, wipe } from './source.ts'
@@ -38,6 +39,8 @@ const MOST_SKIPS = 16
 
 /** What a watch remembers from look to look. */
 interface Memory {
+  /** Somebody has sent SIGHUP. */
+  asked: boolean
   /** Looks to go until a refused version is tried again. */
   skips: number
   refusals: number
@@ -58,12 +61,20 @@ interface Memory {
 export async function watch(watching: Watching, stop: AbortSignal): Promise<void> {
   const { settings, signals, rest } = watching
   const memory: Memory = {
-    ...{ skips: 0, refusals: 0, said: undefined, recorded: undefined, proven: undefined },
+    ...{
+      asked: false,
+      skips: 0,
+      refusals: 0,
+      said: undefined,
+      recorded: undefined,
+      proven: undefined,
+    },
     served: new Set(),
   }
   const bell = ring(stop)
   const poke = () => {
     memory.skips = 0
+    memory.asked = true
     bell.ring()
   }
   signals.on('SIGHUP', poke)
@@ -136,7 +147,9 @@ async function step(about: Step): Promise<State> {
   const { watching, memory, state } = about
   const { dir, names, source } = watching
   const laidOut = await current(dir)
-  const versions = await source.look()
+  const { asked } = memory
+  memory.asked = false
+  const versions = await source.look(asked)
   if (laidOut && isSame(laidOut, versions) && (await isWhole(dir, names))) {
     memory.refusals = 0
     return calm(about, laidOut)
@@ -178,7 +191,7 @@ async function take(about: Step, attempt: Attempt, laidOut: Meta | undefined): P
     verify(material, settings, Date.now())
     const { meta, refused } = await (watching.hand ?? handOver)(watching, material, stop)
     if (refused !== undefined) {
-      const trouble = `secret ${settings.secret} version ${meta.version} was rolled back: ${refused}`
+      const trouble = `${titled(settings.secret)} version ${meta.version} was rolled back: ${refused}`
       const next = refuse(about, attempt, 'rolled-back', trouble)
       return { ...next, refusals: { ...next.refusals, ...(await rejections(watching)) } }
     }
@@ -186,7 +199,7 @@ async function take(about: Step, attempt: Attempt, laidOut: Meta | undefined): P
     if (laidOut) for (const one of Object.values(idsOf(laidOut))) memory.served.add(one)
     record(watching.audit, settings.secret, attempt, 'ok')
     say(
-      `handed over secret ${settings.secret} version ${meta.version}, certificate ${meta.serial}, valid until ${meta.notAfter}`,
+      `handed over ${titled(settings.secret)} version ${meta.version}, certificate ${meta.serial}, valid until ${meta.notAfter}`,
     )
     return await calm(about, meta)
   } finally {

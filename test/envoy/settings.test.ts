@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { HELP } from '../../envoy/help.ts'
 import { regions } from '../../envoy/regions.ts'
 import { NAMES, settings } from '../../envoy/settings.ts'
@@ -11,6 +11,7 @@ const server = { CERTRELAY_SECRET: 'color', CERTRELAY_PEER_NAMES: 'gateway.local
 test('a server needs a secret and peer names, the rest has defaults', () => {
   expect(settings(server)).toEqual({
     secret: 'color',
+    own: undefined,
     second: undefined,
     trust: undefined,
     role: 'server',
@@ -56,6 +57,80 @@ test('the function that hands over is asked over https, or on this machine', () 
     ...['https://user:word@abc.on.aws/', 'https://abc.on.aws/path', 'https://abc.on.aws/?a=b'],
   ])
     expect(failure(given(url))).toContain('CERTRELAY_BOOTSTRAP_URL')
+})
+
+describe('a key that is made here', () => {
+  const { CERTRELAY_SECRET: _, ...bare } = server
+  const ARN =
+    'arn:aws:acm-pca:us-east-1:111122223333:certificate-authority/11223344-5566-7788-99aa-bbccddeeff00'
+  const own = {
+    ...bare,
+    CERTRELAY_AUTHORITY: 'db',
+    CERTRELAY_AUTHORITY_URL: 'https://a.lambda-url.eu-west-1.on.aws/, us-west-2=http://127.0.0.1:9',
+  }
+
+  test('is certified by an authority, region by region', () => {
+    expect(settings(own)).toMatchObject({
+      secret: 'certrelay:db',
+      own: {
+        office: {
+          label: 'db',
+          doors: [
+            { url: 'https://a.lambda-url.eu-west-1.on.aws' },
+            { url: 'http://127.0.0.1:9', region: 'us-west-2' },
+          ],
+        },
+        names: [],
+        keyAlgorithm: 'EC_prime256v1',
+      },
+    })
+  })
+
+  test('is certified by a private CA for names and a time', () => {
+    const given = {
+      ...bare,
+      CERTRELAY_AUTHORITY: ARN,
+      CERTRELAY_NAMES: 'color.internal spiffe://acme/color 10.0.0.1',
+      CERTRELAY_KEY_ALGORITHM: 'RSA-2048',
+    }
+    const names = ['color.internal', 'spiffe://acme/color', '10.0.0.1']
+
+    expect(settings(given)).toMatchObject({
+      secret: ARN,
+      own: {
+        office: { arn: ARN, template: 'EndEntityCertificate/V1', validity: 604_800_000 },
+        ...{ names, keyAlgorithm: 'RSA_2048' },
+      },
+    })
+    expect(settings({ ...given, CERTRELAY_VALIDITY: '90m' }).own?.office).toMatchObject({
+      validity: 5_400_000,
+    })
+  })
+
+  test.each([
+    ['AUTHORITY', { CERTRELAY_AUTHORITY: 'no-label' }],
+    ['AUTHORITY_URL', { CERTRELAY_AUTHORITY_URL: '' }],
+    ['AUTHORITY_URL', { CERTRELAY_AUTHORITY_URL: 'http://a.lambda-url.eu-west-1.on.aws/' }],
+    ['AUTHORITY_URL', { CERTRELAY_AUTHORITY: ARN, CERTRELAY_NAMES: 'a' }],
+    ['NAMES', { CERTRELAY_AUTHORITY: ARN, CERTRELAY_AUTHORITY_URL: '' }],
+    ['NAMES', { CERTRELAY_NAMES: 'a b,c d_e? f' }],
+    ['KEY_ALGORITHM', { CERTRELAY_KEY_ALGORITHM: 'P-224' }],
+    ['VALIDITY', { CERTRELAY_VALIDITY: '1h' }],
+    ['SECRET', { CERTRELAY_SECRET: 'color' }],
+    ['SECOND', { CERTRELAY_SECOND: 'color' }],
+    ['POLL', { CERTRELAY_POLL: '0' }],
+  ])('needs a good %s: %o', (name, given) => {
+    expect(failure({ ...own, ...given })).toMatch(new RegExp(`CERTRELAY_${name} \\(`))
+  })
+
+  test.each(['AUTHORITY_URL', 'PROFILE', 'NAMES', 'KEY_ALGORITHM', 'VALIDITY'])(
+    'is what %s is about, and nothing else',
+    (name) => {
+      expect(failure({ ...server, [`CERTRELAY_${name}`]: '1h' })).toContain(
+        `CERTRELAY_${name} (only with CERTRELAY_AUTHORITY)`,
+      )
+    },
+  )
 })
 
 test('looking for newer versions can be turned off', () => {
