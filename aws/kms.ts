@@ -3,6 +3,7 @@ import {
   EncryptCommand,
   GetPublicKeyCommand,
   type KMSClient,
+  ListResourceTagsCommand,
   SignCommand,
 } from '@aws-sdk/client-kms'
 import { type Context, pairs } from '../pki/sealed.ts'
@@ -57,6 +58,13 @@ export function pen(client: KMSClient, region: string, key: string): Pen {
       names.set(input, id)
       const out = await client.send(new GetPublicKeyCommand(input), { abortSignal: signal })
       return turned(out.PublicKey, out.KeyId, out.$metadata.requestId)
+    },
+    async tag(name, { signal, id }) {
+      const input = { KeyId: key } // a key has 50 tags at most, and a page as many
+      names.set(input, id)
+      const out = await client.send(new ListResourceTagsCommand(input), { abortSignal: signal })
+      const value = out.Tags?.find(({ TagKey }) => TagKey === name)?.TagValue ?? ''
+      return turned(Buffer.from(value, 'utf8'), key, out.$metadata.requestId)
     },
   }
 }

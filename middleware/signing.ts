@@ -30,17 +30,32 @@ export function pens(penOf: (key: string) => Pen, around: Surroundings): Pens {
       throw failure('sign', context, raced)
     },
     publicKeys: ({ keys, context }) =>
-      Promise.all(keys.map((key) => publicKey(penOf(key), around, context))),
+      Promise.all(keys.map((key) => told(penOf(key), around, { context, ask: 'publicKey' }))),
+    async tags(name, { keys, context }) {
+      const ask = { tag: name }
+      const all = keys.map((key) => told(penOf(key), around, { context, ask }))
+      return (await Promise.all(all)).map((bytes) => Buffer.from(bytes).toString('utf8'))
+    },
   }
 }
 
+/** What a key tells of itself. */
+interface Question {
+  readonly context: Context
+  readonly ask: 'publicKey' | { readonly tag: string }
+}
+
 /** Asking for it uses no key: there is no record. */
-async function publicKey(one: Pen, around: Surroundings, context: Context): Promise<Uint8Array> {
+async function told(
+  one: Pen,
+  around: Surroundings,
+  { context, ask }: Question,
+): Promise<Uint8Array> {
   const regions = new Set([one.region])
   const { rules } = conduct(around, { action: 'sign', context, regions })
   const route = compared(
     one,
-    (use) => one.publicKey(use),
+    (use) => (ask === 'publicKey' ? one.publicKey(use) : one.tag(ask.tag, use)),
     () => true,
   )
   const raced = await race([route], rules)

@@ -25,6 +25,8 @@ export interface Pens {
   sign(writing: Writing, hear?: Hear): Promise<Uint8Array>
   /** SubjectPublicKeyInfo (DER) of each of the keys, in their order. */
   publicKeys(writing: Pick<Writing, 'keys' | 'context'>): Promise<readonly Uint8Array[]>
+  /** The value of a tag of each of the keys, in their order; empty where there is none. */
+  tags(name: string, writing: Pick<Writing, 'keys' | 'context'>): Promise<readonly string[]>
 }
 
 /** What is to be signed. */
@@ -47,6 +49,8 @@ export interface Pen {
   readonly key: string
   sign(writing: Pick<Writing, 'signing' | 'message'>, use: Use): Promise<Turned>
   publicKey(use: Use): Promise<Turned>
+  /** The value of a tag as UTF-8; no octets where there is none. */
+  tag(name: string, use: Use): Promise<Turned>
 }
 
 /** One key in one region. In production: AWS KMS. Errors pass through as the SDK throws them. */

@@ -1,7 +1,7 @@
 import { kmsSigner } from '../authority/kms.ts'
 import { inMemory } from '../authority/memory.ts'
 import { imported, requestOf } from '../authority/outside.ts'
-import type { CaRecord, Custody } from '../authority/record.ts'
+import { type CaRecord, type Custody, TAG } from '../authority/record.ts'
 import { type Order, root } from '../authority/root.ts'
 import { RelayError } from '../pki/error.ts'
 import type { KeyPair } from '../pki/keypair.ts'
@@ -49,7 +49,8 @@ const BACKDATE = 300_000
  * Makes one root: its key, its certificate, and how the key is kept. A key that is made here is sealed and never opened again
  * by this function.
  *
- * @throws CONFIG_INVALID without keys to seal with, or when the keys of KMS are no pair of the algorithm; what the keys throw
+ * @throws CONFIG_INVALID without keys to seal with, or when the keys of KMS are no pair of the algorithm; ACCESS_REFUSED when they are tagged
+ * for another label, whose authority could be imitated with them; what the keys throw
  */
 export async function establish(ports: Mint, plan: Plan, wish: RootWish): Promise<Founded> {
   const context: CaContext = { org: ports.org, purpose: 'ca', ca: plan.label }
@@ -83,6 +84,13 @@ async function inKms(
   const { pens } = ports
   if (pens === undefined)
     throw new TypeError('a function that founds authorities is connected to KMS')
+  const labels = await pens.tags(TAG, { keys, context })
+  const foreign = keys.find((_, at) => labels[at] !== plan.label)
+  if (foreign !== undefined)
+    throw new RelayError(
+      'ACCESS_REFUSED',
+      `Roots: ${foreign} is not a key of authority ${plan.label}: whoever may tag it has to give it the tag ${TAG} with this label`,
+    )
   const publicKeys = await pens.publicKeys({ keys, context })
   const [publicKey, ...others] = publicKeys
   if (publicKey === undefined || others.some((one) => !same(one, publicKey)))

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isRecord, parsedObject } from '../../pki/json.ts'
+import { signingKeys } from '../support/founded.ts'
 import { AWAY, HOME, type Stage, stage } from '../support/stage.ts'
 
 let on: Stage
@@ -115,6 +116,29 @@ describe('one CA for a service', () => {
     expect([made.Status, made.Reason]).toEqual(['SUCCESS', ''])
     const bundle = await on.bundle('mesh/below')
     expect([bundle.anchors, bundle.chain]).toEqual([`${root}`, `${issuer}`])
+  })
+})
+
+describe('with its key in KMS for ever', () => {
+  const rooted = (Keys: readonly string[]) => ({ Mode: 'kms', Roots: [{ Id: '1', Keys }] })
+
+  it('certifies that key by its own signature, and signs with it', async () => {
+    const keys = await signingKeys(on.aws, 'P-256', { 'certrelay:authority': 'vault' })
+    const { Status, Reason, Data } = await found('vault', rooted(keys))
+    const made = await create('mesh/vault', { Authority: 'certrelay:vault' })
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    const root = new X509Certificate(Data['Certificate'] ?? '')
+    expect([root.verify(root.publicKey), made.Status, made.Reason]).toEqual([true, 'SUCCESS', ''])
+  })
+
+  it('founds nothing with the key of another authority, which it could imitate then', async () => {
+    const keys = await signingKeys(on.aws, 'P-256', { 'certrelay:authority': 'bank' })
+    const { Status, Reason } = await found('thief', { ...rooted(keys), Name: 'bank CA' })
+
+    expect(Status).toBe('FAILED')
+    expect(Reason).toMatch(/^ACCESS_REFUSED: Roots: .* is not a key of authority thief/)
+    expect(await on.secret('certrelay/authority/thief')).toBeUndefined()
   })
 })
 

@@ -36,6 +36,7 @@ function house(time: Moved, mood: Mood) {
       sign: ({ message: given }) =>
         work(() => (how === 'forged' ? Buffer.alloc(32) : signatureOf(given))),
       publicKey: () => work(() => Buffer.from('spki')),
+      tag: (name) => work(() => Buffer.from(`${name} of ${region}`)),
     }
   }
   const made = pens(penOf, {
@@ -116,6 +117,17 @@ test('without a whole context nobody is asked', async () => {
   await expect(sign('')).rejects.toMatchObject({ code: 'CONTEXT_MISMATCH' })
   expect(calls).toEqual([])
   expect(warnings).toEqual(['security'])
+})
+
+test('tags are asked for in every region, and no use of a key is written down', async () => {
+  const time = still()
+  const { tags, lines } = house(time, 'well')
+
+  expect(await time.until(tags('owner', { keys: KEYS, context }))).toEqual([
+    `owner of ${EAST}`,
+    `owner of ${WEST}`,
+  ])
+  expect(lines).toEqual([])
 })
 
 test('public keys come from every region, and a region that cannot tell is an error', async () => {
