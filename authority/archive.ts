@@ -3,7 +3,8 @@ import { holder } from '../pki/labels.ts'
 import { contentId } from '../pki/version.ts'
 import type { Archive } from '../ports/archive.ts'
 import type { Keeping, Vault } from '../ports/vault.ts'
-import { type CaRecord, PREFIX, renderRecord, TAG } from './record.ts'
+import { type CaRecord, EDITION, LABEL, PREFIX, renderRecord, TAG } from './record.ts'
+import { Refused } from './request.ts'
 
 /** The records in Secrets Manager. */
 export function archive(vault: Pick<Vault, 'read'>): Archive {
@@ -17,6 +18,26 @@ export function archive(vault: Pick<Vault, 'read'>): Archive {
       }
     },
   }
+}
+
+/** The records of those roots of a label that do not sign certificates now: peers trust them, and their lists are due all the same. @throws Refused `label-unknown` */
+export async function editions(
+  vault: Pick<Vault, 'find' | 'read'>,
+  label: string,
+): Promise<readonly Archive[]> {
+  if (!LABEL.test(label)) throw missing()
+  const held = await vault.find(`${PREFIX}${label}`)
+  if (held === undefined) throw missing()
+  const others = [...held.versions].filter(
+    ([, labels]) => labels.some((one) => one.startsWith(EDITION)) && !labels.includes('AWSCURRENT'),
+  )
+  return others.map(([version]) => ({
+    read: async () => (await vault.read(held.arn, version)).content,
+  }))
+}
+
+function missing(): Refused {
+  return new Refused('label-unknown', 'there is no authority of this label')
 }
 
 /** What is kept of a label now. */

@@ -24,6 +24,8 @@ export interface Rule {
   readonly names: readonly string[]
   /** Whether the subject may have more than a common name. */
   readonly subject: boolean
+  /** Whether they may revoke what the authority issued, whoever has it. */
+  readonly revoke: boolean
 }
 
 /** What one caller may have of one profile. */
@@ -58,6 +60,11 @@ export function entitlement(
     subject: mine.some((rule) => rule.subject),
     may: (name) => patterns.some((pattern) => pattern.test(name)),
   }
+}
+
+/** Whether any rule lets a caller revoke. */
+export function mayRevoke(rules: readonly Rule[], caller: Principal): boolean {
+  return rules.some((rule) => rule.revoke && isFor(rule, caller))
 }
 
 function isFor({ roles, tags }: Rule, caller: Principal): boolean {
@@ -121,19 +128,21 @@ export function readRules(value: unknown, at = 'names'): Rule[] {
   return value.map((rule, index) => readRule(rule, `${at}[${index}]`))
 }
 
-const MEMBERS = ['roles', 'tags', 'profiles', 'names', 'subject']
+const MEMBERS = ['roles', 'tags', 'profiles', 'names', 'subject', 'revoke']
 
 function readRule(value: unknown, at: string): Rule {
   if (!isRecord(value)) throw wrong(at, 'an object')
   const unknown = Object.keys(value).find((name) => !MEMBERS.includes(name))
   if (unknown !== undefined) throw wrong(`${at}.${unknown}`, `one of ${MEMBERS.join(', ')}`)
-  const { tags = {}, subject = false } = value
+  const { tags = {}, subject = false, revoke = false } = value
   const roles = texts(value['roles'], `${at}.roles`)
   roles.forEach((arn, index) => {
     if (!ROLE.test(arn)) throw wrong(`${at}.roles[${index}]`, 'the ARN of a role')
   })
   if (!isRecord(tags)) throw wrong(`${at}.tags`, 'an object of texts')
   if (typeof subject !== 'boolean') throw wrong(`${at}.subject`, 'true or false')
+  if (typeof revoke !== 'boolean') throw wrong(`${at}.revoke`, 'true or false')
+  const names = value['names'] === undefined && revoke ? [] : texts(value['names'], `${at}.names`)
   const pairs = Object.entries(tags).map(([key, one]): [string, string] => {
     if (typeof one !== 'string') throw wrong(`${at}.tags.${key}`, 'a text')
     return [key, one]
@@ -141,11 +150,10 @@ function readRule(value: unknown, at: string): Rule {
   return {
     roles,
     tags: Object.fromEntries(pairs),
-    profiles: texts(value['profiles'] ?? [''], `${at}.profiles`),
-    names: texts(value['names'], `${at}.names`).map((name, index) =>
-      checked(name, `${at}.names[${index}]`),
-    ),
-    subject,
+    // a rule that gives no names is not for any profile
+    profiles: names.length === 0 ? [] : texts(value['profiles'] ?? [''], `${at}.profiles`),
+    names: names.map((name, index) => checked(name, `${at}.names[${index}]`)),
+    ...{ subject, revoke },
   }
 }
 

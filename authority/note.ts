@@ -1,6 +1,6 @@
 import { RelayError } from '../pki/error.ts'
 import type { Hear } from '../ports/keys.ts'
-import type { Log } from '../ports/log.ts'
+import type { Fields, Log } from '../ports/log.ts'
 import { LABEL } from './record.ts'
 import { Refused } from './request.ts'
 import type { Caller } from './sign.ts'
@@ -11,16 +11,20 @@ export interface Matter {
   readonly caller: Caller
   readonly profile: string
   readonly names: readonly string[]
+  /** What is done; absent: a certificate is signed. */
+  readonly action?: 'sign' | 'revoke' | 'crl'
 }
 
-/** A certificate as its record tells it. */
+/** What was signed as its record tells it: a certificate, or lists. */
 export interface Certified extends Pick<Matter, 'profile' | 'names'> {
   readonly org: string
   readonly serial?: string
-  /** Lower-case hex. */
-  readonly fingerprint: string
+  /** Lower-case hex; absent for what is no certificate. */
+  readonly fingerprint?: string
   /** Epoch milliseconds. */
-  readonly notAfter: number
+  readonly notAfter?: number
+  /** What else the record tells. */
+  readonly more?: Fields
 }
 
 /** What a record is written with. */
@@ -65,7 +69,7 @@ interface Ending {
 /** One line a signature, refusal or failure. */
 function note({ log }: Pencil, matter: Matter, ending: Ending): void {
   const { uses, ms, certified, error } = ending
-  const { label, caller } = matter
+  const { label, caller, action = 'sign' } = matter
   const { profile, names } = certified ?? matter
   const outcome = certified !== undefined ? 'ok' : isRefusal(error) ? 'refused' : 'failed'
   const known = LABEL.test(label) ? label : 'none'
@@ -73,12 +77,12 @@ function note({ log }: Pencil, matter: Matter, ending: Ending): void {
   const answered = uses.filter((use) => use.outcome === 'ok')
   log.audit({
     ...{ trace: caller.trace, request: caller.request, who: caller.who, door: caller.door },
-    ...{ action: 'sign', label: known, org: certified?.org },
-    profile: short(profile),
+    ...{ action, label: known, org: certified?.org },
+    ...(action === 'sign' && { profile: short(profile) }),
     serial: certified?.serial,
-    names: listed(names),
+    ...(action === 'revoke' ? { serials: listed(names) } : { names: listed(names) }),
     fingerprint: certified?.fingerprint,
-    notAfter: certified && new Date(certified.notAfter).toISOString(),
+    notAfter: certified?.notAfter && new Date(certified.notAfter).toISOString(),
     kmsRequestIds:
       uses
         .map(({ kmsRequestId }) => kmsRequestId)
@@ -86,14 +90,18 @@ function note({ log }: Pencil, matter: Matter, ending: Ending): void {
         .join(' ') || undefined,
     region: answered.map(({ region }) => region).join(' ') || undefined,
     ...{ outcome, code, reason: error instanceof Refused ? error.reason : undefined },
+    ...certified?.more,
     ms: Math.round(ms * 100) / 100,
   })
   const about = { label: known }
   if (certified !== undefined) {
-    log.count('Signed', 1, about)
+    log.count(COUNTS[action], 1, about)
+    if (action !== 'sign') return
     log.count('SignLatency', ms, about, 'Milliseconds')
   } else log.count(outcome === 'refused' ? 'SignRefused' : 'SignFailed', 1)
 }
+
+const COUNTS = { sign: 'Signed', revoke: 'Revoked', crl: 'ListsSigned' } as const
 
 /** Whether something is wrong with the request, not with us. */
 export function isRefusal(error: unknown): error is RelayError {

@@ -46,6 +46,8 @@ export const LABEL = /^\w{1,64}$/
 export const PREFIX = 'certrelay/authority/'
 /** Its presence on a secret, with the label, makes it ours. */
 export const TAG = 'certrelay:authority'
+/** Staging label of the version that holds one of several roots: `ROOT-` and its id. */
+export const EDITION = 'ROOT-'
 
 /** Secrets Manager: bytes of a value. */
 const MOST = 65_536

@@ -1,3 +1,4 @@
+import { EDITION } from '../authority/record.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import type { Held } from '../ports/vault.ts'
@@ -11,7 +12,7 @@ export const TRUST = 'certrelay:trust'
 /** The owner of what was kept when its resource went: whoever asks for the label next gets it. */
 export const NOBODY = 'nobody'
 /** Staging label of the version that holds a root: `ROOT-` and its id. */
-export const LABEL = 'ROOT-'
+export const LABEL = EDITION
 
 interface Service {
   readonly trustSecret: string
