@@ -44,7 +44,7 @@ const PREFIX = '/api/v1/cfssl/'
 export async function respond(request: Request, desk: Desk): Promise<Answer> {
   const name = request.path.startsWith(PREFIX) ? request.path.slice(PREFIX.length) : ''
   const endpoint = ENDPOINTS.get(name)
-  const served = desk.like === 'serve' || MULTIROOT.has(name)
+  const served = desk.like === 'serve' || MULTIROOT.has(name) || desk.beyond?.has(name) === true
   if (endpoint === undefined || !served || desk.disabled.has(name)) return NOT_FOUND
   try {
     if (request.method !== endpoint.method) throw notAllowed(name, request.method, desk)

@@ -1,6 +1,6 @@
 import type { Ca } from '../authority/ca.ts'
+import type { Revoked } from '../authority/list.ts'
 import type { Issued } from '../authority/request.ts'
-import type { Revocations } from '../authority/revocations.ts'
 import type { Caller, Order } from '../authority/sign.ts'
 import type { Post } from './client.ts'
 import type { Counts } from './counts.ts'
@@ -59,8 +59,10 @@ export interface Desk {
   readonly random: (size: number) => Uint8Array
   /** Absent: tokens count more than once. */
   readonly replays?: Replays
-  /** Absent: nothing can be revoked. */
-  readonly revocations?: Revocations
+  /** Revokes, and leaves one audit record whatever comes of it; absent: nothing can be revoked. @throws Refused, RelayError */
+  readonly revoke?: (order: Revoking) => Promise<void>
+  /** Endpoints that are served although the server that ours is like does not. */
+  readonly beyond?: ReadonlySet<string>
   /** The revocation list of a label, DER, good until `nextUpdate` (epoch milliseconds). */
   readonly list?: (label: string, nextUpdate: number) => Promise<Uint8Array>
   /** Absent: no bundles. */
@@ -70,6 +72,13 @@ export interface Desk {
   /** Asks another signer; absent: profiles with a remote are refused. */
   readonly post?: Post
   readonly counts: Counts
+}
+
+/** Which certificate of which authority is to be revoked, for whom. */
+export interface Revoking {
+  readonly label: string
+  readonly revoked: Revoked
+  readonly caller: Caller
 }
 
 /** An authority as the API sees it: its key is not open. */

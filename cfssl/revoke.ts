@@ -7,7 +7,8 @@ import { type Answer, Declined, NOT_FOUND, success } from './envelope.ts'
 import { Fields, names } from './fields.ts'
 import { json, members, reading } from './reading.ts'
 
-const PLAIN = names('serial', 'authority_key_id', 'reason')
+/** `label` is ours: where labels cannot be listed, it says which authority the key identifier is of. */
+const PLAIN = names('serial', 'authority_key_id', 'reason', 'label')
 const WRAPPED = names(
   'timestamp',
   'remote_address',
@@ -16,6 +17,7 @@ const WRAPPED = names(
   'serial',
   'authority_key_id',
   'reason',
+  'label',
 )
 /** RFC 5280 4.1.2.2: 20 octets. */
 const LONGEST = 2n ** 160n
@@ -25,8 +27,7 @@ const LONGEST = 2n ** 160n
  * keys, unless `open-revoke` is switched off.
  */
 export async function revoke(request: Request, desk: Desk): Promise<Answer> {
-  const { revocations } = desk
-  if (revocations === undefined) return NOT_FOUND
+  if (desk.revoke === undefined) return NOT_FOUND
   const unparsable = 'Unable to parse revocation request'
   const outer = reading(() => members(request, desk, WRAPPED), unparsable)
   const envelope = outer.has('token') ? reading(() => authenticated(outer)) : undefined
@@ -39,6 +40,7 @@ export async function revoke(request: Request, desk: Desk): Promise<Answer> {
       serial: fields.text('serial'),
       aki: fields.text('authority_key_id').toLowerCase().replaceAll(':', ''),
       reason: fields.text('reason'),
+      label: fields.text('label'),
     }),
     unparsable,
   )
@@ -48,10 +50,10 @@ export async function revoke(request: Request, desk: Desk): Promise<Answer> {
     reason: reasonIn(wanted.reason),
     at: desk.now(),
   }
-  const { label, keys } = await byKey(wanted.aki, desk)
+  const { label, keys } = await byKey(wanted, desk)
   if (envelope !== undefined) opened(keys, envelope, request, desk)
   else if (!desk.compatible.has('open-revoke')) throw new Declined(400, 'authentication required')
-  await revocations.revoke(label, revocation)
+  await desk.revoke({ label, revoked: revocation, caller: request.caller })
   return success({})
 }
 
@@ -73,8 +75,8 @@ function reasonIn(text: string): RevocationReason {
 }
 
 /** The authority whose subject key identifier this is; its keys are those of all of its profiles. */
-async function byKey(aki: string, desk: Desk) {
-  for (const label of await desk.labels()) {
+async function byKey({ aki, label: named }: { aki: string; label: string }, desk: Desk) {
+  for (const label of named === '' ? await desk.labels() : [named]) {
     const { certificate, policy } = await desk.open(label)
     const parsed = parseCertificate(certificate)
     if (isFault(parsed) || valuesOf(parsed).subjectKey !== aki) continue

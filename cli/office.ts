@@ -156,6 +156,17 @@ export function lists(
   }
 }
 
+/** Revokes, with one record of it. */
+export function revoking(revocations: Revocations, log: Log): NonNullable<Desk['revoke']> {
+  return async ({ label, revoked, caller }) => {
+    const { trace, request, who, door } = caller
+    const { serial, reason = 'unspecified' } = revoked
+    await revocations.revoke(label, revoked)
+    const about = { action: 'revoke', label, serials: serial, reason, outcome: 'ok' }
+    log.audit({ trace, request, who, door, ...about })
+  }
+}
+
 const MINUTE = 60_000
 
 /** The keys of `--weak-keys`. @throws Error that names the file */

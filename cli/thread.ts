@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { CaRecord } from '../authority/record.ts'
+import type { Revocations } from '../authority/revocations.ts'
 import { respond } from '../cfssl/api.ts'
 import { counting, exposition } from '../cfssl/counts.ts'
 import type { Desk, Request } from '../cfssl/desk.ts'
@@ -9,7 +10,16 @@ import { Remembered } from '../cfssl/replay.ts'
 import { Asking, type Down, type Up } from './asking.ts'
 import { closing, door } from './door.ts'
 import { journal, logTo } from './journal.ts'
-import { bundleFile, compatibleOf, held, lists, signing, stored, weakKeysOf } from './office.ts'
+import {
+  bundleFile,
+  compatibleOf,
+  held,
+  lists,
+  revoking,
+  signing,
+  stored,
+  weakKeysOf,
+} from './office.ts'
 import type { Settings } from './ordered.ts'
 import { posting } from './outgoing.ts'
 import { permits, type Root } from './roots.ts'
@@ -46,7 +56,7 @@ async function run(parent: MessagePort, start: Start): Promise<void> {
       ...weakKeysOf(settings),
     }),
     ...deskOf(start),
-    ...(kept !== undefined && { revocations: kept, list: lists(authorities, kept, log) }),
+    ...(kept !== undefined && { revoke: revoking(kept, log), list: lists(authorities, kept, log) }),
     replays: new Remembered(memory, {
       slots: settings.replays,
       window: settings.replayWindow,
@@ -105,7 +115,7 @@ async function answer(request: Request, desk: Desk, asking: Asking): Promise<Ans
   }
 }
 
-function revocations(asking: Asking): NonNullable<Desk['revocations']> {
+function revocations(asking: Asking): Revocations {
   return {
     revoke: async (label, revoked) => {
       await asking.ask({ ask: 'revoke', label, revoked })
