@@ -6,6 +6,7 @@ import type { Wired } from '../ports/index.ts'
 const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/
 const FUNCTION_ARN =
   /^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?)?$/
+const BUCKET = /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/
 const list = v.pipe(
   v.optional(v.string(), ''),
   v.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
@@ -34,6 +35,8 @@ const common = {
   CERTRELAY_SHARE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,2})?$/)),
   CERTRELAY_SIGN: v.pipe(v.optional(v.string(), ''), v.regex(FUNCTION_ARN)),
   CERTRELAY_ACCOUNT: v.pipe(v.optional(v.string(), ''), v.regex(/^(\d{12})?$/)),
+  CERTRELAY_LISTS: v.pipe(v.optional(v.string(), ''), v.regex(/^[A-Za-z0-9_-]{0,64}$/)),
+  CERTRELAY_LIST_BUCKET: v.pipe(v.optional(v.string(), ''), v.regex(BUCKET)),
   CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
 }
 const schemas = {
@@ -61,6 +64,10 @@ export interface Config {
   readonly sign?: string
   /** Account that the function runs in; absent: nobody needs to know. */
   readonly account?: string
+  /** Name of the function that publishes revocation lists; absent: there is none. */
+  readonly lists?: string
+  /** Bucket of S3 that revocation lists are put into; absent: none. */
+  readonly bucket?: string
   /** Name of the function that runs. */
   readonly self: string
 }
@@ -100,6 +107,10 @@ export function config(
     share: Number(parsed.output.CERTRELAY_SHARE) || 1,
     self: environment['AWS_LAMBDA_FUNCTION_NAME'] ?? '',
     ...(parsed.output.CERTRELAY_ACCOUNT !== '' && { account: parsed.output.CERTRELAY_ACCOUNT }),
+    ...(parsed.output.CERTRELAY_LISTS !== '' && { lists: parsed.output.CERTRELAY_LISTS }),
+    ...(parsed.output.CERTRELAY_LIST_BUCKET !== '' && {
+      bucket: parsed.output.CERTRELAY_LIST_BUCKET,
+    }),
     ...(parsed.output.CERTRELAY_SIGN !== '' && { sign: parsed.output.CERTRELAY_SIGN }),
   })
 }

@@ -2,6 +2,7 @@ import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import { CODES, type Code, RelayError } from '../pki/error.ts'
 import { isRecord, parsedObject } from '../pki/json.ts'
 import { pem } from '../pki/pem.ts'
+import type { Given, Lister } from '../ports/lister.ts'
 import type { Notary } from '../ports/notary.ts'
 import { ask } from './errors.ts'
 
@@ -11,17 +12,7 @@ export function notary(client: LambdaClient, arn: string): Notary {
     async sign({ label, profile, csr }) {
       const what = `have authority ${label} sign`
       const order = { authority: label, profile, csr: pem('CERTIFICATE REQUEST', csr) }
-      const command = new InvokeCommand({
-        FunctionName: arn,
-        Payload: Buffer.from(JSON.stringify({ sign: order })),
-      })
-      const { Payload, FunctionError } = await ask(what, () => client.send(command))
-      const told = parsedObject(Buffer.from(Payload ?? []).toString('utf8'))
-      if (FunctionError !== undefined || told === undefined)
-        throw new RelayError(
-          'SERVICE_UNAVAILABLE',
-          `cannot ${what}: ${arn} failed; it is tried again`,
-        )
+      const told = await answered({ client, arn, what }, { sign: order })
       const { certificate, chain, error } = told
       if (typeof certificate === 'string' && typeof chain === 'string')
         return { certificate, chain }
@@ -30,12 +21,51 @@ export function notary(client: LambdaClient, arn: string): Notary {
   }
 }
 
+/** The function that gives out revocation lists too. */
+export function lister(client: LambdaClient, arn: string): Lister {
+  return {
+    async lists(label) {
+      const what = `have the lists of authority ${label}`
+      const { lists, error } = await answered({ client, arn, what }, { list: { authority: label } })
+      if (Array.isArray(lists) && lists.every(isGiven)) return lists
+      throw refusal(what, error)
+    },
+  }
+}
+
+function isGiven(value: unknown): value is Given {
+  const { list, issuer, number, nextUpdate } = isRecord(value) ? value : {}
+  return [list, issuer, number, nextUpdate].every((one) => typeof one === 'string')
+}
+
+interface Asking {
+  readonly client: LambdaClient
+  readonly arn: string
+  /** What is done, for errors. */
+  readonly what: string
+}
+
+/** Invokes the function and waits. @throws SERVICE_UNAVAILABLE, ACCESS_REFUSED */
+async function answered(
+  { client, arn, what }: Asking,
+  event: object,
+): Promise<Readonly<Record<string, unknown>>> {
+  const command = new InvokeCommand({
+    FunctionName: arn,
+    Payload: Buffer.from(JSON.stringify(event)),
+  })
+  const { Payload, FunctionError } = await ask(what, () => client.send(command))
+  const told = parsedObject(Buffer.from(Payload ?? []).toString('utf8'))
+  if (FunctionError === undefined && told !== undefined) return told
+  throw new RelayError('SERVICE_UNAVAILABLE', `cannot ${what}: ${arn} failed; it is tried again`)
+}
+
 /** What the function says of a refusal: a code of ours, and a message that names the label and the profile. */
 function refusal(what: string, error: unknown): RelayError {
   const { code, message } = isRecord(error) ? error : {}
   const known = isCode(code) ? code : 'ISSUE_BROKEN'
   const text =
-    typeof message === 'string' ? message : 'it answered neither a certificate nor a reason'
+    typeof message === 'string' ? message : 'it answered neither what was asked for nor a reason'
   return new RelayError(known, `cannot ${what}: ${text}`)
 }
 

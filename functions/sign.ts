@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { archive } from '../authority/archive.ts'
+import { archive, editions } from '../authority/archive.ts'
 import { signNative } from '../authority/native.ts'
 import { isRefusal } from '../authority/note.ts'
 import { permitting } from '../authority/permit.ts'
+import { listed } from '../authority/points.ts'
+import { listNative, revokeNative } from '../authority/recall.ts'
+import { register } from '../authority/register.ts'
+import { type Registry, revoke } from '../authority/revoke.ts'
 import { type Caller, type Office, sign } from '../authority/sign.ts'
-import { type Shelf, store } from '../authority/store.ts'
+import { type Shelf, type Sources, store } from '../authority/store.ts'
 import { root } from '../aws/index.ts'
 import { keys, pens } from '../aws/parts/keys.ts'
+import { lists as publication } from '../aws/parts/lists.ts'
 import { roles } from '../aws/parts/roles.ts'
 import { secrets } from '../aws/parts/secrets.ts'
 import { respond } from '../cfssl/api.ts'
@@ -26,6 +31,8 @@ type Needs = Pick<Ports, 'vault' | 'log' | 'org' | 'clock'> & {
   readonly keys: Keys | undefined
   readonly pens: Pens | undefined
   readonly roles: Roles | undefined
+  /** Has the lists of a label published, later; absent where nothing publishes them. */
+  readonly publishLater: ((label: string) => Promise<void>) | undefined
 }
 
 /** What was read of the authorities, for all invocations of this process: configurations, and no key that is open. */
@@ -37,20 +44,31 @@ const REPLAYS = { slots: 16_384, window: 600_000 }
 const replays = new Remembered(memoryFor(REPLAYS), REPLAYS)
 const counts = counting()
 const SKEW = 300_000
+const BEYOND = new Set(['revoke'])
 const random = (size: number) => randomBytes(size)
 
 /** Signs what its three doors let in: the only function that may use the keys of authorities. */
-export const handler = serve(window(parseVisit, answer), root(keys, pens, roles, secrets))
+export const handler = serve(
+  window(parseVisit, answer),
+  root(keys, pens, publication, roles, secrets),
+)
 
 async function answer(ports: Needs, visit: Visit, ids: Ids): Promise<Told> {
   const office = officeOf(ports)
   return visit.door === 'balancer' ? balanced(office, visit, ids) : verified(office, visit, ids)
 }
 
+/** What the doors lead to. */
+interface Rooms extends Office {
+  readonly registry: Registry
+  /** Revokes, and has the lists published soon: a schedule does it otherwise. */
+  readonly revoke: typeof revoke
+}
+
 type Ids = Pick<Caller, 'request' | 'trace'>
 
 /** Through a load balancer nobody was verified: CFSSL's protocol asks for a key. */
-function balanced(office: Office, visit: Visit, ids: Ids): Promise<Told> {
+function balanced(office: Rooms, visit: Visit, ids: Ids): Promise<Told> {
   const { method, path, query, headers, body, who, address = '' } = visit
   const caller: Caller = { ...ids, who, door: 'cfssl' }
   const request = {
@@ -65,15 +83,22 @@ function balanced(office: Office, visit: Visit, ids: Ids): Promise<Told> {
   return respond({ ...request, private: headers['x-forwarded-proto'] === 'https' }, deskOf(office))
 }
 
-const NOT_FOUND = { code: 'EVENT_INVALID', message: 'there is POST /sign and POST /nebula/sign' }
+const NOT_FOUND = {
+  code: 'EVENT_INVALID',
+  message: 'there is POST /sign, /nebula/sign, /revoke and /list',
+}
+type Route = (office: Rooms, body: Uint8Array, caller: Caller) => Promise<object>
 /** What callers whom IAM lets in may ask for. */
-const ROUTES: Readonly<Record<string, typeof signNative | typeof hosts | undefined>> = {
+const ROUTES: Readonly<Record<string, Route | undefined>> = {
   '/sign': signNative,
+  '/revoke': ({ registry, revoke }, body, caller) =>
+    revokeNative({ ...registry, revoke }, body, caller),
+  '/list': ({ registry }, body, caller) => listNative(registry, body, caller),
   '/nebula': hosts, // invoked directly
   '/nebula/sign': hosts,
 }
 
-async function verified(office: Office, visit: Visit, ids: Ids): Promise<Told> {
+async function verified(office: Rooms, visit: Visit, ids: Ids): Promise<Told> {
   const { who, principal, method, path, body } = visit
   const door = visit.door === 'direct' ? 'direct' : 'iam'
   const caller: Caller = { ...ids, who, door, ...(principal && { principal }) }
@@ -91,27 +116,46 @@ function hosts({ store, log, elapsed, around }: Office, body: Uint8Array, caller
   return grant({ store, log, elapsed, now: () => around().now }, body, caller)
 }
 
-function officeOf({ vault, keys, pens, roles, log, org, clock }: Needs): Office {
+function officeOf({ vault, keys, pens, roles, log, org, clock, publishLater }: Needs): Rooms {
   const { now } = clock
+  const elapsed = () => performance.now()
+  const sources: Sources = {
+    ...{ org, keys, pens, now, shelf, archive: archive(vault) },
+    policy: ({ config = { signing: {} }, crl }) =>
+      listed(configuration(config, STRICT).policy, crl?.url),
+  }
+  const found = store(sources)
+  const registry: Registry = {
+    stores: async (label) => {
+      const others = await editions(vault, label)
+      return [found, ...others.map((one) => store({ ...sources, shelf: new Map(), archive: one }))]
+    },
+    ...{ register: register(vault, now), log, now, elapsed, tagsOf: roles?.tagsOf },
+  }
   return {
-    store: store({
-      ...{ org, keys, pens, now, shelf, archive: archive(vault) },
-      policy: ({ config = { signing: {} } }) => configuration(config, STRICT).policy,
-    }),
-    log,
+    ...{ store: found, log, elapsed, registry },
     around: () => ({ now: now(), random }),
     entitle: permitting(roles?.tagsOf),
-    elapsed: () => performance.now(),
+    async revoke(registry, order) {
+      const outcome = await revoke(registry, order)
+      await publishLater?.(order.label).catch(() =>
+        log.warn('publish-later', { label: order.label }),
+      )
+      return outcome
+    },
   }
 }
 
-/** As multirootca: `info` and `authsign`, by label. */
-function deskOf(office: Office): Desk {
-  const { store, log, around } = office
+/** As multirootca: `info` and `authsign`, by label; and `revoke` and `crl`, which it does not have. */
+function deskOf(office: Rooms): Desk {
+  const { store, log, around, registry } = office
   return {
     ...{ label: '', labels: async () => [], like: 'multirootca', disabled: new Set() },
     ...{ compatible: STRICT.compatible, clockSkew: SKEW, now: () => around().now },
-    ...{ random, replays, counts },
+    ...{ random, replays, counts, beyond: BEYOND },
+    async revoke({ label, revoked: { serial, reason = 'unspecified' }, caller }) {
+      await office.revoke(registry, { label, serials: [serial], reason, caller, trusted: true })
+    },
     open: (label) => store.open(label),
     sign: (order) => sign(office, order),
     refused: ({ caller, message, ...rest }) => {

@@ -2,6 +2,7 @@ import { type CaRecord, PREFIX, parseRecord, renderRecord, TAG } from '../author
 import { facts } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
+import { LISTENS, labelsOf, listensTo } from '../pki/listens.ts'
 import type { Signing } from '../pki/signing.ts'
 import { type Own, sourceOf, trustOf } from '../pki/source.ts'
 import { contentId } from '../pki/version.ts'
@@ -215,9 +216,10 @@ async function publish(
   { properties, owner, last, former, token, type }: Asked<Service>,
   { anchors, arn }: { readonly anchors: string; readonly arn: string | undefined },
 ): Promise<string> {
-  const bundle = ({ trustSecret, secretKey, replicas, roles, tags }: Service) => ({
+  const above = await listened(ports, properties)
+  const bundle = ({ label, trustSecret, secretKey, replicas, roles, tags }: Service) => ({
     ...{ authorities: [], certificates: [anchors], lists: [], secret: trustSecret, replicas },
-    ...{ roles, tags },
+    ...{ roles, tags: { ...tags, [LISTENS]: listensTo([label, ...above]) } },
     ...(secretKey !== undefined && { secretKey }),
   })
   const made = await trust.make(
@@ -229,6 +231,13 @@ async function publish(
     },
   )
   return made.physicalId
+}
+
+/** Whose certificates lead to the same root: once a bundle has one list, it needs those of all. */
+async function listened({ vault }: Needs, { parent }: Service): Promise<readonly string[]> {
+  if (parent === undefined) return []
+  const held = await vault.find(trustOf(parent))
+  return [parent.label, ...labelsOf(held?.tags[LISTENS] ?? '')]
 }
 
 /** Lets the first root sign, now that its certificate is published, and lets go of those that are asked for no more. */

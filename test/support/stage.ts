@@ -38,6 +38,8 @@ export interface Setting {
   readonly handOver?: boolean
   /** With the stack of the signing authority beside it, whose function may be asked. */
   readonly signing?: boolean
+  /** Bucket into which that stack puts revocation lists. */
+  readonly listing?: string
   readonly images?: Images
   readonly acm?: AcmOptions
 }
@@ -148,7 +150,10 @@ export async function stage(setting: Setting = {}): Promise<Stage> {
   const template = await readFile(join(artifacts, TEMPLATE), 'utf8')
   const Keys = keys.join(',')
   const HandOver = handOver ? 'on' : 'off'
-  const isolated = setting.signing === true ? await authorities(aws, beside, keyed) : undefined
+  const isolated =
+    setting.signing === true
+      ? await authorities(aws, beside, { client: keyed, bucket: setting.listing })
+      : undefined
   const SignFunction = isolated?.outputs['SignFunction'] ?? ''
   const outputs = await aws.deploy({
     name: 'certrelay',
@@ -200,13 +205,13 @@ const TEMPLATE = 'cloudformation-template-update-stack.json'
 async function authorities(
   aws: Local,
   folder: string,
-  client: (region: string) => KMSClient,
+  { client, bucket = '' }: { client: (region: string) => KMSClient; bucket: string | undefined },
 ): Promise<Isolated> {
   const keys = await Promise.all([HOME, AWAY].map((region) => newKey(client(region))))
   const outputs = await aws.deploy({
     name: 'certrelay-authority',
     template: await readFile(join(folder, TEMPLATE), 'utf8'),
-    parameters: { Org: ORG, Keys: keys.join(',') },
+    parameters: { Org: ORG, Keys: keys.join(','), ListBucket: bucket },
   })
   return { resources: (await aws.stack('certrelay-authority'))?.resources ?? {}, outputs, keys }
 }
