@@ -98,7 +98,11 @@ function read(text: string): readonly Certificate[] {
   return isFlaw(all) ? [] : all
 }
 
-async function invoked(name: string, event: object): Promise<Readonly<Record<string, unknown>>> {
+/** Invokes a function and waits for its answer. @throws Error naming the function, and the next step */
+export async function invoked(
+  name: string,
+  event: object,
+): Promise<Readonly<Record<string, unknown>>> {
   const client = new LambdaClient()
   try {
     const command = new InvokeCommand({

@@ -8,6 +8,7 @@ import { keyRegion } from '../pki/sealed.ts'
 import { create, cross, PLACE, siteOf, takeOver } from './founding.ts'
 import type { Command } from './main.ts'
 import { recordOf } from './records.ts'
+import { revoke } from './revoke.ts'
 import { SERVE_HELP, serve } from './serve.ts'
 import { describe } from './tree.ts'
 
@@ -24,6 +25,9 @@ export const AUTHORITY_HELP = `  npx certrelay authority create --label L --org 
   npx certrelay authority import --label L --certificate FILE --root FILE [--chain FILE]
   npx certrelay authority cross --label A --by B [--days N]
                                   who trusts B then finds a path to what A issues
+  npx certrelay authority revoke LABEL SERIAL… [--certificate FILE] [--reason keyCompromise|superseded|…] [--function certrelay-sign]
+                                  by the function that signs; peers with the authority's trust bundle refuse it as soon as they
+                                  have looked. A certificate's file tells its end too, after which it leaves the list
   npx certrelay authority show LABEL [--json], list
                                   never a key; every command takes --folder DIR for records that lie in files
 ${SERVE_HELP}`
@@ -33,6 +37,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   cross,
   import: takeOver,
   list,
+  revoke,
   serve,
   show,
 }
