@@ -180,6 +180,31 @@ describe('first what is under way in the services, without a word from the sourc
     expect(at(28)).toMatchObject({ at: START + 30 * MINUTE })
   })
 
+  test('sidecars that take it by themselves are given five minutes and asked again every minute, then there is a deployment', () => {
+    const serving = { ...service('a/b'), serving: [[OLD]] }
+    const hot = { versions: rolling, services: [serving], hot: true }
+    const at = (minutes: number, over = {}) =>
+      decide(look({ ...hot, ...over }), START + minutes * MINUTE)
+
+    expect(at(1)).toMatchObject({
+      step: 'wait',
+      reason: 'the tasks of a/b take it by themselves',
+      at: START + 2 * MINUTE,
+    })
+    expect(at(4.5)).toMatchObject({ at: START + 5 * MINUTE })
+    expect(at(5).step).toBe('roll')
+    expect(at(1, { services: [{ ...serving, serving: [[NEW]] }] }).step).toBe('settle')
+    expect(at(1, { hot: false }).step).toBe('roll')
+  })
+
+  test('a deployment that never begins is waited for until the deadline', () => {
+    const late = { versions: rolling, services: [service('a/b')], asked: true }
+    const at = (milliseconds: number) => step(late, START + 30 * MINUTE + milliseconds)
+
+    expect(at(-1)).toBe('wait')
+    expect(at(0)).toBe('alarm')
+  })
+
   test('a deployment that never begins raises an alarm, and does not hold up the next certificate', () => {
     const late = { versions: rolling, services: [service('a/b')], asked: true }
 
@@ -236,6 +261,14 @@ describe('the way back', () => {
     })
   })
 
+  test('leads to a version that lasts for more than an hour', () => {
+    const lasting = (milliseconds: number) =>
+      back({ previous: { version: OLD, notAfter: START + MINUTE + HOUR + milliseconds } }).step
+
+    expect(lasting(1)).toBe('rollback')
+    expect(lasting(0)).toBe('alarm')
+  })
+
   describe('that leads nowhere', () => {
     const alone = { versions: labels({ [NEW]: ['AWSCURRENT'] }) }
     const at = (minutes: number, over: Partial<Observed>) =>
@@ -280,6 +313,29 @@ describe('the way back', () => {
       const services = [service('a/failed', ['failed', 0]), service('a/late')]
 
       expect(at(20, { services })).toMatchObject({ step: 'roll', services: ['a/late'] })
+    })
+
+    test('says when the first of them is tried again', () => {
+      const services = [service('a/b', ['failed', 3]), service('a/c', ['failed', 5], ['failed', 0])]
+      const one = look({ ...alone, services })
+
+      expect(rollout(one, START + 6 * MINUTE)).toMatchObject({ at: START + 18 * MINUTE })
+      expect(rollout(one, START + 45 * 24 * HOUR)).toMatchObject({ step: 'roll' })
+    })
+
+    test('is an alarm also while a renewal is under way, which is looked at when that is due', () => {
+      const services = [service('a/b', ['failed', 24 * 60])]
+      const certificate = { ...issued, renewing: true, notBefore: START - 300 * DAY }
+      const one = at(24 * 60 + 1, { services, certificate })
+
+      expect(one).toMatchObject({ step: 'alarm', at: START + (24 * 60 + 15) * MINUTE })
+    })
+
+    test('has no time of its own when nothing is tried any more', () => {
+      const failures = [29 * 24 * 60, 5, 4, 3, 2].map((minutes) => ['failed', minutes] as const)
+      const one = look({ ...alone, services: [service('a/b', ...failures)] })
+
+      expect(rollout(one, START + 31 * DAY)).not.toHaveProperty('at')
     })
 
     test('ends after thirty days, and the alarm does not', () => {
@@ -488,6 +544,8 @@ describe('then the certificate at its source', () => {
     const idle = { versions: rolling, services: [{ ...service('a/b'), state: 'idle' as const }] }
 
     expect(reason(idle)).toBe('current; none of its services runs')
+    const deployed = labels({ [NEW]: ['AWSCURRENT', 'DEPLOYED'] })
+    expect(reason({ ...idle, versions: deployed })).toBe('current and rolled out')
     expect(reason({})).toBe('current and rolled out')
   })
 })
@@ -593,6 +651,30 @@ describe('a certificate whose rollout failed', () => {
     expect(decide(look({ ...undone, services, ...over }), START + minutes * MINUTE).step).toBe(
       expected,
     )
+  })
+
+  test('says which attempt comes next and when, and after the sixth that a person is needed', () => {
+    const notAfter = START + 100 * DAY
+    const failed = (count: number) =>
+      decide(look({ ...undone, attempts: { version: NEW, count, at: 0 }, notAfter }), START)
+
+    expect(failed(2)).toEqual({
+      step: 'wait',
+      reason: 'its rollout failed: attempt 3 comes later',
+      at: START + HOUR,
+    })
+    expect(failed(5).step).toBe('wait')
+    expect(failed(6)).toEqual({
+      step: 'alarm',
+      reason: 'its rollout failed 6 times: mend the service, then npx certrelay retry',
+      at: START + 86 * DAY,
+    })
+  })
+
+  test('has no time to come again when nobody knows the end of the one in use', () => {
+    const attempts = { version: NEW, count: 6, at: 0 }
+
+    expect(decide(look({ ...undone, attempts }), START)).not.toHaveProperty('at')
   })
 
   test('comes at once when a person had its failures forgotten', () => {
