@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DAY } from '../../pki/due.ts'
-import { passed, standing } from '../../pki/fresh.ts'
+import { passed, quiet, standing } from '../../pki/fresh.ts'
 import { type Registration, writeTags } from '../../pki/tags.ts'
 import { nextVersion } from '../../pki/version.ts'
 import { FOREIGN, HOUR, issued, labels, MINUTE, NEW, OLD, SOURCE, START } from './states.ts'
@@ -129,13 +129,37 @@ describe('the end that counts', () => {
   })
 })
 
+describe('a secret is quiet', () => {
+  const tags = writeTags(usual)
+
+  test('when nothing is under way or due, whenever it was looked at', () => {
+    const { 'certrelay:looked': _, ...unseen } = tags
+
+    expect(quiet({ tags: unseen, versions: labels(deployed) }, NOW)).toBe(true)
+  })
+
+  test('not when a rollout is under way, or the time for a renewal has come', () => {
+    const due = NOW + 300 * DAY
+
+    expect(quiet({ tags, versions: labels({ [NEW]: ['AWSCURRENT'] }) }, NOW)).toBe(false)
+    expect(quiet({ tags, versions: labels(deployed) }, due)).toBe(false)
+  })
+
+  test('not when it is none of ours, or holds nothing', () => {
+    expect(quiet({ tags: {}, versions: labels(deployed) }, NOW)).toBe(false)
+    expect(quiet({ tags, versions: labels({}) }, NOW)).toBe(false)
+  })
+})
+
 describe('a secret is stuck', () => {
   const held = { [NEW]: ['AWSCURRENT'], [OLD]: ['AWSPREVIOUS'] }
   const promoted = { version: NEW, at: NOW - 2 * HOUR - MINUTE }
 
   test('when its rollout has not ended in two hours', () => {
     expect(stand({ promoted, looked: 0 }, held).stuck).toBe(true)
-    expect(stand({ promoted: { version: NEW, at: NOW - HOUR }, looked: 0 }, held).stuck).toBe(false)
+    const at = NOW - 2 * HOUR
+    expect(stand({ promoted: { version: NEW, at }, looked: 0 }, held).stuck).toBe(false)
+    expect(stand({ promoted: { version: NEW, at: at - 1 }, looked: 0 }, held).stuck).toBe(true)
   })
 
   test('not when a look since then found that none of its services runs', () => {

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fits, type Registration, readTags, staleTags, writeTags } from '../../pki/tags.ts'
+import {
+  fits,
+  namesFit,
+  OWN_ALGORITHMS,
+  type Registration,
+  readTags,
+  staleTags,
+  writeTags,
+} from '../../pki/tags.ts'
 
 const ARN = 'arn:aws:acm:us-east-1:111122223333:certificate/0123'
 const word = fc.stringMatching(/^[A-Za-z0-9_-]{1,40}$/)
@@ -13,6 +21,14 @@ const registration: fc.Arbitrary<Registration> = fc.record(
   {
     source: fc.constant(ARN),
     services: services.filter(fits),
+    names: fc.array(fc.stringMatching(/^[a-z]{1,30}\.mesh\.internal$/), {
+      minLength: 1,
+      maxLength: 20,
+    }),
+    keyAlgorithm: fc.constantFrom(...OWN_ALGORITHMS),
+    trust: word,
+    hot: fc.constant(true as const),
+    layout: fc.constant('walkthrough' as const),
     renewBefore: fc.integer({ min: 1, max: 394 }),
     owner: fc.stringMatching(/^[a-z0-9-]{1,36}\/[A-Za-z0-9]{1,100}$/),
     promoted: fc.record({ version: fc.uuid(), at: time }),
@@ -46,6 +62,28 @@ describe('a registration in tags', () => {
         }
       }),
     )
+  })
+
+  test('is absent member by member where nothing is written, or something that is not understood', () => {
+    const odd = { hot: 'maybe', layout: 'other', 'key-algorithm': 'DES', 'renew-before': '0' }
+    const named = Object.entries(odd).map(([name, value]) => [`certrelay:${name}`, value])
+
+    expect(readTags({ 'certrelay:source': ARN, ...Object.fromEntries(named) })).toEqual({
+      source: ARN,
+      services: [],
+    })
+    expect(writeTags({})).toEqual({})
+  })
+
+  test('has room for four tags of names and no more', () => {
+    const long = Array.from({ length: 5 }, (_, at) => `${'n'.repeat(200)}${at}`)
+
+    expect(namesFit(long.slice(1))).toBe(true)
+    expect(namesFit(long)).toBe(false)
+    expect(Object.keys(writeTags({ names: long.slice(3) }))).toEqual([
+      'certrelay:names',
+      'certrelay:names-2',
+    ])
   })
 
   test('gives each service a tag of its own as long as there are eight at most', () => {
