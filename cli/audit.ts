@@ -60,7 +60,9 @@ export async function audit(words: readonly string[]): Promise<number> {
   })
   const { secret, authority, group = [], hours, json = false } = values
   if ((secret === undefined) === (authority === undefined))
-    throw new Error('name one: certrelay audit --secret NAME, or --authority LABEL')
+    throw new Error(
+      'name the secret, or the authority: certrelay audit --secret NAME, or --authority LABEL',
+    )
   if (!/^[1-9]\d{0,3}$/.test(hours)) throw new Error('--hours is a whole number of hours, like 24')
   const since = Date.now() - Number(hours) * HOUR
   const subject =

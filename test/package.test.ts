@@ -30,7 +30,7 @@ beforeAll(async () => {
   const made = await packagedTemplate()
   text = made.text
   resources = made.resources
-}, 60_000)
+}, 180_000)
 
 describe('the package', () => {
   test('has one bundle for each function, with the clients that it needs and no others', async () => {

@@ -196,8 +196,8 @@ describe('certrelay audit --authority', () => {
   })
 
   test('wants one subject', async () => {
-    await expect(run('--hours', '1')).rejects.toThrow(/name one/)
-    await expect(run('--authority', 'a', '--secret', 'b')).rejects.toThrow(/name one/)
+    await expect(run('--hours', '1')).rejects.toThrow(/name the secret, or/)
+    await expect(run('--authority', 'a', '--secret', 'b')).rejects.toThrow(/name the secret, or/)
     await expect(run('--authority', 'nobody')).rejects.toMatchObject({ code: 'AUTHORITY_MISSING' })
   })
 })
