@@ -34,20 +34,32 @@ export interface Pencil {
   readonly elapsed: () => number
 }
 
-/** Does something with an authority's key, and writes one record of it, of a refusal and of a failure too. */
+/**
+ * Does something with an authority's key, and writes one record of it, of a refusal and of a failure too. `asks` takes the names that
+ * turned out to be asked for: a refusal's record has them.
+ */
 export async function audited<T>(
   pencil: Pencil,
   matter: Matter,
-  work: (hear: Hear) => Promise<{ readonly made: T; readonly certified: Certified }>,
+  work: (
+    hear: Hear,
+    asks: (names: readonly string[]) => void,
+  ) => Promise<{ readonly made: T; readonly certified: Certified }>,
 ): Promise<T> {
   const began = pencil.elapsed()
   const uses: Use[] = []
+  let { names } = matter
   try {
-    const { made, certified } = await work((use) => void uses.push(use))
+    const { made, certified } = await work(
+      (use) => void uses.push(use),
+      (asked) => {
+        names = asked
+      },
+    )
     note(pencil, matter, { uses, ms: pencil.elapsed() - began, certified })
     return made
   } catch (error) {
-    note(pencil, matter, { uses, ms: pencil.elapsed() - began, error })
+    note(pencil, { ...matter, names }, { uses, ms: pencil.elapsed() - began, error })
     throw error
   }
 }

@@ -81,12 +81,17 @@ export async function sign(office: Office, order: Order): Promise<Signed> {
   const { store, entitle } = office
   const { label, request, caller } = order
   const { profile = '', hosts: names = [] } = request
-  return audited(office, { label, caller, profile, names }, async (hear) => {
+  return audited(office, { label, caller, profile, names }, async (hear, asks) => {
     const record = await store.record(label)
-    const may = entitle === undefined ? { request } : await entitle(record, caller, request)
+    const may: Entitled =
+      entitle === undefined ? { request } : await entitle(record, caller, request)
     const ca = await store.open(label, hear)
     try {
-      const issued = await issue(ca, may.request, { ...office.around(), ...admitting(may) })
+      const admit = (asked: Asked) => {
+        asks([...new Set([...asked.names, ...asked.commonNames])])
+        may.admit?.(asked)
+      }
+      const issued = await issue(ca, may.request, { ...office.around(), admit })
       const { anchors } = record
       const signed: Signed = { ...issued, label, org: ca.org, chain: behind(ca, record), anchors }
       const fingerprint = createHash('sha256').update(signed.certificate).digest('hex')
@@ -101,8 +106,4 @@ export async function sign(office: Office, order: Order): Promise<Signed> {
 function behind({ certificate, chain }: Ca, record: CaRecord): readonly Uint8Array[] {
   const isTrusted = record.anchors.includes(record.certificate)
   return isTrusted ? chain : [certificate, ...chain]
-}
-
-function admitting({ admit }: Entitled): Pick<Around, 'admit'> {
-  return admit === undefined ? {} : { admit }
 }

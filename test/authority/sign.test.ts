@@ -172,7 +172,9 @@ describe('a refusal is one record, the key is not touched', () => {
 
     for (const one of [before, after]) expect(one.uses).toEqual([])
     expect(before.lines).toMatchObject([{ outcome: 'refused', reason: 'caller-refused' }])
-    expect(after.lines).toMatchObject([{ outcome: 'refused', reason: 'name-refused' }])
+    expect(after.lines).toMatchObject([
+      { outcome: 'refused', reason: 'name-refused', names: 'db.internal 10.0.0.7' },
+    ])
     expect(seen).toMatchObject([
       { names: ['db.internal', '10.0.0.7'], commonNames: ['db.internal'] },
     ])

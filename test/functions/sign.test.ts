@@ -140,7 +140,9 @@ describe('through its URL', () => {
     const { outcome, records } = await recorded(() => ask({ authority: 'db', csr: foreign }))
 
     expect(outcome).toMatchObject({ status: 403, body: { code: 'NAME_REFUSED' } })
-    expect(records).toMatchObject([{ label: 'db', outcome: 'refused', kmsRequestIds: '' }])
+    expect(records).toMatchObject([
+      { label: 'db', outcome: 'refused', names: 'web.internal', kmsRequestIds: '' },
+    ])
   })
 
   test('a role without a rule gets nothing', async () => {
