@@ -192,6 +192,39 @@ test('what needs a person calls one', async () => {
     expect(Properties['AlarmActions'], id).toEqual([{ Ref: 'Alarms' }])
 })
 
+test.each(['Callers', 'Invokers'])(
+  '%s are accounts and roles: never everybody, nor a service',
+  async (name) => {
+    const folder = await packaged('authority')
+    const file = join(folder, 'cloudformation-template-update-stack.json')
+    const { Parameters } = v.parse(declared, JSON.parse(await readFile(file, 'utf8')))
+    const allowed = new RegExp(`^(?:${Parameters[name]?.AllowedPattern})$`)
+    const all = [
+      '111122223333',
+      'arn:aws:iam::111122223333:root',
+      'arn:aws:iam::111122223333:role/a/b',
+    ]
+
+    for (const one of ['', ...all, `${all[0]},${all[2]}`])
+      expect([one, allowed.test(one)]).toEqual([one, true])
+    for (const one of [
+      '*',
+      'events.amazonaws.com',
+      'arn:aws:iam::*:role/a',
+      'arn:aws:iam::111122223333:role/*',
+    ])
+      expect([one, allowed.test(one), allowed.test(`${all[0]},${one}`)]).toEqual([
+        one,
+        false,
+        false,
+      ])
+  },
+)
+
+const declared = v.object({
+  Parameters: v.record(v.string(), v.object({ AllowedPattern: v.optional(v.string()) })),
+})
+
 test('callers of other accounts get the URL, and nothing but the URL; invokers get the function', async () => {
   const folder = await packaged('authority')
   const text = await readFile(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')
