@@ -87,10 +87,18 @@ function sound(name: San): boolean {
     case 'email':
       return isMailbox(name.value)
     case 'uri':
-      return isUri(name.value)
+      return isUri(name.value) && (!SPIFFE.test(name.value) || isSpiffeId(name.value))
     case 'ip':
       return name.value.length === 4 || name.value.length === 16
   }
+}
+
+const SPIFFE = /^spiffe:/i
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)*$/
+
+/** Without what peers might read in two ways: dots for segments, escapes, ports, queries (SPIFFE-ID 2.1 to 2.3). */
+function isSpiffeId(uri: string): boolean {
+  return uri.length <= 2_048 && SPIFFE_ID.test(uri)
 }
 
 /** Names of a request are quoted in messages: cut to a line's length, and nothing that could end it. */

@@ -91,12 +91,16 @@ function refused(why: string): Refused {
 function checkSubject(subject: Parts, profile: Profile, allowed: Allowances): void {
   const mails = emailsOf(subject).map((value): San => ({ form: 'email', value }))
   checkNames(mails, profile, allowed)
-  for (const name of commonNames(subject))
+  for (const name of commonNames(subject)) {
+    // clients that know no alternative names take it for one
+    if (!allowed.wildcards && name.includes('*'))
+      throw new Refused('name-refused', 'the common name has a star: the profile certifies none')
     if (profile.allows?.(name) === false)
       throw new Refused(
         'name-refused',
         'the common name does not match the profile’s name whitelist',
       )
+  }
 }
 
 type Half = Pick<Plan, 'shape' | 'subject' | 'names' | 'keyId' | 'ca'>

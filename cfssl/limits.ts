@@ -42,17 +42,17 @@ export function whitelist(fields: Fields, { unknown }: Given): Whitelist | undef
 
 const POLICY = names('ID', 'Qualifiers')
 const QUALIFIER = names('Type', 'Value')
-const TYPES: Readonly<Record<string, 'cps' | 'notice'>> = {
-  'id-qt-cps': 'cps',
-  'id-qt-unotice': 'notice',
-}
+const TYPES: ReadonlyMap<string, 'cps' | 'notice'> = new Map([
+  ['id-qt-cps', 'cps'],
+  ['id-qt-unotice', 'notice'],
+])
 
 export function policies(fields: Fields, { unknown }: Given): readonly CertificatePolicy[] {
   return fields.list('Policies').map((value, index) => {
     const one = new Fields(value, `${fields.at('Policies')}[${index}]`, POLICY, unknown)
     const qualifiers = one.list('Qualifiers').map((each, at) => {
       const qualifier = new Fields(each, `${one.at('Qualifiers')}[${at}]`, QUALIFIER, unknown)
-      const type = TYPES[qualifier.text('Type')]
+      const type = TYPES.get(qualifier.text('Type'))
       if (type === undefined)
         throw new BadField(qualifier.at('Type'), 'invalid policy qualifier type')
       return { type, value: qualifier.text('Value') }

@@ -286,6 +286,18 @@ describe('names', () => {
     ['letters beyond ASCII', ['zoë.example.com'], {}],
     ['letters beyond ASCII, even as CFSSL has it', ['zoë.example.com'], COMPATIBLE],
     ['a line end', ['a.example.com\nb'], {}],
+    ['a SPIFFE id that goes up', ['spiffe://td/a/../b'], {}],
+    ['a SPIFFE id that stays', ['spiffe://td/a/./b'], {}],
+    ['a SPIFFE id that goes up in the end', ['spiffe://td/a/..'], {}],
+    ['a SPIFFE id with an escape', ['spiffe://td/a%2fb'], {}],
+    ['a SPIFFE id with an empty part', ['spiffe://td/a//b'], {}],
+    ['a SPIFFE id that ends in a slash', ['spiffe://td/a/'], {}],
+    ['a SPIFFE id with a user', ['spiffe://td@evil/a'], {}],
+    ['a SPIFFE id with a port', ['spiffe://td:1/a'], {}],
+    ['a SPIFFE id with a query', ['spiffe://td/a?b'], {}],
+    ['a SPIFFE id with a fragment', ['spiffe://td/a#b'], {}],
+    ['a SPIFFE id in capitals', ['spiffe://TD/a'], {}],
+    ['a SPIFFE id whose scheme is in capitals', ['SPIFFE://td/a'], {}],
   ])('with %s are refused', async (_, hosts, allowances) => {
     expect(await refusal({ allowances }, { hosts })).toBe('name-refused')
   })
@@ -297,6 +309,22 @@ describe('names', () => {
     )
 
     expect(issued.names).toEqual(['*.example.com'])
+  })
+
+  test('with dots in them are SPIFFE ids', async () => {
+    const hosts = ['spiffe://td.example/.../a.b/..c']
+
+    expect((await signed({}, { hosts })).issued.names).toEqual(hosts)
+  })
+
+  test('and a common name has no star either, unless the profile allows wildcards', async () => {
+    const request = {
+      hosts: ['a.example.com'],
+      subject: { commonName: '*.example.com', names: [] },
+    }
+
+    expect(await refusal({}, request)).toBe('name-refused')
+    expect(await refusal({ allowances: { wildcards: true } }, request)).toBe('signed')
   })
 
   test('are a hundred at most, and as many as a profile says', async () => {
@@ -326,7 +354,7 @@ describe('names', () => {
     const hosts = Array.from({ length: 10_000 }, (_, at) => `h${at}.example.com`)
 
     expect(await refusal({ allowances }, { hosts })).toBe('name-refused')
-    expect(await refusal({}, { hosts: [`spiffe://td/${'x'.repeat(70_000)}`] })).toBe('name-refused')
+    expect(await refusal({}, { hosts: [`https://td/${'x'.repeat(70_000)}`] })).toBe('name-refused')
   })
 
   test('are asked of the whitelist, and so are common name and IP addresses', async () => {

@@ -242,6 +242,12 @@ describe('a configuration', () => {
       'signing.default.Policies[0].Qualifiers[0].Type: invalid policy qualifier type',
     ],
     [
+      'a qualifier with a name that every object has',
+      of({ Policies: [{ ID: '1.2', Qualifiers: [{ Type: 'constructor' }] }] }),
+      5200,
+      'signing.default.Policies[0].Qualifiers[0].Type: invalid policy qualifier type',
+    ],
+    [
       'an extension that is no OID',
       of({ allowed_extensions: ['1'] }),
       5200,
