@@ -20,6 +20,8 @@ export interface Profile {
   readonly ca?: { readonly pathLength?: number }
   /** HMAC keys that open `authsign`: the current one, then the former one. */
   readonly authKeys: readonly AuthKey[]
+  /** Whether `authsign` wants the time of a request under a token of its own: CFSSL's leaves it out, and opens as long as its key does. */
+  readonly timed?: boolean
   /** Whether a common name, DNS name, email address, URI or IP address may stand in a certificate: CFSSL's `name_whitelist` (RE2), over the whole name unless it was read as CFSSL does. */
   readonly allows?: (name: string) => boolean
   readonly csr?: Whitelist

@@ -33,6 +33,8 @@ export async function authsign(request: Request, desk: Desk): Promise<Answer> {
   desk.counts.requests('sign', ca.label)
   const profile = profileOf(ca.policy, wanted.profile, desk)
   if (profile.authKeys.length === 0) throw declined('no-key', desk)
+  if (profile.timed === true && request.headers[TIME_HEADER] === undefined)
+    throw declined('untimed', desk)
   const key = opened(profile.authKeys, envelope, request, desk)
   const who = `key ${key} of CFSSL at ${request.caller.who}`
   if (wanted.csr === '') throw declined('csr-missing', desk)

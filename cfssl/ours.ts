@@ -8,10 +8,12 @@ export interface Ours {
   /** The switches of the server, and those of the profile. */
   readonly compatible: Compatible
   readonly canary: boolean
+  /** `authsign` wants the header that binds a request to its time. */
+  readonly timed: boolean
   readonly allowances: Partial<Allowances>
 }
 
-const OURS = names('compatible', 'canary', 'refuse', 'most_names')
+const OURS = names('compatible', 'canary', 'refuse', 'most_names', 'timed')
 const KINDS = ['addresses', 'emails', 'uris'] as const
 
 /** @throws BadField */
@@ -29,6 +31,7 @@ export function ours(fields: Fields, given: Given): Ours {
   return {
     compatible,
     canary: own.flag('canary'),
+    timed: own.flag('timed'),
     allowances: { ...refusedKinds(own), ...(most > 0 && { mostNames: most }) },
   }
 }

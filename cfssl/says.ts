@@ -11,6 +11,7 @@ export type Situation =
   | 'token-wrong'
   | 'token-used'
   | 'stale'
+  | 'untimed'
   | 'csr-missing'
 
 type Said = Readonly<Record<Situation, readonly [status: number, message: string, code?: number]>>
@@ -26,6 +27,10 @@ const SAYS: Readonly<Record<Desk['like'], Said>> = {
     'token-wrong': [400, 'invalid token'],
     'token-used': [400, 'the token was used before: make a new request'],
     stale: [400, 'the timestamp is not of now: set the clock, make a new request'],
+    untimed: [
+      400,
+      'the profile wants the header certrelay-time-token: send the time under a token of its own',
+    ],
     'csr-missing': [400, "missing parameter 'certificate_request'"],
   },
   multirootca: {
@@ -37,6 +42,10 @@ const SAYS: Readonly<Record<Desk['like'], Said>> = {
     'token-wrong': [400, 'invalid token'],
     'token-used': [400, 'the token was used before: make a new request'],
     stale: [400, 'the timestamp is not of now: set the clock, make a new request'],
+    untimed: [
+      400,
+      'the profile wants the header certrelay-time-token: send the time under a token of its own',
+    ],
     'csr-missing': [400, 'invalid request'],
   },
 }

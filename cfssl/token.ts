@@ -30,7 +30,7 @@ export const TIME_HEADER = 'certrelay-time-token'
 
 /**
  * What the token in `TIME_HEADER` is made over. CFSSL's own token leaves the timestamp out, so that it can be changed; a
- * client that sends this one too cannot be replayed later.
+ * request that has to have this one (`timed` in a profile) cannot be replayed later: where it need not, who replays leaves it out.
  *
  * @param timestamp seconds since 1970
  */

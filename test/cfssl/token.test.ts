@@ -76,7 +76,9 @@ describe('JSON of a request', () => {
   test('reads as the parser of the language reads it', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 6 }), (text) => {
-        expect(JSON.stringify(readJson(text))).toBe(JSON.stringify(JSON.parse(text)))
+        const rounded = (_: string, value: unknown) =>
+          typeof value === 'bigint' ? Number(value) : value
+        expect(JSON.stringify(readJson(text), rounded)).toBe(JSON.stringify(JSON.parse(text)))
       }),
     )
   })

@@ -23,6 +23,10 @@ const WITH_PEERS = {
     ...CONFIG.signing,
     profiles: {
       ...CONFIG.signing.profiles,
+      timed: {
+        ...{ usages: ['signing', 'client auth'], expiry: '1h', auth_key: 'k' },
+        certrelay: { timed: true },
+      },
       peer: { usages: ['signing', 'server auth', 'client auth'], expiry: '1h' },
     },
   },
@@ -146,6 +150,24 @@ describe('a request', () => {
     expect(await post(ours.url, 'authsign', moved, bound(now - 60, moved))).toMatchObject(
       refused(400, 'invalid token'),
     )
+  })
+
+  test('has its time under a token where the profile wants that: left out, or moved, it is no request', async () => {
+    const now = Math.floor(Date.now() / 1_000)
+    const body = wrapped(asked({ profile: 'timed' }), { timestamp: now - 1 })
+    const bytes = Buffer.from(String(body['request']), 'base64')
+    const header = { [TIME_HEADER]: hmac(stamped(now - 1, bytes)).toString('hex') }
+
+    expect(await post(ours.url, 'authsign', body)).toMatchObject(
+      refused(400, 'certrelay-time-token'),
+    )
+    expect(await post(ours.url, 'authsign', { ...body, timestamp: now }, header)).toMatchObject(
+      refused(400, 'invalid token'),
+    )
+    expect(await post(ours.url, 'authsign', { ...body, timestamp: 0 }, header)).toMatchObject(
+      refused(400, 'invalid token'),
+    )
+    expect(await post(ours.url, 'authsign', body, header)).toMatchObject(SIGNED)
   })
 
   test.each<[string, object, number, string]>([
