@@ -25,9 +25,12 @@ export function door(
 ): Server {
   const admitted = admission(tls)
   const listener: RequestListener = (message, response) => {
-    if (!server.listening) response.shouldKeepAlive = false // it is stopping
-    if (!admitted(message)) write(response, INVALID_CN)
-    else read(message, response, { limit, answer })
+    const say = (one: Answer) => {
+      if (!server.listening) response.shouldKeepAlive = false // it is stopping
+      write(response, one)
+    }
+    if (!admitted(message)) say(INVALID_CN)
+    else read(message, response, { limit, answer, say })
   }
   const server: Server =
     tls === undefined ? createServer(listener) : createSecure(secured(tls), listener)
@@ -77,9 +80,14 @@ function commonName(socket: IncomingMessage['socket']): string | undefined {
 interface Way {
   readonly limit: number
   readonly answer: (request: Request) => Promise<Answer>
+  readonly say: (answer: Answer) => void
 }
 
-function read(message: IncomingMessage, response: ServerResponse, { limit, answer }: Way): void {
+function read(
+  message: IncomingMessage,
+  response: ServerResponse,
+  { limit, answer, say }: Way,
+): void {
   const parts: Buffer[] = []
   let size = 0
   message.on('data', (part: Buffer) => {
@@ -87,17 +95,14 @@ function read(message: IncomingMessage, response: ServerResponse, { limit, answe
     if (size <= limit) parts.push(part)
     else if (!response.headersSent) {
       response.setHeader('connection', 'close')
-      write(response, failure(413, 413, `a request has ${limit} octets at most`))
+      say(failure(413, 413, `a request has ${limit} octets at most`))
     }
   })
   message.once('end', () => {
     if (size > limit) return
     const [first = Buffer.of(), ...more] = parts
     const body = more.length === 0 ? first : Buffer.concat(parts)
-    void answer(requestOf(message, body)).then(
-      (one) => write(response, one),
-      () => write(response, failure(500, 0, 'internal error')),
-    )
+    void answer(requestOf(message, body)).then(say, () => say(failure(500, 0, 'internal error')))
   })
 }
 

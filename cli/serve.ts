@@ -85,6 +85,9 @@ function untilStopped(again: () => Promise<void>): Promise<number> {
   })
 }
 
+/** Room for what lives as long as a request: it is collected less often. */
+const YOUNG = { maxYoungGenerationSizeMb: 64 }
+
 /** The threads of a server: each listens on the same port, and the kernel gives connections to them in turn. */
 class Threads {
   readonly #settings: Settings
@@ -139,7 +142,10 @@ class Threads {
       port,
       shared: this.#settings.threads > 1,
     }
-    const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: start })
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), {
+      workerData: start,
+      resourceLimits: YOUNG,
+    })
     this.#workers.push(worker)
     return new Promise((resolve, reject) => {
       const lost = (error: Error) => {
