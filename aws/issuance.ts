@@ -11,7 +11,8 @@ const MISSING = {
   InvalidArnException: 'AUTHORITY_MISSING',
 } as const
 const ISSUING = {
-  ...MISSING,
+  ResourceNotFoundException: 'AUTHORITY_MISSING',
+  InvalidArnException: 'PROFILE_REFUSED', // of the template: the authority was described before
   InvalidStateException: 'AUTHORITY_REFUSED',
   MalformedCSRException: 'CSR_INVALID',
   InvalidArgsException: 'PROFILE_REFUSED',

@@ -1,20 +1,29 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { prepare } from '../../envoy/folder.ts'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { places, prepare } from '../../envoy/folder.ts'
 import { examine } from '../../envoy/health.ts'
 import { due, kept } from '../../envoy/kept.ts'
 import { current, publish } from '../../envoy/layout.ts'
+import { served } from '../../envoy/nginx.ts'
 import type { Source } from '../../envoy/source.ts'
+import { readState } from '../../envoy/state.ts'
 import { verify } from '../../envoy/verify.ts'
 import { RelayError } from '../../pki/error.ts'
 import type { Petition } from '../../ports/certifier.ts'
 import { csrOf } from '../authority/cas.ts'
 import { type Mint, mint, ORDER, OWN, workbench } from '../support/certifier.ts'
+import { findNginx, startNginx } from '../support/nginx.ts'
 import { freePort, start, stopAll, until } from '../support/sidecar.ts'
 
 const HOUR = 3_600_000
+const nginx = await findNginx()
+if (nginx === undefined) {
+  const said = 'NO NGINX: that a key is made beside it is not tested'
+  if (process.env['CI']) throw new Error(said)
+  process.stderr.write(`\n*** ${said} ***\n\n`)
+}
 let now = Date.parse('2026-06-01T12:00:00Z')
 let ca: Mint
 let folder: string
@@ -227,6 +236,34 @@ describe('a trust bundle', () => {
     await expect(made.source.fetch()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
     expect(ca.petitions).toEqual([])
   })
+})
+
+describe.skipIf(nginx === undefined)('beside a real nginx', () => {
+  afterEach(stopAll)
+
+  test('a key that was made here is served, and the next one for who asks', async () => {
+    const made = await workbench(await mint(HOUR))
+    const port = await freePort()
+    const variables = { ...OWN, FOR: 'nginx', PEER_NAMES: '*', LISTEN: port }
+    const init = await start(['init'], variables, made.source, made.folder)
+    expect(await init.ended).toBe(0)
+    const first = await current(init.dir)
+    const server = await startNginx(nginx ?? '', made.folder, {
+      port,
+      include: places(init.dir).nginx,
+    })
+    onTestFinished(() => server.stop())
+    const watching = { ...variables, PID: server.pid }
+    const stay = await start(['watch'], watching, made.source, made.folder)
+    const before = await served({ host: '127.0.0.1', port })
+    await until(async () => (await readState(stay.dir)).looked !== undefined)
+    stay.signal('SIGHUP')
+    await until(() => stay.records.length > 0)
+
+    expect(before).toBe(first?.serial)
+    expect(stay.records).toMatchObject([{ outcome: 'ok', previous: first?.version }])
+    expect(await served({ host: '127.0.0.1', port })).toBe((await current(stay.dir))?.serial)
+  }, 60_000)
 })
 
 describe('beside a real Envoy', () => {
