@@ -255,7 +255,7 @@ describe('AWS Private CA', () => {
 
     expect(served.map(({ serial }) => serial.replace(/^0+/, ''))).toContain(meta?.serial)
     expect(meta?.names).toEqual(['DNS:color.internal', `URI:${COLOR}`])
-    const left = Date.parse(meta?.notAfter ?? '') - Date.now()
+    const left = Date.parse(meta?.notAfter ?? '') - on.aws.clock.now()
     expect(left).toBeLessThan(3 * 3_600_000)
     expect(left).toBeGreaterThan(3 * 3_600_000 - 120_000)
 
