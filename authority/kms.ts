@@ -1,8 +1,8 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import type { CaContext } from '../pki/sealed.ts'
+import { HASH } from '../pki/signing.ts'
 import type { Hear, Pens } from '../ports/keys.ts'
 import type { Signer } from '../ports/signer.ts'
-import { HASH } from './hash.ts'
 import type { Own } from './sealed.ts'
 
 /** Has KMS sign with a key that never leaves it. What does not verify under the authority's certificate is never answered. */

@@ -1,8 +1,8 @@
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto'
 import { RelayError } from '../pki/error.ts'
 import type { Secret } from '../pki/secret.ts'
+import { HASH } from '../pki/signing.ts'
 import type { Signer } from '../ports/signer.ts'
-import { HASH } from './hash.ts'
 import { foreign, isKeyOf, type Own } from './sealed.ts'
 
 /** A key from a file, for development: PKCS#8, PEM. The content is wiped. @throws AUTHORITY_INVALID when it is not the certificate's */

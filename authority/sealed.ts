@@ -2,9 +2,9 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:cr
 import { RelayError } from '../pki/error.ts'
 import type { CaContext, Sealed } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
+import { HASH } from '../pki/signing.ts'
 import type { Hear, Keys } from '../ports/keys.ts'
 import type { Signer, Signing } from '../ports/signer.ts'
-import { HASH } from './hash.ts'
 
 /** What the certificate of an authority says of its key. */
 export interface Own {

@@ -69,7 +69,7 @@ export function pen(client: KMSClient, region: string, key: string): Pen {
   }
 }
 
-/** https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html; the hashes are those of authority/hash.ts. */
+/** https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html; the hashes are those of pki/signing.ts. */
 const ALGORITHM = {
   'P-256': 'ECDSA_SHA_256',
   'P-384': 'ECDSA_SHA_384',

@@ -1,1 +1,0 @@
-export { HASH } from '../pki/signing.ts'
