@@ -7,6 +7,7 @@ interface Came {
   readonly door: 'direct' | 'url' | 'balancer'
   readonly request?: string
   readonly trace?: string
+  readonly who: string
   readonly many: boolean
 }
 
@@ -32,6 +33,7 @@ export function window<E extends Came, P = Ports>(
   ) => Promise<Told>,
 ): Edge<E, Shown, P> {
   const doors = new WeakMap<object, Came>()
+  const forged = new WeakMap<Came, string>() // by what was claimed: the invocation
   return {
     parse(event) {
       const visit = parse(event)
@@ -41,21 +43,40 @@ export function window<E extends Came, P = Ports>(
     trace: ({ trace }) => trace,
     async run(visit, { ports, request, trace = request }) {
       // an event that was handed to the function directly cannot know the id of its own invocation: who signed is then a claim
-      if (visit.door === 'url' && visit.request !== request)
+      if (visit.door === 'url' && visit.request !== request) {
+        forged.set(visit, request)
         throw new RelayError(
           'ACCESS_REFUSED',
           'this event did not come through the function URL, and names a caller that nobody verified',
         )
+      }
       return shown(visit, await answer(ports, visit, { request, trace }))
     },
-    async fail(event, error) {
+    async fail(event, error, log) {
       const known = typeof event === 'object' && event !== null ? doors.get(event) : undefined
+      const request = known && forged.get(known)
+      if (known !== undefined && request !== undefined) {
+        const { who, trace = request } = known
+        const about = { action: 'sign', door: 'direct', label: 'none', outcome: 'refused' }
+        log.audit({
+          trace,
+          request,
+          who: 'invoked directly',
+          claims: who,
+          ...about,
+          code: error.code,
+        })
+        log.count('SignRefused', 1)
+      }
       return shown(known ?? { door: 'direct', many: false }, refusal(error))
     },
   }
 }
 
-function shown({ door, many }: Came, { status, headers, body }: Told): Shown {
+function shown(
+  { door, many }: Pick<Came, 'door' | 'many'>,
+  { status, headers, body }: Told,
+): Shown {
   const all = { ...HEADERS, ...headers }
   const isBase64Encoded = false
   if (door === 'url') return { statusCode: status, headers: all, body, isBase64Encoded }

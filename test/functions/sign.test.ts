@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { sign as signed } from '../../aws/sign.ts'
 import { auditLine, join, signatureRecord, trailEvent } from '../../cli/join.ts'
 import type { Credentials } from '../../local/iam.ts'
+import { isRecord } from '../../pki/json.ts'
 import { pem } from '../../pki/pem.ts'
 import { type Bureau, bureau } from '../support/authority.ts'
 import { role } from '../support/client.ts'
@@ -217,7 +218,13 @@ describe('invoked directly', () => {
       isBase64Encoded: false,
     }
 
-    expect(await on.invoke(forged)).toMatchObject({ statusCode: 403 })
+    const { outcome, records } = await recorded(() => on.invoke(forged))
+
+    expect(outcome).toMatchObject({ statusCode: 403 })
+    expect(records).toMatchObject([{ who: 'invoked directly', label: 'none', outcome: 'refused' }])
+    expect(on.lines().filter((one) => isRecord(one) && one['claims'] !== undefined)).toMatchObject([
+      { claims: 'arn:aws:sts::111122223333:assumed-role/db/1', code: 'ACCESS_REFUSED' },
+    ])
   })
 
   test('a role that may call the URL may not invoke it', async () => {
