@@ -173,12 +173,11 @@ function configOf(given: unknown): unknown {
   if (given === undefined) return STANDARD
   const config = typed(json(given))
   if (!isRecord(config)) throw refuse('Config', "not an object; give one in CFSSL's form")
-  const keys = isRecord(config['auth_keys']) ? Object.values(config['auth_keys']) : []
-  const open = keys.some((one) => isRecord(one) && !/^(env|file):/.test(String(one['key'])))
-  if (open)
+  // whatever the case of the member's name: CFSSL does not mind
+  if (Object.keys(config).some((name) => name.toLowerCase() === 'auth_keys'))
     throw refuse(
       'Config',
-      'it has an authentication key, which does not belong into a template; refer to one (env:NAME), or add it with npx certrelay authority',
+      'it has authentication keys, which do not belong into a template; leave auth_keys out: an authority for CFSSL clients is made by npx certrelay authority create --config',
     )
   return config
 }

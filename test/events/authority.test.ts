@@ -88,7 +88,12 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   [
     'an authentication key',
     { Config: { signing: {}, auth_keys: { k: { type: 'standard', key: '00ff' } } } },
-    /^Config: it has an authentication key/,
+    /^Config: it has authentication keys/,
+  ],
+  [
+    'an authentication key under another spelling',
+    { Config: { signing: {}, Auth_Keys: { k: { type: 'standard', key: '00ff' } } } },
+    /^Config: it has authentication keys/,
   ],
   ['the own region as replica', { ReplicaRegions: ['us-east-1'] }, /^ReplicaRegions: us-east-1 is/],
   ['another policy', { DeletionPolicy: 'Snapshot' }, /^DeletionPolicy: neither Retain nor Delete/],
