@@ -105,7 +105,8 @@ function glob(pattern: string): RegExp {
 function nameExpression(pattern: string): RegExp {
   const isUri = pattern.includes('://')
   const star = isUri ? '[^/]+' : '[^./:@]+' // one form of names does not pass for another
-  return new RegExp(`^${literal(pattern).replaceAll('\\*', star)}$`, isUri ? '' : 'i')
+  const isExact = isUri || pattern.startsWith('group:') // to Nebula, `web` and `Web` are two groups
+  return new RegExp(`^${literal(pattern).replaceAll('\\*', star)}$`, isExact ? '' : 'i')
 }
 
 function literal(text: string): string {

@@ -22,7 +22,7 @@ import { memoryFor, Remembered } from '../cfssl/replay.ts'
 import { parseVisit, type Visit } from '../events/visit.ts'
 import { serve } from '../middleware/serve.ts'
 import { refusal, type Told, window } from '../middleware/window.ts'
-import { grant } from '../nebula/desk.ts'
+import { entitling, grant } from '../nebula/desk.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Keys, Pens } from '../ports/keys.ts'
 import type { Roles } from '../ports/roles.ts'
@@ -112,8 +112,9 @@ async function verified(office: Rooms, visit: Visit, ids: Ids): Promise<Told> {
   }
 }
 
-function hosts({ store, log, elapsed, around }: Office, body: Uint8Array, caller: Caller) {
-  return grant({ store, log, elapsed, now: () => around().now }, body, caller)
+function hosts({ store, log, elapsed, around, registry }: Rooms, body: Uint8Array, caller: Caller) {
+  const entitle = entitling(registry.tagsOf)
+  return grant({ store, log, elapsed, entitle, now: () => around().now }, body, caller)
 }
 
 function officeOf({ vault, keys, pens, roles, log, org, clock, publishLater }: Needs): Rooms {

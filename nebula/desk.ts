@@ -1,6 +1,6 @@
-import { entitlement, readRules } from '../authority/entitle.ts'
+import { entitlement, needTags, readRules } from '../authority/entitle.ts'
 import { audited, recordRefusal } from '../authority/note.ts'
-import { principalOf } from '../authority/permit.ts'
+import { principalOf, type TagsOf } from '../authority/permit.ts'
 import type { CaRecord } from '../authority/record.ts'
 import { Refused } from '../authority/request.ts'
 import type { Own } from '../authority/sealed.ts'
@@ -125,6 +125,20 @@ export function entitled(
       'name-refused',
       `authority ${label} has no rule that lets ${who} be ${foreign}`,
     )
+}
+
+/** As `entitled`, with the tags of the caller where a rule asks for them. */
+export function entitling(tagsOf: TagsOf | undefined): EntitleHost {
+  return async (record, caller, asked) => {
+    const principal = principalOf(caller)
+    const isAsked = principal !== undefined && needTags(readRules(record.names))
+    const tags = isAsked ? await tagsOf?.(principal) : undefined
+    entitled(
+      record,
+      { ...caller, ...(principal && tags && { principal: { ...principal, tags } }) },
+      asked,
+    )
+  }
 }
 
 /** The authority with its key at hand. @throws AUTHORITY_INVALID when its certificate is none of its own */

@@ -90,6 +90,8 @@ describe('a name', () => {
     ['spiffe://mesh/*/web', 'spiffe://mesh/x/web', true],
     ['spiffe://mesh/*/web', 'spiffe://mesh/x/y/web', false],
     ['spiffe://mesh/*', 'SPIFFE://mesh/x', false],
+    ['group:web-*', 'group:web-a', true],
+    ['group:web-*', 'group:Web-a', false],
     ['{tag:service}.mesh.internal', 'color.mesh.internal', true],
     ['{tag:missing}.mesh.internal', '.mesh.internal', false],
   ])('of the pattern %s: %j is allowed: %s', (pattern, name, expected) => {

@@ -6,7 +6,7 @@ import type { CaRecord, Custody } from '../../authority/record.ts'
 import { Refused } from '../../authority/request.ts'
 import type { Caller } from '../../authority/sign.ts'
 import { type Local, start } from '../../local/index.ts'
-import { grant, type NebulaOffice } from '../../nebula/desk.ts'
+import { entitling, grant, type NebulaOffice } from '../../nebula/desk.ts'
 import { fileSigner, rawPair } from '../../nebula/file.ts'
 import { isFlaw } from '../../nebula/flaw.ts'
 import { isLow } from '../../nebula/low.ts'
@@ -329,6 +329,29 @@ describe('a role of IAM', () => {
     expect(await ask(rules, { networks: ['10.1.1.2/16'] })).toBe('name-refused')
     expect(await ask(rules, { groups: ['web', 'db'] })).toBe('name-refused')
     expect(await ask(rules, { unsafeNetworks: ['192.168.0.0/24'] })).toBe('name-refused')
+  })
+
+  test('has its tags looked up where a rule asks for them, and no more than they make', async () => {
+    const rules = [
+      {
+        roles: ['arn:aws:iam::111122223333:role/web'],
+        ...{ profiles: ['nebula'], tags: { team: 'a*' }, names: ['{tag:team}'] },
+      },
+    ]
+    const one = { ...(await sealed('Ed25519')), names: rules }
+    const asks: string[] = []
+    const may = entitling(async ({ role }) => {
+      asks.push(role)
+      return { team: 'app' }
+    })
+    const by = { ...caller, principal: web }
+
+    await expect(may(one, by, ['app'])).resolves.toBeUndefined()
+    await expect(may(one, by, ['db'])).rejects.toMatchObject({ reason: 'name-refused' })
+    await expect(entitling(undefined)(one, by, ['app'])).rejects.toMatchObject({
+      reason: 'caller-refused',
+    })
+    expect(asks).toEqual(['web', 'web'])
   })
 
   test('gets nothing without a rule, or by one for other profiles', async () => {
