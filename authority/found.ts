@@ -50,6 +50,28 @@ const MINUTES = 5 * 60_000 // clocks of peers go slow
  * @throws CONFIG_INVALID, Refused, and what KMS and the issuer throw
  */
 export async function found(plan: Founding, ground: Ground): Promise<CaRecord> {
+  const certify = (signer: Signer) => certified(plan, signer, ground)
+  return foundAs(plan, ground, { kind: 'x509', certify })
+}
+
+/** What of a new authority has nothing to do with the form of its certificates. */
+export type Base = Pick<
+  Founding,
+  'label' | 'org' | 'algorithm' | 'custody' | 'config' | 'names' | 'crl'
+>
+
+/** The same for certificates of any kind: `certify` makes the authority's own with its key. */
+export async function foundAs(
+  plan: Base,
+  ground: Ground,
+  {
+    kind,
+    certify,
+  }: {
+    readonly kind: CaRecord['kind']
+    readonly certify: (signer: Signer) => Promise<Papers>
+  },
+): Promise<CaRecord> {
   const { label, org, algorithm, config, names, crl } = plan
   if (!LABEL.test(label))
     throw new RelayError('CONFIG_INVALID', 'a label is 1 to 64 letters, digits and underscores')
@@ -58,9 +80,9 @@ export async function found(plan: Founding, ground: Ground): Promise<CaRecord> {
     throw new RelayError('CONFIG_INVALID', 'an authority belongs to an organization: name it')
   const { signer, custody } = await keyOf(plan, context, ground)
   try {
-    const papers = await certified(plan, signer, ground)
+    const papers = await certify(signer)
     return {
-      ...{ label, org, kind: 'x509', algorithm, custody },
+      ...{ label, org, kind, algorithm, custody },
       ...papers,
       ...(config !== undefined && { config }),
       ...(names !== undefined && { names }),
@@ -76,7 +98,7 @@ interface Made {
   readonly custody: Custody
 }
 
-async function keyOf(plan: Founding, context: CaContext, ground: Ground): Promise<Made> {
+async function keyOf(plan: Base, context: CaContext, ground: Ground): Promise<Made> {
   const { custody, algorithm } = plan
   switch (custody.mode) {
     case 'kms':

@@ -105,15 +105,21 @@ function note({ log }: Pencil, matter: Matter, ending: Ending): void {
     ...certified?.more,
     ms: Math.round(ms * 100) / 100,
   })
-  const about = { label: known }
-  if (certified !== undefined) {
-    log.count(COUNTS[action], 1, about)
-    if (action !== 'sign') return
-    log.count('SignLatency', ms, about, 'Milliseconds')
-  } else log.count(outcome === 'refused' ? 'SignRefused' : 'SignFailed', 1)
+  if (certified === undefined) log.count(outcome === 'refused' ? 'SignRefused' : 'SignFailed', 1)
+  else counted(log, { action, label: known, ms })
 }
 
-const COUNTS = { sign: 'Signed', revoke: 'Revoked', crl: 'ListsSigned' } as const
+function counted(
+  log: Log,
+  { action, label, ms }: { action: NonNullable<Matter['action']>; label: string; ms: number },
+): void {
+  const about = { label }
+  if (action === 'revoke') log.count('Revoked', 1, about)
+  if (action === 'crl') log.count('ListsSigned', 1, about)
+  if (action !== 'sign') return
+  log.count('Signed', 1, about)
+  log.count('SignLatency', ms, about, 'Milliseconds')
+}
 
 /** Whether something is wrong with the request, not with us. */
 export function isRefusal(error: unknown): error is RelayError {

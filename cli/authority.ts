@@ -22,6 +22,8 @@ export const AUTHORITY_HELP = `  npx certrelay authority create --label L --org 
     --parent LABEL signed by another authority; --external-csr: by a root elsewhere, whose answer import takes
     --config FILE  a CFSSL configuration; --names FILE  which role of IAM may have which names
     --replicas REGION,…, --secret-key KEY
+    --kind nebula  signs hosts of a Nebula overlay (P-256 or Ed25519): --name N, --networks A/B,…, --unsafe-networks A/B,…,
+                   --groups G,… say what it may give, --version 2|1 the form of its certificate
   npx certrelay authority import --label L --certificate FILE --root FILE [--chain FILE]
   npx certrelay authority cross --label A --by B [--days N]
                                   who trusts B then finds a path to what A issues

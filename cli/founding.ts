@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { readRules } from '../authority/entitle.ts'
-import { above, type Founding, found } from '../authority/found.ts'
+import { above, type Base, type Founding, found } from '../authority/found.ts'
 import { imported } from '../authority/outside.ts'
 import { type CaRecord, certificateOf } from '../authority/record.ts'
 import { crossSigned } from '../authority/root.ts'
@@ -12,8 +12,8 @@ import { isFault } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
 import { keyRegion } from '../pki/sealed.ts'
-import type { Signing } from '../ports/signer.ts'
 import { blocks, labelOf, oneOf, read, say, subjectOf, whole } from './given.ts'
+import { foundOverlay, OVERLAY, overlayOf } from './mesh.ts'
 import {
   folderRecords,
   keyFiles,
@@ -72,7 +72,9 @@ export async function create(words: readonly string[]): Promise<number> {
     args: [...words],
     options: {
       ...PLACE,
+      ...OVERLAY,
       label: { type: 'string' },
+      kind: { type: 'string', default: 'x509' },
       algorithm: { type: 'string', default: 'P-256' },
       mode: { type: 'string', default: 'sealed' },
       subject: { type: 'string' },
@@ -96,26 +98,35 @@ export async function create(words: readonly string[]): Promise<number> {
     throw new Error('--mode plain keeps the key in a file, for development: give --folder DIR')
   if (values.parent !== undefined && values['external-csr'])
     throw new Error('--parent and --external-csr exclude each other: one of them signs')
+  const kind = oneOf('--kind', values.kind, ['x509', 'nebula'])
+  const overlay = overlayOf(kind, values)
   const over = await site.records.mark(label)
   if (over !== undefined)
-    return same(await recordOf(site.records, label), { site, mode, algorithm })
+    return same(await recordOf(site.records, label), { site, kind, mode, algorithm })
   const config = await read(values.config)
   const names = await read(values.names)
   checked(config, names)
-  const plan: Founding = {
+  const base: Base = {
     ...{ label, org: site.org, algorithm, custody: custodyOf(mode, label, site.given) },
-    subject: subjectOf(values.subject ?? `CN=${label},O=${site.org}`),
-    notAfter: Date.now() + whole('--days', values.days) * DAY,
-    under: await underOf(values, site),
-    ...(values['path-length'] !== undefined && {
-      pathLength: whole('--path-length', values['path-length']),
-    }),
     ...(config !== undefined && { config }),
     ...(names !== undefined && { names }),
     ...(values['crl-url'] !== undefined && { crl: { url: values['crl-url'] } }),
   }
-  if (plan.custody.mode === 'kms') await site.claim(plan.custody.keys, label)
-  const record = await found(plan, groundOf(site, label))
+  const notAfter = Date.now() + whole('--days', values.days) * DAY
+  const plan: Founding = {
+    ...{ ...base, notAfter },
+    subject: subjectOf(values.subject ?? `CN=${label},O=${site.org}`),
+    under: overlay === undefined ? await underOf(values, site) : 'itself',
+    ...(values['path-length'] !== undefined && {
+      pathLength: whole('--path-length', values['path-length']),
+    }),
+  }
+  if (base.custody.mode === 'kms') await site.claim(base.custody.keys, label)
+  const ground = groundOf(site, label)
+  const record =
+    overlay === undefined
+      ? await found(plan, ground)
+      : await foundOverlay(base, ground, { ...overlay, notAfter })
   const replicas = values.replicas?.split(',') ?? []
   const key = values['secret-key']
   await site.records.write(record, over, { replicas, ...(key !== undefined && { key }) })
@@ -212,14 +223,15 @@ function publicKeyOf({ certificate, request, label }: CaRecord): Uint8Array {
 }
 
 function same(
-  { label, org, custody, algorithm }: CaRecord,
-  wanted: { readonly site: Site; readonly mode: string; readonly algorithm: Signing },
+  { label, org, kind, custody, algorithm }: CaRecord,
+  wanted: Pick<CaRecord, 'kind' | 'algorithm'> & { readonly site: Site; readonly mode: string },
 ): number {
   const { site, mode } = wanted
-  if (org !== site.org || custody.mode !== mode || algorithm !== wanted.algorithm)
+  const isSame = org === site.org && kind === wanted.kind && algorithm === wanted.algorithm
+  if (!isSame || custody.mode !== mode)
     throw new RelayError(
       'SECRET_TAKEN',
-      `there is an authority ${label} already: of ${org}, ${algorithm}, mode ${custody.mode}; take another label`,
+      `there is an authority ${label} already: of ${org}, ${kind}, ${algorithm}, mode ${custody.mode}; take another label`,
     )
   say(`authority ${label} is there already, and stays as it is`)
   return 0

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { REVOKED_TAG } from '../authority/register.ts'
 import { CODES } from '../pki/error.ts'
+import { LISTENS } from '../pki/listens.ts'
 import { writeRoles } from '../pki/roles.ts'
 import { writeTags } from '../pki/tags.ts'
 import { column, found, read, table } from './support/markdown.ts'
@@ -43,7 +45,7 @@ describe('docs/bundle.md', () => {
 })
 
 describe('docs/operate.md', () => {
-  const FUNCTIONS = '{workflows,middleware}/*.ts'
+  const FUNCTIONS = '{workflows,middleware,functions,authority}/*.ts'
 
   test('has every word that the functions log, and no others', () => {
     const steps = found('pki/decide.ts', /step: '([a-z]+)'/g)
@@ -108,7 +110,8 @@ test('docs/tags.md has every tag', () => {
     trust: 'x',
   }
   const all = { ...writeTags(every), ...writeRoles(['x']) }
-  const written = Object.keys(all).filter((tag) => !/-\d$/.test(tag))
+  const lists = [LISTENS, REVOKED_TAG]
+  const written = [...Object.keys(all), ...lists].filter((tag) => !/-\d$/.test(tag))
 
   expect(column('docs/tags.md', 'tag')).toEqual(written.sort())
 })

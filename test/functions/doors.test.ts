@@ -1,0 +1,191 @@
+import { createHmac, X509Certificate } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { sign as signed } from '../../aws/sign.ts'
+import { authority } from '../../cli/authority.ts'
+
+import { isFlaw } from '../../nebula/flaw.ts'
+import { publicPem, readCertificates } from '../../nebula/pem.ts'
+import { poolOf, refusal } from '../../nebula/pool.ts'
+import { parseRevocationList } from '../../pki/crl.ts'
+import { isFault } from '../../pki/der.ts'
+import { isRecord } from '../../pki/json.ts'
+import { pemBlocks } from '../../pki/pem.ts'
+import { pair } from '../nebula/make.ts'
+import { type Bureau, bureau } from '../support/authority.ts'
+import { role } from '../support/client.ts'
+
+// Overlays and revocations through the doors of the signing function, as it is packaged and deployed.
+
+let on: Bureau
+let folder: string
+const AUTH = '0123456789ABCDEF0123456789ABCDEF'
+const CONFIG = {
+  signing: {
+    default: { usages: ['client auth'], expiry: '24h' },
+    profiles: { keyed: { usages: ['client auth'], expiry: '1h', auth_key: 'k' } },
+  },
+  auth_keys: { k: { type: 'standard', key: AUTH } },
+}
+const arn = (name: string) => `arn:aws:iam::111122223333:role/${name}`
+
+beforeAll(async () => {
+  on = await bureau()
+  folder = await mkdtemp(join(tmpdir(), 'certrelay-doors-'))
+  await on.found({
+    label: 'db',
+    config: CONFIG,
+    names: [
+      { roles: [arn('warden')], revoke: true },
+      { roles: [arn('db')], names: ['db.internal'] },
+    ],
+  })
+  for (const [name, value] of Object.entries(on.aws.environment())) vi.stubEnv(name, value)
+}, 120_000)
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await rm(folder, { recursive: true, force: true })
+  await on.close()
+})
+
+/** Asks through the function URL, as a role that may call it and nothing else. */
+async function ask(path: string, wish: unknown, name: string) {
+  const Resource = on.outputs['SignFunction'] ?? ''
+  const Condition = { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } }
+  const by = role(
+    on.aws,
+    name,
+    { Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource },
+    { Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource, Condition },
+  )
+  const url = new URL(path, on.outputs['SignUrl'])
+  const body = JSON.stringify(wish)
+  const headers = { host: url.host, 'content-type': 'application/json' }
+  const unsigned = { service: 'lambda', region: 'us-east-1', headers, body, path }
+  const { host: _, ...all } = signed(unsigned, by, on.aws.clock.now())
+  const answer = await fetch(url, { method: 'POST', headers: all, body })
+  const told: unknown = JSON.parse(await answer.text())
+  return { status: answer.status, body: isRecord(told) ? told : {} }
+}
+
+/** Serials on the list that the function gives out. */
+async function listed(): Promise<readonly string[]> {
+  const { lists } = await on.invoke({ list: { authority: 'db' } })
+  const [first]: readonly unknown[] = Array.isArray(lists) ? lists : []
+  const text = isRecord(first) ? String(first['list']) : ''
+  const [block] = pemBlocks(text) ?? []
+  const list = block && parseRevocationList(block.der)
+  if (list === undefined || isFault(list)) throw new TypeError(`no list: ${text}`)
+  return [...list.serials.keys()].sort()
+}
+
+const audits = (outcome: string) =>
+  on
+    .lines()
+    .filter((one) => one['message'] === 'audit' && one['outcome'] === outcome)
+    .filter((one) => one['action'] === 'revoke')
+
+describe('who may revoke', () => {
+  test('a role that a rule names does it through the URL', async () => {
+    const { status, body } = await ask(
+      '/revoke',
+      { authority: 'db', serial: '0A:11', reason: 'superseded' },
+      'warden',
+    )
+
+    expect([status, body['entries']]).toEqual([200, 1])
+    expect(await listed()).toEqual(['0a11'])
+    await vi.waitFor(() => expect(audits('ok')).toHaveLength(1))
+    expect(audits('ok')[0]).toMatchObject({
+      ...{ door: 'iam', label: 'db', serials: 'a11', reason: 'superseded', org: 'acme' },
+      who: expect.stringMatching(/assumed-role\/warden/),
+      kmsRequestIds: expect.stringMatching(/^[0-9a-f-]{36}/),
+    })
+  })
+
+  test('a role that may only be certified is refused, and so is one without a rule', async () => {
+    for (const name of ['db', 'stranger']) {
+      const { status, body } = await ask('/revoke', { authority: 'db', serial: 'b' }, name)
+      expect([status, body['code']]).toEqual([403, 'ACCESS_REFUSED'])
+    }
+
+    expect(await listed()).toEqual(['0a11'])
+    await vi.waitFor(() => expect(audits('refused')).toHaveLength(2))
+  })
+
+  test('a client of CFSSL does it with a key of the authority, and with another one not', async () => {
+    const { certificate } = await on.invoke({ sign: { authority: 'db', csr: '' } })
+    expect(certificate).toBeUndefined()
+    const inner = {
+      serial: '4660',
+      reason: 'keycompromise',
+      label: 'db',
+      authority_key_id: await keyId(),
+    }
+    const send = async (key: string) => {
+      const bytes = Buffer.from(JSON.stringify(inner))
+      const token = createHmac('sha256', Buffer.from(key, 'hex')).update(bytes).digest('base64')
+      const timestamp = Math.floor(Date.now() / 1_000)
+      const url = `http://${on.outputs['Host']}/api/v1/cfssl/revoke`
+      const request = { timestamp, token, request: bytes.toString('base64') }
+      const answer = await fetch(url, { method: 'POST', body: JSON.stringify(request) })
+      await answer.text()
+      return answer.status
+    }
+
+    expect(await send('00'.repeat(16))).toBe(400)
+    expect(await listed()).toEqual(['0a11'])
+    expect(await send(AUTH)).toBe(200)
+    expect(await listed()).toEqual(['0a11', '1234'])
+  })
+})
+
+/** The key identifier that certificates of the authority name. */
+async function keyId(): Promise<string> {
+  const { lists } = await on.invoke({ list: { authority: 'db' } })
+  const [first]: readonly unknown[] = Array.isArray(lists) ? lists : []
+  const issuer = isRecord(first) ? String(first['issuer']) : ''
+  const { raw } = new X509Certificate(issuer)
+  const at = raw.indexOf(Buffer.from('0603551d0e04160414', 'hex'))
+  return raw.subarray(at + 9, at + 29).toString('hex')
+}
+
+test('an overlay whose CA the command made gets certificates for its hosts through the URL', async () => {
+  const rules = join(folder, 'names.json')
+  const names = ['{role}', '10.1.0.*/16', 'group:web']
+  await writeFile(rules, JSON.stringify([{ roles: [arn('web')], profiles: ['nebula'], names }]))
+  const printed: string[] = []
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed.push(String(text))
+    return true
+  })
+  const create = ['create', '--kind', 'nebula', '--label', 'mesh', '--org', 'acme']
+  const gives = ['--networks', '10.1.0.0/16', '--groups', 'web']
+  const code = await authority([...create, ...gives, '--keys', on.keys.join(), '--names', rules])
+  spy.mockRestore()
+  const host = pair('P256', 'agree')
+  const wish = {
+    ...{ authority: 'mesh', name: 'web', networks: ['10.1.0.7/16'], groups: ['web'] },
+    publicKey: publicPem('P256', 'agree', host.publicKey),
+  }
+  const { status, body } = await ask('/nebula/sign', wish, 'web')
+  const foreign = await ask('/nebula/sign', { ...wish, name: 'db' }, 'web')
+
+  expect([code, status]).toEqual([0, 200])
+  const roots = readCertificates(printed.join(''))
+  const [one] = [readCertificates(String(body['certificate']))].flat()
+  if (isFlaw(roots) || one === undefined || isFlaw(one)) throw new TypeError('no certificate')
+  expect(refusal(poolOf(roots), one, Date.now())).toBeUndefined()
+  expect(one.groups).toEqual(['web'])
+  expect([foreign.status, foreign.body['code']]).toEqual([403, 'NAME_REFUSED'])
+})
+
+test('an overlay is not for what is X.509’s, and the other way round', async () => {
+  const create = ['create', '--label', 'other', '--org', 'acme', '--keys', on.keys.join()]
+
+  await expect(authority([...create, '--networks', '10.1.0.0/16'])).rejects.toThrow(/--kind nebula/)
+  for (const more of [['--parent', 'db'], ['--algorithm', 'RSA-2048'], ['--external-csr']])
+    await expect(authority([...create, '--kind', 'nebula', ...more])).rejects.toThrow(/--/)
+})
