@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { RenewCertificateCommand } from '@aws-sdk/client-acm'
 import {
   DescribeServicesCommand,
@@ -36,7 +37,8 @@ export type Step = (plot: Plot) => Promise<Found>
 
 export const SERVICES = ['gateway', 'color'] as const
 export type Service = (typeof SERVICES)[number]
-const CLUSTER = 'mesh'
+export const CLUSTER = 'mesh'
+export const EXAMPLES = join(import.meta.dirname, '..', 'examples')
 /** The port of mutual TLS. */
 export const MUTUAL = 8443
 const HOT = 'certrelay:hot'
@@ -198,7 +200,7 @@ export function lines({ aws }: Scene, name: string, about: string): string {
 
 /** What the tasks said last: often the reason why a step failed. */
 export function why({ aws }: Scene): string[] {
-  return SERVICES.flatMap((service) =>
+  return [...SERVICES, 'edge'].flatMap((service) =>
     aws
       .lines({ group: `/ecs/${CLUSTER}/${service}` })
       .filter(({ message }) => !message.startsWith('{')) // the audit

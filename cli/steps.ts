@@ -13,6 +13,7 @@ import {
   changed,
   claim,
   current,
+  EXAMPLES,
   each,
   type Found,
   host,
@@ -28,14 +29,17 @@ import {
 } from './plot.ts'
 import { IMAGE, type Scene } from './scene.ts'
 import { isolated, newKeys } from './service.ts'
-import { billing } from './sign.ts'
+import { edge } from './sign.ts'
 import { get, knock, load, servedSerial } from './traffic.ts'
 import { weigh } from './weigh.ts'
 
 const DAY = 86_400_000
-/** The story begins so long ago that its first certificates, which live 395 days, have 60 days left today. */
-export const BEFORE = 335 * DAY
-const EXAMPLE = join(import.meta.dirname, '..', 'examples', 'two-services.yml')
+const HOUR = 3_600_000
+/** So long after their issue ACM renews certificates, which live 395 days. */
+const BEFORE = 335 * DAY
+/** How long before now the story begins: Envoy goes by the machine's clock, and nothing is issued ahead of it. Milliseconds. */
+export const PAST = BEFORE + DAY + 3 * HOUR
+const EXAMPLE = join(EXAMPLES, 'two-services.yml')
 
 /** The steps in their order, by the names that `--json` prints. */
 export const STEPS: Readonly<Record<string, Step>> = {
@@ -66,7 +70,7 @@ async function deploy(plot: Plot): Promise<Found> {
     template: await readFile(EXAMPLE, 'utf8'),
     parameters: { ...EXAMPLE_PARAMETERS, Org: 'acme', Keys, Hot: 'true' },
   })
-  await billing(plot.scene, 'no')
+  await edge(plot, 0)
   await rotateHot(plot, false) // the first renewals are to be seen as deployments
   const { Resources } = JSON.parse(template)
   const count = (type: string) =>

@@ -7,9 +7,9 @@ import { printer, type Told } from './print.ts'
 import { region } from './region.ts'
 import { prepare, type Scene, scene } from './scene.ts'
 import { sign } from './sign.ts'
-import { BEFORE, STEPS } from './steps.ts'
+import { PAST, STEPS } from './steps.ts'
 
-// npm start: the product's main job, on real parts, in about half a minute.
+// npm start: the product's main job, on real parts, in less than a minute.
 
 const HELP = `npm start [-- --json | --keep]
   --json  one JSON object on standard output, the steps on standard error
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   const began = performance.now()
   const notes: string[] = []
   const stage = await scene(props, {
-    clock: { start: Date.now() - BEFORE, flow: true },
+    clock: { start: Date.now() - PAST, flow: true },
     note: (line) => void notes.push(line),
   })
   try {

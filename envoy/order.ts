@@ -58,9 +58,10 @@ const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86
 const YEAR = 366 * 86_400_000
 const MOST_NAMES = 100
 
-/** A label, or the ARN of a private CA. */
+/** A label, also as templates have it (`certrelay:LABEL`), or the ARN of a private CA. */
 export function authorityName(text: string): string | undefined {
-  return LABEL.test(text) || CA.test(text) ? text : undefined
+  const name = text.replace(/^certrelay:/, '')
+  return LABEL.test(name) || CA.test(text) ? name : undefined
 }
 
 /** Whether an authority is an AWS Private CA. */

@@ -25,7 +25,7 @@ describe('npm start', () => {
     expect(facts['lost']).toMatchObject({ foundBy: 'sweep' })
     expect(facts['hot']).toMatchObject({ deployments: 0, failed: 0, label: 'DEPLOYED' })
     expect(facts['bad']).toMatchObject({ code: 'BUNDLE_INVALID', failed: 0 })
-    expect(facts['sign']).toMatchObject({ label: 'billing', region: 'us-west-2' })
+    expect(facts['sign']).toMatchObject({ label: 'edge', region: 'us-west-2' })
     expect(shape(lines)).toBe(shape(await shown()))
   }, 150_000)
 

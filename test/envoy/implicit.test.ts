@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { IMAGE, prepare, type Scene, scene } from '../../cli/scene.ts'
-import { identityIn, isolated, newKeys } from '../../cli/service.ts'
+import { isolated, newKeys } from '../../cli/service.ts'
 import { get, knock } from '../../cli/traffic.ts'
+import { identityIn } from '../support/identity.ts'
 
 const EXAMPLE = join(import.meta.dirname, '../../examples/implicit-trust.yml')
 const MUTUAL = 8443

@@ -5,8 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { authority } from '../../cli/authority.ts'
 import { IMAGE, prepare, type Scene, scene } from '../../cli/scene.ts'
-import { identityIn, isolated, newKeys } from '../../cli/service.ts'
+import { isolated, newKeys } from '../../cli/service.ts'
 import { knock } from '../../cli/traffic.ts'
+import { identityIn } from '../support/identity.ts'
 
 const EXAMPLE = join(import.meta.dirname, '../../examples/implicit-trust.yml')
 const MUTUAL = 8443

@@ -84,6 +84,7 @@ describe('a key that is made here', () => {
         keyAlgorithm: 'EC_prime256v1',
       },
     })
+    expect(settings({ ...own, CERTRELAY_AUTHORITY: 'certrelay:db' })).toEqual(settings(own))
   })
 
   test('is certified by a private CA for names and a time', () => {
