@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { CreateSecretCommand, GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isRecord, parsedObject } from '../../pki/json.ts'
 import { signingKeys } from '../support/founded.ts'
@@ -187,6 +187,23 @@ describe('the roles', () => {
     ['TrustRole', 'lambda Invoke', () => ({ FunctionName: 'certrelay-sign' })],
   ])('%s may not %s', async (role, what, input) => {
     await expect(call(role, what, input())).rejects.toThrow(denied)
+  })
+
+  it('AuthorityRole may not touch what was revoked', async () => {
+    const Name = 'certrelay/authority/other/revoked'
+    const Tags = ['authority', 'revoked'].map((tag) => ({
+      Key: `certrelay:${tag}`,
+      Value: 'other',
+    }))
+    await on.secrets.send(new CreateSecretCommand({ Name, SecretString: 'x', Tags }))
+
+    await expect(
+      call('AuthorityRole', 'secretsmanager GetSecretValue', secret('certrelay/authority/db')),
+    ).resolves.toBeDefined()
+    for (const what of ['GetSecretValue', 'DeleteSecret'])
+      await expect(call('AuthorityRole', `secretsmanager ${what}`, secret(Name))).rejects.toThrow(
+        denied,
+      )
   })
 
   it('only the function that signs opens a CA key', async () => {
