@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { RelayError } from '../pki/error.ts'
-import { isRecord, parsedObject } from '../pki/json.ts'
+import { isRecord, parsed } from '../pki/json.ts'
 import { ownSource, trustOf } from '../pki/source.ts'
 import {
   authority,
@@ -128,7 +128,7 @@ export function serviceAuthority(properties: unknown, place: Place) {
     ...(own !== undefined && {
       parent: { ...own, ...(ParentProfile !== undefined && { profile: ParentProfile }) },
     }),
-    ...(raw.Names !== undefined && { names: typed(json(raw.Names)) }),
+    ...(raw.Names !== undefined && { names: ruled(json(raw.Names)) }),
     ...(raw.SecretKey !== undefined && { secretKey: raw.SecretKey }),
   }
 }
@@ -184,11 +184,11 @@ function configOf(given: unknown): unknown {
 
 /** A text of JSON, or a value of the template. */
 function json(given: unknown): unknown {
-  return typeof given === 'string' ? (parsedObject(given) ?? given) : given
+  return typeof given === 'string' ? (parsed(given) ?? given) : given
 }
 
 /** Numbers of CFSSL's form; CloudFormation hands every scalar over as text. */
-const NUMBERS = new Set(['max_path_len', 'lint_error_level'])
+const NUMBERS = new Set(['max_path_len', 'lint_error_level', 'most_names'])
 
 function typed(value: unknown, name = ''): unknown {
   if (Array.isArray(value)) return value.map((one) => typed(one))
@@ -198,6 +198,16 @@ function typed(value: unknown, name = ''): unknown {
   return NUMBERS.has(name) && typeof value === 'string' && /^\d{1,3}$/.test(value)
     ? Number(value)
     : value
+}
+
+/** Members of a rule about names that are no text; a tag may have the value `true`. */
+const FLAGS = new Set(['subject', 'revoke'])
+
+function ruled(rules: unknown): unknown {
+  if (!Array.isArray(rules)) return rules
+  const one = (rule: Readonly<Record<string, unknown>>) =>
+    Object.entries(rule).map(([name, value]) => [name, FLAGS.has(name) ? typed(value) : value])
+  return rules.map((rule) => (isRecord(rule) ? Object.fromEntries(one(rule)) : rule))
 }
 
 function refuse(property: string, why: string): RelayError {

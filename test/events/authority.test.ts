@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { readRules } from '../../authority/entitle.ts'
 import sample from '../../events/authority.json' with { type: 'json' }
 import { serviceAuthority } from '../../events/authority.ts'
 import { RelayError } from '../../pki/error.ts'
@@ -54,6 +55,26 @@ describe('taken', () => {
     const Config = '{"signing":{"default":{"usages":["client auth"],"expiry":"1h"}}}'
 
     expect(serviceAuthority({ Label: 'db', Config }, place).config).toEqual(JSON.parse(Config))
+  })
+
+  test('rules about names as a text of JSON, or with truth values as CloudFormation hands them over', () => {
+    const roles = ['arn:aws:iam::111122223333:role/db']
+    const rule = { roles, names: ['db.internal'], tags: { isolated: 'true' } }
+    const namesOf = (Names: unknown) => serviceAuthority({ Label: 'db', Names }, place).names
+
+    expect(namesOf([{ ...rule, subject: 'true' }])).toEqual([{ ...rule, subject: true }])
+    expect(namesOf(JSON.stringify([rule]))).toEqual([rule])
+    expect(readRules(namesOf([{ ...rule, subject: 'false' }]))).toMatchObject([{ subject: false }])
+  })
+
+  test('the most names of a profile, which CloudFormation hands over as text', () => {
+    const profile = { usages: ['client auth'], expiry: '1h', certrelay: { most_names: '20' } }
+    const { config } = serviceAuthority(
+      { Label: 'db', Config: { signing: { default: profile } } },
+      place,
+    )
+
+    expect(config).toMatchObject({ signing: { default: { certrelay: { most_names: 20 } } } })
   })
 
   test('keys of KMS for each root', () => {
