@@ -28,17 +28,25 @@ const schema = v.object({
 export type AuditLine = v.InferOutput<typeof schema>
 
 /** The record of a signature, or of a refusal, as the signing authority writes it. */
-const record = v.object({
-  audit: v.literal(true),
-  action: v.literal('sign'),
-  label: v.string(),
-  trace: v.string(),
-  who: v.string(),
-  outcome: v.string(),
-  serial: v.optional(v.string(), ''),
-  names: v.optional(v.string(), ''),
-  kmsRequestIds: v.optional(v.string(), ''),
-})
+const record = v.pipe(
+  v.object({
+    audit: v.literal(true),
+    action: v.picklist(['sign', 'revoke', 'crl']),
+    label: v.string(),
+    trace: v.string(),
+    who: v.string(),
+    outcome: v.string(),
+    serial: v.optional(v.string(), ''),
+    number: v.optional(v.string(), ''),
+    names: v.optional(v.string(), ''),
+    kmsRequestIds: v.optional(v.string(), ''),
+  }),
+  // a list of revocations has a number where a certificate has a serial
+  v.transform(({ action, number, serial, ...rest }) => ({
+    ...rest,
+    serial: action === 'sign' || number === '' ? serial : `list ${number}`,
+  })),
+)
 export type SignatureRecord = v.InferOutput<typeof record>
 
 const event = v.object({

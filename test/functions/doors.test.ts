@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { sign as signed } from '../../aws/sign.ts'
+import { audit } from '../../cli/audit.ts'
 import { authority } from '../../cli/authority.ts'
+import { signatureRecord } from '../../cli/join.ts'
 
 import { isFlaw } from '../../nebula/flaw.ts'
 import { publicPem, readCertificates } from '../../nebula/pem.ts'
@@ -151,6 +153,27 @@ async function keyId(): Promise<string> {
   const at = raw.indexOf(Buffer.from('0603551d0e04160414', 'hex'))
   return raw.subarray(at + 9, at + 29).toString('hex')
 }
+
+test('the signature of a list is joined to CloudTrail, with who revoked', async () => {
+  const uses = on.lines().flatMap((one) => signatureRecord(JSON.stringify(one)) ?? [])
+  const lists = uses.filter(({ serial, outcome }) => outcome === 'ok' && serial.startsWith('list '))
+  const printed: string[] = []
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed.push(String(text))
+    return true
+  })
+  await audit(['--authority', 'db', '--json'])
+  spy.mockRestore()
+  const rows = [...printed.join('').matchAll(/\{[^{}]*"join":"joined"[^{}]*\}/g)].map(
+    ([row]) => row,
+  )
+
+  expect(lists.length).toBeGreaterThan(0)
+  for (const { serial, kmsRequestIds } of lists) {
+    const [id = ''] = kmsRequestIds.split(' ')
+    expect(rows.find((row) => row.includes(id))).toContain(`"serial":"${serial}"`)
+  }
+})
 
 test('an overlay whose CA the command made gets certificates for its hosts through the URL', async () => {
   const rules = join(folder, 'names.json')
