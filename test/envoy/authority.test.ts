@@ -1,9 +1,10 @@
 import { createPrivateKey } from 'node:crypto'
-import { mkdtemp, readdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ACMPCAClient } from '@aws-sdk/client-acm-pca'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { reach } from '../../aws/sidecar.ts'
 import { image } from '../../cli/scene.ts'
 import { bundleSidecar } from '../../cli/sidecar.ts'
@@ -12,6 +13,7 @@ import { current } from '../../envoy/layout.ts'
 import { own } from '../../envoy/own.ts'
 import { settings } from '../../envoy/settings.ts'
 import type { ImageTask } from '../../local/ecs/images.ts'
+import { encodeTrust } from '../../pki/bundle.ts'
 import { root } from '../support/ceremony.ts'
 import { client, role } from '../support/client.ts'
 import { type Court, court } from '../support/court.ts'
@@ -19,7 +21,7 @@ import { envoyBinary } from '../support/envoy.ts'
 import { tasks as errands } from '../support/errand.ts'
 import { read } from '../support/markdown.ts'
 import { EAST, WEST } from '../support/regions.ts'
-import { freePort, type Sidecar, start, stopAll, until } from '../support/sidecar.ts'
+import { freePort, root as peers, type Sidecar, start, stopAll, until } from '../support/sidecar.ts'
 
 const ACCOUNT = '111122223333'
 const COLOR = `spiffe://acme.example/${ACCOUNT}/color`
@@ -221,6 +223,29 @@ describe('a task', () => {
     expect(signed('color').at(-1)).toMatchObject({ outcome: 'ok' })
   }, 30_000)
 
+  test('trusts its peers by the trust bundle that a secret or a file holds', async () => {
+    const secrets = new SecretsManagerClient(client(on.aws))
+    const foreign = await peers('Peers')
+    const text = encodeTrust({ format: 1, anchors: foreign.certificate })
+    const { ARN = '' } = await secrets.send(
+      new CreateSecretCommand({ Name: 'trust', SecretString: text }),
+    )
+    secrets.destroy()
+    allow('color', { Action: 'secretsmanager:GetSecretValue', Resource: ARN })
+    const folder = await mkdtemp(join(tmpdir(), 'certrelay-trust-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await writeFile(join(folder, 'trust.json'), text)
+
+    for (const TRUST of [ARN, `file:${join(folder, 'trust.json')}`]) {
+      const DIR = join(folder, String(TRUST.length))
+      const { status, said } = await ecs.end(await ecs.run('color', 'init', given({ TRUST, DIR })))
+
+      expect(status, said).toBe(0)
+      const anchors = await readFile(join(DIR, 'current', 'ca.pem'), 'utf8')
+      expect(anchors.trim()).toBe(foreign.certificate.trim())
+    }
+  }, 30_000)
+
   test('tries until its deadline while every region is out', async () => {
     on.aws.faults.add({ service: 'lambda' }, { kind: 'refuse' })
     const { status, said } = await ecs.end(await ecs.run('color', 'init', given()))
@@ -285,6 +310,17 @@ describe('AWS Private CA', () => {
     30_000,
   )
 })
+
+/** Allows a role more. */
+function allow(
+  name: string,
+  statement: { readonly Action: string; readonly Resource: string },
+): void {
+  const known = on.aws.iam.role(name)
+  if (known === undefined) throw new TypeError(`no role ${name}`)
+  const more = { Statement: [{ Effect: 'Allow' as const, ...statement }] }
+  on.aws.iam.putRole({ ...known, policies: [...known.policies, more] })
+}
 
 /** Everything that a task shows: its files, what it said, how its programs were called. */
 async function everywhere(dir: string, id: string): Promise<Record<string, string>> {
