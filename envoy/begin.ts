@@ -42,12 +42,14 @@ export async function begin(around: Surroundings, settings: Settings): Promise<S
   return source
 }
 
-/** Both at once. Whichever fails first is told; material that comes nevertheless is wiped. */
+/** Both at once. What is wrong with the bootstrap is told before what failed elsewhere; material that comes nevertheless is wiped. */
 async function together(
   rendering: Promise<string>,
   fetching: Promise<Material>,
 ): Promise<[string, Material]> {
   try {
+    fetching.catch(() => {}) // told below, after what is wrong with the bootstrap
+    await Promise.allSettled([rendering])
     return await Promise.all([rendering, fetching])
   } catch (error) {
     void fetching.then(wipe, () => {})

@@ -254,9 +254,10 @@ describe.skipIf(nginx === undefined)('beside a real nginx', () => {
     })
     onTestFinished(() => server.stop())
     const watching = { ...variables, PID: server.pid }
+    const { looked } = await readState(init.dir)
     const stay = await start(['watch'], watching, made.source, made.folder)
     const before = await served({ host: '127.0.0.1', port })
-    await until(async () => (await readState(stay.dir)).looked !== undefined)
+    await until(async () => (await readState(stay.dir)).looked !== looked)
     stay.signal('SIGHUP')
     await until(() => stay.records.length > 0)
 
