@@ -15,7 +15,7 @@ export const HARDENINGS = {
   'doubled-keys': 'a JSON key that comes twice is refused',
   'client-dates': 'dates in a request may shorten what the profile gives, not lengthen it',
   'crl-override': 'crl_override is refused',
-  'whitelist-anchors': 'name_whitelist has to match the whole name',
+  'whitelist-anchors': 'name_whitelist and --mutual-tls-cn have to match the whole name',
   'whitelist-addresses': 'name_whitelist holds for IP addresses too',
   'many-names': 'a certificate has 100 names at most',
   wildcards: 'names with a star are refused',

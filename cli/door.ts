@@ -20,10 +20,10 @@ const KEEP_ALIVE = 65_000 // longer than load balancers keep theirs
 
 /** The HTTP(S) side of a server: reads whole requests, within limits, and writes answers. */
 export function door(
-  { limit, tls }: Pick<Settings, 'limit' | 'tls'>,
+  { limit, tls, compatible }: Pick<Settings, 'limit' | 'tls' | 'compatible'>,
   answer: (request: Request) => Promise<Answer>,
 ): Server {
-  const admitted = admission(tls)
+  const admitted = admission(tls, compatible.includes('whitelist-anchors'))
   const listener: RequestListener = (message, response) => {
     const say = (one: Answer) => {
       if (!server.listening) response.shouldKeepAlive = false // it is stopping
@@ -60,13 +60,13 @@ const INVALID_CN: Answer = {
   body: 'Invalid CN\n',
 }
 
-/** Whether the client's certificate has a common name that the server takes. */
-function admission(tls: Tls | undefined): (message: IncomingMessage) => boolean {
+/** Whether the client's certificate has a common name that the server takes: the whole of it, or as CFSSL a part. */
+function admission(tls: Tls | undefined, loose: boolean): (message: IncomingMessage) => boolean {
   const wanted = tls?.pattern === undefined ? undefined : pattern(tls.pattern)
   if (wanted === undefined) return () => true
   return ({ socket }) => {
     const name = commonName(socket)
-    return name !== undefined && wanted.finds(name)
+    return name !== undefined && (loose ? wanted.finds(name) : wanted.covers(name))
   }
 }
 
