@@ -212,9 +212,11 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'ecs:ListTasks': ['Reconcile', 'Settle'],
   'ecs:UpdateService': ['Roll'],
   'events:PutEvents': ['Reconcile', 'Rotate', 'Settle', 'Sweep'],
+  'iam:ListRoleTags': [], // the signing authority
   'kms:Decrypt': ['Bootstrap', 'Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'kms:Encrypt': ['Certificate', 'Reconcile', 'Rotate'],
   'kms:GetPublicKey': [], // a person who founds an authority (cli/)
+  'kms:ListResourceTags': [], // the signing authority founds
   'kms:Sign': [], // the signing authority, in a stack of its own
   'lambda:InvokeFunction': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'secretsmanager:CreateSecret': ['Certificate', 'Trust'],
