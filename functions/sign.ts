@@ -11,7 +11,7 @@ import { type Caller, type Office, sign } from '../authority/sign.ts'
 import { type Shelf, type Sources, store } from '../authority/store.ts'
 import { root } from '../aws/index.ts'
 import { keys, pens } from '../aws/parts/keys.ts'
-import { lists as publication } from '../aws/parts/lists.ts'
+import { later } from '../aws/parts/later.ts'
 import { roles } from '../aws/parts/roles.ts'
 import { secrets } from '../aws/parts/secrets.ts'
 import { respond } from '../cfssl/api.ts'
@@ -48,10 +48,7 @@ const BEYOND = new Set(['revoke'])
 const random = (size: number) => randomBytes(size)
 
 /** Signs what its three doors let in: the only function that may use the keys of authorities. */
-export const handler = serve(
-  window(parseVisit, answer),
-  root(keys, pens, publication, roles, secrets),
-)
+export const handler = serve(window(parseVisit, answer), root(keys, later, pens, roles, secrets))
 
 async function answer(ports: Needs, visit: Visit, ids: Ids): Promise<Told> {
   const office = officeOf(ports)

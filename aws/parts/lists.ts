@@ -4,20 +4,9 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { Directory, Lister } from '../../ports/lister.ts'
 import type { Publisher } from '../../ports/publisher.ts'
 import { directory } from '../directory.ts'
-import { invoker } from '../lambda.ts'
 import { lister } from '../notary.ts'
 import type { Part } from '../part.ts'
 import { publisher } from '../s3.ts'
-
-/** Lambda: the function that publishes revocation lists, asked to do it soon. */
-export const lists: Part<{
-  readonly publishLater: ((label: string) => Promise<void>) | undefined
-}> = ({ paced, settings, config }) => {
-  const { lists: name } = config
-  if (name === undefined) return { publishLater: undefined }
-  const invoke = invoker(paced(new LambdaClient(settings)), name)
-  return { publishLater: (label) => invoke(JSON.stringify({ lists: { authority: label } })) }
-}
 
 /** Lambda, Secrets Manager and S3: who signs revocation lists, who needs them, and where others find them. */
 export const publication: Part<{
