@@ -46,6 +46,8 @@ export const LABEL = /^\w{1,64}$/
 export const PREFIX = 'certrelay/authority/'
 /** Its presence on a secret, with the label, makes it ours. */
 export const TAG = 'certrelay:authority'
+/** Lets `certrelay-authority` have a key of KMS sign, for the certificate of its own root: taken off once that is stored. */
+export const FOUNDING = 'certrelay:founding'
 /** Staging label of the version that holds one of several roots: `ROOT-` and its id. */
 export const EDITION = 'ROOT-'
 

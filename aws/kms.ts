@@ -5,6 +5,7 @@ import {
   type KMSClient,
   ListResourceTagsCommand,
   SignCommand,
+  UntagResourceCommand,
 } from '@aws-sdk/client-kms'
 import { type Context, pairs } from '../pki/sealed.ts'
 import type { Keyhole, Pen, Turned } from '../ports/keys.ts'
@@ -65,6 +66,12 @@ export function pen(client: KMSClient, region: string, key: string): Pen {
       const out = await client.send(new ListResourceTagsCommand(input), { abortSignal: signal })
       const value = out.Tags?.find(({ TagKey }) => TagKey === name)?.TagValue ?? ''
       return turned(Buffer.from(value, 'utf8'), key, out.$metadata.requestId)
+    },
+    async untag(name, { signal, id }) {
+      const input = { KeyId: key, TagKeys: [name] } // one that it does not have is no error to KMS
+      names.set(input, id)
+      const out = await client.send(new UntagResourceCommand(input), { abortSignal: signal })
+      return turned(new Uint8Array(), key, out.$metadata.requestId)
     },
   }
 }

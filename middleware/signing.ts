@@ -1,5 +1,5 @@
 import type { Context } from '../pki/sealed.ts'
-import type { Pen, Pens } from '../ports/keys.ts'
+import type { Pen, Pens, Turned, Use } from '../ports/keys.ts'
 import { compared, conduct, failure, type Surroundings, verdict } from './conduct.ts'
 import { race } from './race.ts'
 
@@ -30,19 +30,27 @@ export function pens(penOf: (key: string) => Pen, around: Surroundings): Pens {
       throw failure('sign', context, raced)
     },
     publicKeys: ({ keys, context }) =>
-      Promise.all(keys.map((key) => told(penOf(key), around, { context, ask: 'publicKey' }))),
+      Promise.all(
+        keys.map((key) =>
+          told(penOf(key), around, { context, ask: (one, use) => one.publicKey(use) }),
+        ),
+      ),
     async tags(name, { keys, context }) {
-      const ask = { tag: name }
+      const ask = (one: Pen, use: Use) => one.tag(name, use)
       const all = keys.map((key) => told(penOf(key), around, { context, ask }))
       return (await Promise.all(all)).map((bytes) => Buffer.from(bytes).toString('utf8'))
+    },
+    async untag(name, { keys, context }) {
+      const ask = (one: Pen, use: Use) => one.untag(name, use)
+      await Promise.all(keys.map((key) => told(penOf(key), around, { context, ask })))
     },
   }
 }
 
-/** What a key tells of itself. */
+/** What a key is asked of itself, or of its tags. */
 interface Question {
   readonly context: Context
-  readonly ask: 'publicKey' | { readonly tag: string }
+  readonly ask: (one: Pen, use: Use) => Promise<Turned>
 }
 
 /** Asking for it uses no key: there is no record. */
@@ -55,7 +63,7 @@ async function told(
   const { rules } = conduct(around, { action: 'sign', context, regions })
   const route = compared(
     one,
-    (use) => (ask === 'publicKey' ? one.publicKey(use) : one.tag(ask.tag, use)),
+    (use) => ask(one, use),
     () => true,
   )
   const raced = await race([route], rules)

@@ -27,6 +27,8 @@ export interface Pens {
   publicKeys(writing: Pick<Writing, 'keys' | 'context'>): Promise<readonly Uint8Array[]>
   /** The value of a tag of each of the keys, in their order; empty where there is none. */
   tags(name: string, writing: Pick<Writing, 'keys' | 'context'>): Promise<readonly string[]>
+  /** Takes a tag off each of the keys; where it is not, nothing changes. */
+  untag(name: string, writing: Pick<Writing, 'keys' | 'context'>): Promise<void>
 }
 
 /** What is to be signed. */
@@ -51,6 +53,8 @@ export interface Pen {
   publicKey(use: Use): Promise<Turned>
   /** The value of a tag as UTF-8; no octets where there is none. */
   tag(name: string, use: Use): Promise<Turned>
+  /** Takes a tag off; answers no octets. */
+  untag(name: string, use: Use): Promise<Turned>
 }
 
 /** One key in one region. In production: AWS KMS. Errors pass through as the SDK throws them. */

@@ -218,6 +218,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'kms:GetPublicKey': [], // a person who founds an authority (cli/)
   'kms:ListResourceTags': [], // the signing authority founds
   'kms:Sign': [], // the signing authority, in a stack of its own
+  'kms:UntagResource': [], // of certrelay-authority, in that stack too
   'lambda:InvokeFunction': ['Certificate', 'Reconcile', 'Rotate', 'Trust'],
   'secretsmanager:CreateSecret': ['Certificate', 'Trust'],
   'secretsmanager:DeleteSecret': ['Certificate', 'Trust'],

@@ -12,7 +12,7 @@ import { inspect } from './claim.ts'
 import { anchorsOf } from './draw.ts'
 import type { Asked, Made, Resource } from './resource.ts'
 import { remove } from './retire.ts'
-import { establish, type Founded, type Mint, type RootWish } from './roots.ts'
+import { conclude, establish, type Founded, type Mint, type RootWish } from './roots.ts'
 import { idsOf, inOrder, LABEL, NOBODY, OWNER, REMOVAL, stays, TRUST } from './succession.ts'
 import { trust } from './trust.ts'
 
@@ -60,9 +60,10 @@ async function make(ports: Needs, asked: Asked<Service>): Promise<Made> {
   const anchors = [...new Set(founded.map(({ root }) => root.anchors))].join('')
   const arn = held?.arn ?? (await create(ports, asked))
   const versions: string[] = []
-  for (const { id, root } of founded) {
+  for (const { id, root, fresh } of founded) {
     const record = recordOf(ports.org, wanted, { ...root, anchors })
     versions.push(await store(ports, arn, { id, record }))
+    await conclude(ports, { label: wanted.label, custody: root.custody, fresh })
   }
   if (trusted !== undefined) await ports.keeper.tag(trusted.arn, { [OWNER]: owner })
   const published = await publish(ports, asked, { anchors, arn: trusted?.arn })
@@ -103,6 +104,8 @@ function heir(held: Held | undefined, owner: string): string {
 interface Rooted {
   readonly id: string
   readonly root: Founded
+  /** Made by this request, and not found. */
+  readonly fresh: boolean
 }
 
 /** The roots that there are, and new ones for the others. */
@@ -114,11 +117,12 @@ async function rootsOf(
   const found: Rooted[] = []
   for (const wish of wanted.roots) {
     const version = held && holder(held.versions, `${LABEL}${wish.id}`)
+    const fresh = held === undefined || version === undefined
     const root =
       held === undefined || version === undefined
         ? await establish(ports, await planOf(ports, wanted), wish)
         : await known(ports, wanted, { arn: held.arn, version, id: wish.id })
-    found.push({ id: wish.id, root })
+    found.push({ id: wish.id, root, fresh })
   }
   return found
 }

@@ -1,7 +1,7 @@
 import { kmsSigner } from '../authority/kms.ts'
 import { inMemory } from '../authority/memory.ts'
 import { imported, requestOf } from '../authority/outside.ts'
-import { type CaRecord, type Custody, TAG } from '../authority/record.ts'
+import { type CaRecord, type Custody, FOUNDING, TAG } from '../authority/record.ts'
 import { type Order, root } from '../authority/root.ts'
 import { RelayError } from '../pki/error.ts'
 import type { KeyPair } from '../pki/keypair.ts'
@@ -84,13 +84,7 @@ async function inKms(
   const { pens } = ports
   if (pens === undefined)
     throw new TypeError('a function that founds authorities is connected to KMS')
-  const labels = await pens.tags(TAG, { keys, context })
-  const foreign = keys.find((_, at) => labels[at] !== plan.label)
-  if (foreign !== undefined)
-    throw new RelayError(
-      'ACCESS_REFUSED',
-      `Roots: ${foreign} is not a key of authority ${plan.label}: whoever may tag it has to give it the tag ${TAG} with this label`,
-    )
+  await marked(pens, plan.label, { keys, context })
   const publicKeys = await pens.publicKeys({ keys, context })
   const [publicKey, ...others] = publicKeys
   if (publicKey === undefined || others.some((one) => !same(one, publicKey)))
@@ -101,6 +95,52 @@ async function inKms(
   const signer = kmsSigner({ signing: plan.algorithm, publicKey }, keys, { pens, context })
   const certified = await certify(ports, plan, signer)
   return { algorithm: plan.algorithm, custody: { mode: 'kms', keys }, ...certified }
+}
+
+type OfKeys = Parameters<Pens['publicKeys']>[0]
+
+/** Whoever may tag a key says whose it is, and that a root may be made of it now. @throws ACCESS_REFUSED */
+async function marked(pens: Pens, label: string, writing: OfKeys): Promise<void> {
+  const { keys } = writing
+  const labels = await pens.tags(TAG, writing)
+  const foreign = keys.find((_, at) => labels[at] !== label)
+  if (foreign !== undefined)
+    throw new RelayError(
+      'ACCESS_REFUSED',
+      `Roots: ${foreign} is not a key of authority ${label}: whoever may tag it has to give it the tag ${TAG} with this label`,
+    )
+  const founding = await pens.tags(FOUNDING, writing)
+  const closed = keys.find((_, at) => founding[at] !== 'true')
+  if (closed !== undefined)
+    throw new RelayError(
+      'ACCESS_REFUSED',
+      `Roots: no root may be made of ${closed} now: whoever may tag it has to give it the tag ${FOUNDING} with the value true, which is taken off again`,
+    )
+}
+
+/** A root that is stored: `fresh` when it was made just now. */
+interface Stored {
+  readonly label: string
+  readonly custody: Custody
+  readonly fresh: boolean
+}
+
+/**
+ * Takes from this function what lets it have a root's key sign. Done again with each update: one that was cut short leaves it
+ * behind. Only a fresh root waits for every region; the profiles of others can be changed while one is out.
+ */
+export async function conclude(
+  { pens, org, log }: Mint,
+  { label, custody, fresh }: Stored,
+): Promise<void> {
+  if (custody.mode !== 'kms' || pens === undefined) return
+  const context: CaContext = { org, purpose: 'ca', ca: label }
+  try {
+    await pens.untag(FOUNDING, { keys: custody.keys, context })
+  } catch (error) {
+    if (fresh || !(error instanceof RelayError)) throw error
+    log.warn('founding-tag', { label, code: error.code })
+  }
 }
 
 function same(one: Uint8Array, other: Uint8Array): boolean {

@@ -18,6 +18,7 @@ const seen = v.object({
     v.fallback(v.array(v.object({ TagKey: v.string(), TagValue: v.string() })), []),
     [],
   ),
+  TagKeys: v.optional(v.fallback(v.array(v.string()), []), []),
 })
 
 /**
@@ -30,7 +31,12 @@ export function kms(world: Pick<World, 'account' | 'clock' | 'random' | 'regions
 
   function about(key: Key | undefined, arn: string, input: unknown, call: Call): Subject {
     const parsed = v.safeParse(seen, input)
-    const { EncryptionContext = {}, Tags = [], KeyId } = parsed.success ? parsed.output : {}
+    const {
+      EncryptionContext = {},
+      Tags = [],
+      TagKeys = [],
+      KeyId,
+    } = parsed.success ? parsed.output : {}
     const pairs = Object.entries(EncryptionContext)
     const { via } = call.caller
     return {
@@ -44,7 +50,10 @@ export function kms(world: Pick<World, 'account' | 'clock' | 'random' | 'regions
         ...Object.fromEntries(
           pairs.map(([name, value]) => [`kms:EncryptionContext:${name}`, value]),
         ),
-        ...tagConditions(Tags.map(({ TagKey, TagValue }) => [TagKey, TagValue])),
+        ...tagConditions([
+          ...Tags.map(({ TagKey, TagValue }) => [TagKey, TagValue] as const),
+          ...TagKeys.map((key) => [key, undefined] as const),
+        ]),
       },
     }
   }

@@ -122,8 +122,14 @@ describe('one CA for a service', () => {
 describe('with its key in KMS for ever', () => {
   const rooted = (Keys: readonly string[]) => ({ Mode: 'kms', Roots: [{ Id: '1', Keys }] })
 
+  const tagged = (label: string, more = {}) =>
+    signingKeys(on.aws, 'P-256', { 'certrelay:authority': label, ...more })
+  const founding = { 'certrelay:founding': 'true' }
+  const tagsOf = (KeyId: string) =>
+    on.aws.call('kms', 'ListResourceTags', { KeyId }, { region: KeyId.split(':')[3] ?? '' })
+
   it('certifies that key by its own signature, and signs with it', async () => {
-    const keys = await signingKeys(on.aws, 'P-256', { 'certrelay:authority': 'vault' })
+    const keys = await tagged('vault', founding)
     const { Status, Reason, Data } = await found('vault', rooted(keys))
     const made = await create('mesh/vault', { Authority: 'certrelay:vault' })
 
@@ -133,12 +139,57 @@ describe('with its key in KMS for ever', () => {
   })
 
   it('founds nothing with the key of another authority, which it could imitate then', async () => {
-    const keys = await signingKeys(on.aws, 'P-256', { 'certrelay:authority': 'bank' })
+    const keys = await tagged('bank', founding)
     const { Status, Reason } = await found('thief', { ...rooted(keys), Name: 'bank CA' })
 
     expect(Status).toBe('FAILED')
     expect(Reason).toMatch(/^ACCESS_REFUSED: Roots: .* is not a key of authority thief/)
     expect(await on.secret('certrelay/authority/thief')).toBeUndefined()
+  })
+
+  it('founds nothing with a key of which no root is to be made now', async () => {
+    const { Status, Reason } = await found('closed', rooted(await tagged('closed')))
+
+    expect(Status).toBe('FAILED')
+    expect(Reason).toMatch(/^ACCESS_REFUSED: Roots: no root may be made of .* certrelay:founding/)
+  })
+
+  it('loses what let it sign with a key, in every region, once the root is stored', async () => {
+    const keys = await tagged('once', founding)
+    const { Status, Reason } = await found('once', rooted(keys))
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    for (const key of keys)
+      expect(await tagsOf(key)).toMatchObject({
+        Tags: [{ TagKey: 'certrelay:authority', TagValue: 'once' }],
+      })
+  })
+
+  it('an update takes off what one that was cut short has left', async () => {
+    const [first, second] = await tagged('late', founding)
+    await found('late', rooted([first, second]))
+    const Tags = [{ TagKey: 'certrelay:founding', TagValue: 'true' }]
+    await on.aws.call('kms', 'TagResource', { KeyId: second, Tags }, { region: AWAY })
+    const update = { type: 'Update' as const, logicalId: 'late', physicalId: 'certrelay:late' }
+    const properties = { Label: 'late', ...rooted([first, second]) }
+    const { Status, Reason } = await on.desk.ask('certrelay-authority', { ...update, properties })
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    expect(JSON.stringify(await tagsOf(second))).not.toContain('founding')
+  })
+
+  it('profiles change while a region is out; what could not be looked at is written down', async () => {
+    const keys = await tagged('out', founding)
+    await found('out', rooted(keys))
+    const recover = on.aws.faults.add({ service: 'kms', region: AWAY }, { kind: 'refuse' })
+    const update = { type: 'Update' as const, logicalId: 'out', physicalId: 'certrelay:out' }
+    const properties = { Label: 'out', ...rooted(keys), Config }
+    const { Status, Reason } = await on.desk.ask('certrelay-authority', { ...update, properties })
+    recover()
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    const lines = on.aws.lines({ group: '/aws/lambda/certrelay-authority' })
+    expect(lines.map(({ message }) => parsedObject(message)?.['message'])).toContain('founding-tag')
   })
 })
 
@@ -187,6 +238,30 @@ describe('the roles', () => {
     ['TrustRole', 'lambda Invoke', () => ({ FunctionName: 'certrelay-sign' })],
   ])('%s may not %s', async (role, what, input) => {
     await expect(call(role, what, input())).rejects.toThrow(denied)
+  })
+
+  it('AuthorityRole signs with keys that a root is being made of, and takes only that tag off', async () => {
+    const own = { 'certrelay:authority': 'role' }
+    const [done] = await signingKeys(on.aws, 'P-256', own)
+    const [open] = await signingKeys(on.aws, 'P-256', { ...own, 'certrelay:founding': 'true' })
+    const [foreign] = await signingKeys(on.aws, 'P-256', { 'certrelay:founding': 'true' })
+    const signing = { Message: Buffer.alloc(32).toString('base64'), MessageType: 'DIGEST' }
+    const sign = (KeyId: string) =>
+      call('AuthorityRole', 'kms Sign', { KeyId, ...signing, SigningAlgorithm: 'ECDSA_SHA_256' })
+    const untag = (KeyId: string, ...TagKeys: string[]) =>
+      call('AuthorityRole', 'kms UntagResource', { KeyId, TagKeys })
+
+    await expect(sign(open)).resolves.toBeDefined()
+    for (const key of [done, foreign]) await expect(sign(key)).rejects.toThrow(denied)
+    await expect(untag(foreign, 'certrelay:founding')).rejects.toThrow(denied)
+    await expect(untag(open, 'certrelay:authority')).rejects.toThrow(denied)
+    await expect(untag(open, 'certrelay:founding', 'certrelay:authority')).rejects.toThrow(denied)
+    await expect(untag(open, 'certrelay:founding')).resolves.toBeDefined()
+    await expect(sign(open)).rejects.toThrow(denied)
+    const Tags = [{ TagKey: 'certrelay:founding', TagValue: 'true' }]
+    await expect(call('AuthorityRole', 'kms TagResource', { KeyId: open, Tags })).rejects.toThrow(
+      denied,
+    )
   })
 
   it('AuthorityRole may not touch what was revoked', async () => {

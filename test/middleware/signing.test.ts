@@ -37,6 +37,7 @@ function house(time: Moved, mood: Mood) {
         work(() => (how === 'forged' ? Buffer.alloc(32) : signatureOf(given))),
       publicKey: () => work(() => Buffer.from('spki')),
       tag: (name) => work(() => Buffer.from(`${name} of ${region}`)),
+      untag: () => work(() => new Uint8Array()),
     }
   }
   const made = pens(penOf, {
@@ -128,6 +129,18 @@ test('tags are asked for in every region, and no use of a key is written down', 
     `owner of ${WEST}`,
   ])
   expect(lines).toEqual([])
+})
+
+test('a tag is taken off in every region, and one that cannot is an error', async () => {
+  const time = still()
+  const well = house(time, 'well')
+  const sick = house(time, { fails: sdk('NotFoundException', status(400)) })
+  await time.until(well.untag('owner', { keys: KEYS, context }))
+
+  expect([well.calls, well.lines]).toEqual([[EAST, WEST], []])
+  await expect(time.until(sick.untag('owner', { keys: KEYS, context }))).rejects.toMatchObject({
+    code: 'KEY_DISABLED',
+  })
 })
 
 test('public keys come from every region, and a region that cannot tell is an error', async () => {
