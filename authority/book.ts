@@ -26,21 +26,28 @@ export const MOST_REVOKED = 800
 /** A list is valid for so long, and made anew when half of it is over. Milliseconds. */
 export const LIFETIME = 7 * 86_400_000
 
+/** What is written into a book. */
+export interface Entry extends Revoked {
+  /** Whether `notAfter` is of the certificate itself, and no guess at its serial's. */
+  readonly sure?: boolean
+}
+
 export function emptyBook(label: string): Book {
   return { label, number: 0n, revoked: [], stamps: new Map() }
 }
 
 /**
- * A book with more revocations; one of a serial that is there changes nothing, but may tell when its certificate ends.
+ * A book with more revocations; one of a serial that is there changes nothing, but may tell when its certificate ends: a certificate
+ * always, and a guess where nothing is known.
  * @throws CONFIG_INVALID when it would be full; nothing is lost then
  */
-export function revokedIn(book: Book, more: readonly Revoked[], now: number): Book {
-  const known = new Map(ended(book.revoked, now).map((one) => [one.serial, one]))
+export function revokedIn(book: Book, more: readonly Entry[], now: number): Book {
+  const known = new Map(listable(book.revoked, now).map((one) => [one.serial, one]))
   const before = known.size
-  for (const { at, ...one } of more) {
+  for (const { at, sure = false, ...one } of more) {
     const first = known.get(one.serial)
     if (first === undefined) known.set(one.serial, { ...one, at: seconds(at) })
-    else if (first.notAfter === undefined && one.notAfter !== undefined)
+    else if (one.notAfter !== undefined && (sure || first.notAfter === undefined))
       known.set(one.serial, { ...first, notAfter: one.notAfter })
   }
   if (known.size > MOST_REVOKED)
@@ -54,12 +61,15 @@ export function revokedIn(book: Book, more: readonly Revoked[], now: number): Bo
 
 /** A book without those that need not be on the next list (RFC 5280 3.3). */
 export function withoutEnded(book: Book, now: number): Book {
-  const revoked = ended(book.revoked, now)
+  const revoked = listable(book.revoked, now)
   return revoked.length === book.revoked.length ? book : { ...book, revoked, stamps: new Map() }
 }
 
-/** Every list that is valid a lifetime after a certificate's end was made after that end: it stood on one then. */
-function ended(revoked: readonly Revoked[], now: number): Revoked[] {
+/**
+ * Those that a list has to name: every list that is valid a lifetime after a certificate's end was made after that end, so that it
+ * stood on one then.
+ */
+export function listable(revoked: readonly Revoked[], now: number): Revoked[] {
   return revoked.filter(({ notAfter = Infinity }) => notAfter + LIFETIME >= now)
 }
 

@@ -22,6 +22,8 @@ export interface Profile {
   readonly authKeys: readonly AuthKey[]
   /** Whether `authsign` wants the time of a request under a token of its own: CFSSL's leaves it out, and opens as long as its key does. */
   readonly timed?: boolean
+  /** Whether `authKeys` revoke certificates of the authority too, whatever profile made them. */
+  readonly revokes?: boolean
   /** Whether a common name, DNS name, email address, URI or IP address may stand in a certificate: CFSSL's `name_whitelist` (RE2), over the whole name unless it was read as CFSSL does. */
   readonly allows?: (name: string) => boolean
   readonly csr?: Whitelist

@@ -98,8 +98,8 @@ function serialOf(text: string): string {
     .replaceAll(':', '')
     .toLowerCase()
     .replace(/^0+(?=.)/, '')
-  if (/^[0-9a-f]{1,40}$/.test(digits) && digits !== '0') return digits
-  throw invalid('serial: hex of at most 20 octets, as certificates are listed')
+  if (/^(?:[1-9a-f][0-9a-f]{0,38}|[1-7][0-9a-f]{39})$/.test(digits)) return digits
+  throw invalid('serial: positive, hex of at most 20 octets, as certificates are listed')
 }
 
 function certificatesOf(text: string): readonly Uint8Array[] {

@@ -3,9 +3,9 @@ import { isFault } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
 import { signedBy } from '../pki/key.ts'
 import type { Log } from '../ports/log.ts'
-import { type Book, revokedIn, withoutEnded } from './book.ts'
+import { type Book, type Entry, revokedIn, withoutEnded } from './book.ts'
 import { mayRevoke, needTags, readRules } from './entitle.ts'
-import type { RevocationReason, Revoked } from './list.ts'
+import type { RevocationReason } from './list.ts'
 import {
   isDue,
   issuersOf,
@@ -43,6 +43,8 @@ export interface Revocation {
   readonly serials: readonly string[]
   /** DER: what tells its end too, after which it leaves the lists. */
   readonly certificates?: readonly Uint8Array[]
+  /** When the certificates of `serials` end at the latest, epoch milliseconds; absent: with the last CA of the label. */
+  readonly until?: number
   readonly reason: RevocationReason
   readonly caller: Caller
   /** Whether the door itself knows that the caller may: then no rule of the record is asked. */
@@ -122,21 +124,26 @@ export async function lists(
   })
 }
 
+/** 9999-12-31T23:59:59Z, which certificates have for no end (RFC 5280 4.1.2.5). */
+const LATEST = 253_402_300_799_000
+
 /** @throws EVENT_INVALID for a certificate of somebody else: its end would be a claim */
 async function entriesOf(
-  { label, serials, certificates = [], reason }: Revocation,
+  { label, serials, certificates = [], reason, until }: Revocation,
   { stores, now: at }: Stamping,
-): Promise<readonly Revoked[]> {
+): Promise<readonly Entry[]> {
   const issuers = await issuersOf(label, stores)
-  const whole = certificates.map((der): Revoked => {
+  const last = Math.max(...issuers.map(({ certificate }) => certificate.notAfter.at))
+  const notAfter = Math.min(until ?? last, LATEST)
+  const whole = certificates.map((der): Entry => {
     const one = parseCertificate(der)
     const isOurs =
       !isFault(one) &&
       issuers.some(({ key, certificate }) => signedBy(key, certificate.kind(), one))
-    if (isOurs) return { serial: plain(one), at, reason, notAfter: one.notAfter.at }
+    if (isOurs) return { serial: plain(one), at, reason, notAfter: one.notAfter.at, sure: true }
     throw new RelayError('EVENT_INVALID', `certificate: authority ${label} did not issue it`)
   })
-  return [...serials.map((serial) => ({ serial, at, reason })), ...whole]
+  return [...serials.map((serial) => ({ serial, at, reason, notAfter })), ...whole]
 }
 
 function plain({ serial }: Certificate): string {

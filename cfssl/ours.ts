@@ -10,10 +10,12 @@ export interface Ours {
   readonly canary: boolean
   /** `authsign` wants the header that binds a request to its time. */
   readonly timed: boolean
+  /** Whether the profile's keys revoke too. */
+  readonly revokes: boolean
   readonly allowances: Partial<Allowances>
 }
 
-const OURS = names('compatible', 'canary', 'refuse', 'most_names', 'timed')
+const OURS = names('compatible', 'canary', 'refuse', 'most_names', 'timed', 'revoke')
 const KINDS = ['addresses', 'emails', 'uris'] as const
 
 /** @throws BadField */
@@ -32,6 +34,7 @@ export function ours(fields: Fields, given: Given): Ours {
     compatible,
     canary: own.flag('canary'),
     timed: own.flag('timed'),
+    revokes: own.flag('revoke'),
     allowances: { ...refusedKinds(own), ...(most > 0 && { mostNames: most }) },
   }
 }

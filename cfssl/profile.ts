@@ -91,6 +91,7 @@ export function profile(value: unknown, path: string, given: Given): Drawn {
     clientDates: compatible.has('client-dates') || fields.flag('allow_client_dates'),
     canary: own.canary,
     timed: own.timed,
+    revokes: own.revokes,
     allowances: { ...allowancesOf(compatible), ...own.allowances },
     ...optional('ca', constraint(fields, given)),
     ...optional('csr', whitelist(fields, given)),

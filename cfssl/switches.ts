@@ -11,6 +11,7 @@ export const HARDENINGS = {
   'any-label': 'a label that does not exist is refused, also where there is one CA only',
   'open-newcert': 'newcert is refused where the profile has an auth_key',
   'open-revoke': 'revoke wants a token',
+  'any-key-revokes': 'revoke wants the key of a profile that says so',
   'keys-in-clear': 'private keys are sent only over TLS, or to this machine',
   'doubled-keys': 'a JSON key that comes twice is refused',
   'client-dates': 'dates in a request may shorten what the profile gives, not lengthen it',

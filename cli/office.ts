@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { listable } from '../authority/book.ts'
 import type { Around } from '../authority/issue.ts'
 import { listOf } from '../authority/list.ts'
 import { refusePlain } from '../authority/plain.ts'
@@ -130,8 +131,8 @@ export function lists(
 ): NonNullable<Desk['list']> {
   const kept = new Map<string, { readonly list: Uint8Array; readonly at: number }>()
   return async (label, nextUpdate) => {
-    const revoked = await revocations.list(label)
     const now = Date.now()
+    const revoked = listable(await revocations.list(label), now)
     const name = `${label} ${revoked.length} ${Math.ceil(nextUpdate / MINUTE)}`
     const known = kept.get(name)
     if (known !== undefined && now - known.at < MINUTE) return known.list

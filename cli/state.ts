@@ -31,11 +31,15 @@ export async function state(file: string): Promise<State> {
   let turn: Promise<void> = Promise.resolve()
 
   function take(line: string, at: number): void {
-    const { label, serial, claim, reason = '', at: when } = parsedObject(line) ?? {}
+    const { label, serial, claim, reason = '', at: when, notAfter } = parsedObject(line) ?? {}
     const why = typeof reason === 'string' ? reasonOf(reason) : undefined
     if (typeof label === 'string' && typeof claim === 'string') claimed.add(`${label}/${claim}`)
     else if (typeof label === 'string' && typeof serial === 'string' && typeof when === 'number')
-      note(label, { serial, at: when, ...(why !== undefined && { reason: why }) })
+      note(label, {
+        ...{ serial, at: when },
+        ...(why !== undefined && { reason: why }),
+        ...(typeof notAfter === 'number' && { notAfter }),
+      })
     else throw new Error(`line ${at + 1} of ${file} is no state of an authority: restore the file`)
   }
 

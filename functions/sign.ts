@@ -151,8 +151,9 @@ function deskOf(office: Rooms): Desk {
     ...{ label: '', labels: async () => [], like: 'multirootca', disabled: new Set() },
     ...{ compatible: STRICT.compatible, clockSkew: SKEW, now: () => around().now },
     ...{ random, replays, counts, beyond: BEYOND },
-    async revoke({ label, revoked: { serial, reason = 'unspecified' }, caller }) {
-      await office.revoke(registry, { label, serials: [serial], reason, caller, trusted: true })
+    async revoke({ label, revoked: { serial, reason = 'unspecified', notAfter: until }, caller }) {
+      const order = { label, serials: [serial], reason, caller, trusted: true }
+      await office.revoke(registry, { ...order, ...(until !== undefined && { until }) })
     },
     open: (label) => store.open(label),
     sign: (order) => sign(office, order),

@@ -83,6 +83,16 @@ test('the first time and reason of a serial count', () => {
   expect(again.revoked).toEqual([one('1')])
 })
 
+test('a guess at the end of a serial gives way to its certificate, and not the other way round', () => {
+  const guessed = revokedIn(emptyBook('db'), [one('1', now + 9_000)], now)
+  const again = revokedIn(guessed, [one('1', now + 99_000)], now)
+  const told = revokedIn(again, [{ ...one('1', now + 5_000), sure: true }], now)
+
+  expect(again.revoked).toEqual([one('1', now + 9_000)])
+  expect(told.revoked).toEqual([one('1', now + 5_000)])
+  expect(revokedIn(told, [one('1', now + 9_000)], now).revoked).toEqual(told.revoked)
+})
+
 test('of many who revoke at once nobody’s serial is lost', async () => {
   const kept = register(vault(secrets), () => now)
   const serials = Array.from({ length: 6 }, (_, index) => String(index + 1))

@@ -33,6 +33,16 @@ const WITH_PEERS = {
     },
   },
 }
+/** Whose key revokes too. */
+const REVOKING = {
+  ...CONFIG,
+  signing: {
+    profiles: {
+      ...CONFIG.signing.profiles,
+      ops: { usages: ['client auth'], expiry: '1h', auth_key: 'k', certrelay: { revoke: true } },
+    },
+  },
+}
 const FILES = ['--ca', 'ca.pem', '--ca-key', 'ca-key.pem', '--config', 'config.json']
 
 const secret = Buffer.from(KEY, 'hex')
@@ -349,7 +359,8 @@ describe('keys and revocations', () => {
   })
 
   test('revoke wants a token; the list then has the serial, also after a restart', async () => {
-    const words = [...FILES, '--state', 'state.jsonl']
+    const words = [...FILES, '--config', 'revoking.json', '--state', 'state.jsonl']
+    await bench.put('revoking.json', REVOKING)
     const first = await bench.ours(...words)
     const made = await post(first.url, 'authsign', wrapped(asked()))
     const leaf = new X509Certificate(made.result?.certificate ?? '')
@@ -368,6 +379,38 @@ describe('keys and revocations', () => {
     expect(await serials(first)).toEqual([leaf.serialNumber.toLowerCase()])
     expect(await first.stop()).toBe(0)
     expect(await serials(await bench.ours(...words))).toEqual([leaf.serialNumber.toLowerCase()])
+  })
+
+  test('an authentication key revokes only where its profile says so, unless the switch is off', async () => {
+    const info = await post(ours.url, 'certinfo', { certificate: await bench.read('ca.pem') })
+    const aki = String(Reflect.get(info.result ?? {}, 'subject_key_id'))
+    const wanted = { serial: '99', authority_key_id: aki, reason: 'superseded' }
+    const strict = await bench.ours(...FILES, '--state', 'strict.jsonl')
+    const words = ['--state', 'loose.jsonl', '--compatible', 'any-key-revokes']
+    const loose = await bench.ours(...FILES, ...words)
+
+    expect(await post(strict.url, 'revoke', wrapped(wanted))).toMatchObject(
+      refused(
+        400,
+        'the key may not revoke: a profile with it has to say "certrelay": {"revoke": true}',
+      ),
+    )
+    expect(await serials(strict)).toEqual([])
+    expect(await post(loose.url, 'revoke', wrapped(wanted))).toMatchObject(SIGNED)
+    expect(await serials(loose)).toEqual(['63'])
+  })
+
+  test('a serial without a certificate leaves the list of a server when none of it could be valid any more', async () => {
+    const entry = { label: 'primary', at: Date.now() - 99 * 86_400_000, reason: 'superseded' }
+    const [over, valid] = [Date.now() - 8 * 86_400_000, Date.now() + 60_000]
+    const lines = [
+      { ...entry, serial: 'a', notAfter: over },
+      { ...entry, serial: 'b', notAfter: valid },
+      { ...entry, serial: 'c' },
+    ]
+    await bench.put('ended.jsonl', `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`)
+
+    expect(await serials(await bench.ours(...FILES, '--state', 'ended.jsonl'))).toEqual(['b', 'c'])
   })
 
   async function serials({ url }: Serving): Promise<string[]> {

@@ -2,7 +2,9 @@ import { createHmac, X509Certificate } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { parseBook } from '../../authority/book.ts'
 import { sign as signed } from '../../aws/sign.ts'
 import { audit } from '../../cli/audit.ts'
 import { authority } from '../../cli/authority.ts'
@@ -17,19 +19,26 @@ import { isRecord } from '../../pki/json.ts'
 import { pemBlocks } from '../../pki/pem.ts'
 import { pair } from '../nebula/make.ts'
 import { type Bureau, bureau } from '../support/authority.ts'
-import { role } from '../support/client.ts'
+import { client, role } from '../support/client.ts'
 
 // Overlays and revocations through the doors of the signing function, as it is packaged and deployed.
 
 let on: Bureau
 let folder: string
 const AUTH = '0123456789ABCDEF0123456789ABCDEF'
+const OTHER = 'FEDCBA9876543210FEDCBA9876543210'
 const CONFIG = {
   signing: {
     default: { usages: ['client auth'], expiry: '24h' },
-    profiles: { keyed: { usages: ['client auth'], expiry: '1h', auth_key: 'k' } },
+    profiles: {
+      keyed: { usages: ['client auth'], expiry: '1h', auth_key: 'other' },
+      ops: { usages: ['client auth'], expiry: '1h', auth_key: 'k', certrelay: { revoke: true } },
+    },
   },
-  auth_keys: { k: { type: 'standard', key: AUTH } },
+  auth_keys: {
+    k: { type: 'standard', key: AUTH },
+    other: { type: 'standard', key: OTHER },
+  },
 }
 const arn = (name: string) => `arn:aws:iam::111122223333:role/${name}`
 
@@ -38,6 +47,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'certrelay-doors-'))
   await on.found({
     label: 'db',
+    notAfter: Date.now() + 10 * 86_400_000,
     config: CONFIG,
     names: [
       { roles: [arn('warden')], revoke: true },
@@ -117,30 +127,41 @@ describe('who may revoke', () => {
     await vi.waitFor(() => expect(audits('refused')).toHaveLength(2))
   })
 
-  test('a client of CFSSL does it with a key of the authority, and with another one not', async () => {
-    const { certificate } = await on.invoke({ sign: { authority: 'db', csr: '' } })
-    expect(certificate).toBeUndefined()
-    const inner = {
-      serial: '4660',
-      reason: 'keycompromise',
-      label: 'db',
-      authority_key_id: await keyId(),
-    }
-    const send = async (key: string) => {
+  test('a client of CFSSL does it with the key of a profile that says so, and with another one not', async () => {
+    const about = { reason: 'keycompromise', label: 'db', authority_key_id: await keyId() }
+    const send = async (key: string, serial = '4660') => {
+      const inner = { ...about, serial }
       const bytes = Buffer.from(JSON.stringify(inner))
       const token = createHmac('sha256', Buffer.from(key, 'hex')).update(bytes).digest('base64')
       const timestamp = Math.floor(Date.now() / 1_000)
       const url = `http://${on.outputs['Host']}/api/v1/cfssl/revoke`
       const request = { timestamp, token, request: bytes.toString('base64') }
       const answer = await fetch(url, { method: 'POST', body: JSON.stringify(request) })
-      await answer.text()
-      return answer.status
+      return `${answer.status} ${await answer.text()}`
     }
 
-    expect(await send('00'.repeat(16))).toBe(400)
+    expect(await send('00'.repeat(16))).toMatch(/^400 .*invalid token/)
+    expect(await send(OTHER)).toMatch(/^400 .*the key may not revoke/)
+    for (const none of ['0', '-5', String(2n ** 159n)])
+      expect(await send(AUTH, none)).toMatch(/^400 .*positive decimal number/)
     expect(await listed()).toEqual(['0a11'])
-    expect(await send(AUTH)).toBe(200)
+    expect(await send(AUTH)).toMatch(/^200/)
     expect(await listed()).toEqual(['0a11', '1234'])
+    await vi.waitFor(() => expect(audits('ok')).toHaveLength(2))
+    expect(audits('ok')[1]).toMatchObject({ who: expect.stringMatching(/^key k of CFSSL at /) })
+  })
+
+  test('a serial of which nobody knows leaves the list by itself', async () => {
+    const secrets = new SecretsManagerClient(client(on.aws))
+    const read = new GetSecretValueCommand({ SecretId: 'certrelay/authority/db/revoked' })
+    const { SecretString = '' } = await secrets.send(read)
+    secrets.destroy()
+    const ends = new Map(parseBook(SecretString, 'db').revoked.map((one) => [one.serial, one]))
+    const now = await on.aws.clock.now()
+
+    expect(ends.get('1234')?.notAfter).toBeGreaterThan(now + 23 * 3_600_000)
+    expect(ends.get('1234')?.notAfter).toBeLessThanOrEqual(now + 24 * 3_600_000)
+    expect(ends.get('a11')?.notAfter).toBeGreaterThan(now + 24 * 3_600_000) // with its authority
   })
 })
 

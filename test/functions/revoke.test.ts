@@ -184,6 +184,12 @@ describe('refused', () => {
     ['a serial that is none', { authority: 'db', serial: 'xyz' }, 'EVENT_INVALID'],
     ['a serial of 21 octets', { authority: 'db', serial: 'ab'.repeat(21) }, 'EVENT_INVALID'],
     [
+      'a serial whose DER has 21 octets',
+      { authority: 'db', serial: `80${'00'.repeat(19)}` },
+      'EVENT_INVALID',
+    ],
+    ['a negative serial', { authority: 'db', serial: '-1' }, 'EVENT_INVALID'],
+    [
       'a reason that is none',
       { authority: 'db', serial: '1', reason: 'removeFromCRL' },
       'EVENT_INVALID',
