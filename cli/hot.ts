@@ -3,7 +3,6 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import {
-  changed,
   claim,
   current,
   deployments,
@@ -12,7 +11,7 @@ import {
   host,
   MUTUAL,
   type Plot,
-  renew,
+  promoted,
   rotateHot,
   stillShown,
   unfailing,
@@ -31,14 +30,12 @@ export async function hot(plot: Plot): Promise<Found> {
   const before = await current(scene, outputs, 'color')
   const began = await deployments(scene, 'color')
   const traffic = load(url(outputs))
-  await renew(scene, before.facts.source)
-  const now = await changed(scene, outputs, 'color', before.version)
-  const since = performance.now()
+  const now = await promoted(plot, 'color', before)
   const serial = await until('color shows the new certificate', async () => {
     const shown = await servedSerial(host(outputs, 'color'), MUTUAL)
     return shown === now.facts.serial ? shown : undefined
   })
-  const ms = Math.round(performance.now() - since)
+  const ms = Math.round(performance.now() - now.at)
   const label = await until('every task of color has proved it', async () => {
     await scene.aws.clock.advance(MINUTE) // reconcile looks once a minute for the proof
     const proven = await holder(scene, before.secret, 'DEPLOYED')

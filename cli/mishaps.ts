@@ -7,6 +7,7 @@ import {
   holder,
   lines,
   type Plot,
+  promoted,
   renew,
   stillShown,
   unfailing,
@@ -51,18 +52,17 @@ export async function reject({ scene, outputs }: Plot): Promise<Found> {
 }
 
 /** A rollout fails: the old certificate is current again before anybody could miss it. */
-export async function rollback({ scene, outputs }: Plot): Promise<Found> {
+export async function rollback(plot: Plot): Promise<Found> {
+  const { scene, outputs } = plot
   const before = await current(scene, outputs, 'color')
   const traffic = load(url(outputs))
   const repair = scene.sabotage('color')
-  await renew(scene, before.facts.source)
-  const promoted = await changed(scene, outputs, 'color', before.version)
-  const since = performance.now()
+  const next = await promoted(plot, 'color', before)
   const version = await until('AWSCURRENT of color goes back', async () => {
     const now = await current(scene, outputs, 'color')
-    return now.version === before.version ? promoted.version : undefined
+    return now.version === before.version ? next.version : undefined
   })
-  const backMs = Math.round(performance.now() - since)
+  const backMs = Math.round(performance.now() - next.at)
   repair()
   const label = await until('that version is labeled ROLLEDBACK', async () =>
     (await holder(scene, before.secret, 'ROLLEDBACK')) === version ? 'ROLLEDBACK' : undefined,
@@ -88,12 +88,11 @@ export async function lost({ scene, outputs }: Plot): Promise<Found> {
   const woken = heard()
   const deliver = aws.faults.add({ service: 'events:deliver' }, { kind: 'drop' })
   await renew(scene, before.facts.source)
-  await until('ACM has renewed the certificate of gateway', async () =>
-    (await scene.issued(before.facts.source)) === before.facts.serial ? undefined : true,
-  )
   deliver()
+  const traffic = load(url(outputs))
   await aws.clock.advance(QUARTER)
   const again = await deployed(scene, outputs, 'color', color.version)
+  const { requests, failed } = await unfailing(traffic) // a day in one jump is no time for requests
   const unseen = heard() === woken
   await aws.clock.advance(DAY) // by then the sweep has every secret looked at, however fresh it seems
   await aws.clock.advance(QUARTER) // it spreads its looks
@@ -105,8 +104,10 @@ export async function lost({ scene, outputs }: Plot): Promise<Found> {
       serialAfter: found.facts.serial,
       foundBy: 'sweep',
       retried: again.version,
+      requests,
+      failed,
     },
-    line: `the event of gateway's renewal was lost: the sweep found it (${found.facts.serial.slice(0, 8)}…); color's certificate was tried again, and stays`,
+    line: `the event of gateway's renewal was lost: the sweep found it (${found.facts.serial.slice(0, 8)}…); color's certificate was tried again, and stays; ${requests} requests, ${failed} failed`,
   }
 }
 

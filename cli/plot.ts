@@ -43,6 +43,8 @@ export const EXAMPLES = join(import.meta.dirname, '..', 'examples')
 export const MUTUAL = 8443
 const HOT = 'certrelay:hot'
 const PATIENCE = 40_000 // real milliseconds
+/** Shorter than whatever a step wants to see the beginning of; milliseconds of the clock. */
+export const MOMENT = 250
 
 /** @throws False */
 export function claim(fact: boolean, otherwise: string): void {
@@ -123,9 +125,30 @@ export async function holder(
   return Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0]
 }
 
-/** Has ACM renew a certificate, as a person would. */
-export async function renew({ acm }: Scene, CertificateArn: string): Promise<void> {
+/** Has ACM renew a certificate, as a person would, and lets the time pass that ACM takes. */
+export async function renew({ acm, aws, issued }: Scene, CertificateArn: string): Promise<void> {
+  const before = await issued(CertificateArn)
   await acm.send(new RenewCertificateCommand({ CertificateArn }))
+  await until(`ACM has renewed ${CertificateArn}`, async () => {
+    await aws.clock.advance(MOMENT)
+    return (await issued(CertificateArn)) === before ? undefined : true
+  })
+}
+
+/** The same, and what the secret holds as soon as the new certificate is current; `at` as `performance.now()` counts. */
+export async function promoted(
+  { scene, outputs }: Plot,
+  service: Service,
+  before: { readonly version: string; readonly facts: { readonly source: string } },
+) {
+  const [now] = await Promise.all([
+    changed(scene, outputs, service, before.version).then((one) => ({
+      ...one,
+      at: performance.now(),
+    })),
+    renew(scene, before.facts.source),
+  ])
+  return now
 }
 
 /** Deployments after the first one, once the newest is complete and alone; `undefined` before. */

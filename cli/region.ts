@@ -25,8 +25,7 @@ export async function region({ scene, outputs }: Plot): Promise<Found> {
     )
   }
   const breaker = await until(`reconcile gives up on KMS of ${east}`, async () => {
-    await look(scene, before.secret) // each tries in vain to seal in both regions
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await lookedAt(scene, before.secret) // each tries in vain to seal in both regions
     return said(scene, began, 'KmsBreakerOpen') && 'open'
   })
   const outage = audits(scene, began)
@@ -100,11 +99,17 @@ function said({ aws }: Scene, since: number, word: string): true | undefined {
   return found.some(({ time, message }) => time >= since && message.includes(word)) || undefined
 }
 
-/** Has reconcile look at a secret, as a person would. */
-async function look({ aws }: Scene, secret: string): Promise<void> {
+/** Has reconcile look at a secret, as a person would, and waits while it does. */
+async function lookedAt({ aws }: Scene, secret: string): Promise<void> {
   const QueueUrl = (await aws.stack('certrelay'))?.resources['Looks'] ?? ''
   const MessageBody = JSON.stringify({ certrelay: 'look', secret })
+  const ends = () =>
+    aws
+      .lines({ group: '/aws/lambda/certrelay-reconcile' })
+      .filter(({ message }) => message.startsWith('END ')).length
+  const before = ends()
   await aws.call('sqs', 'SendMessage', { QueueUrl, MessageBody }, { region: REGIONS[0] })
+  await until('reconcile has looked', async () => (ends() > before ? true : undefined))
 }
 
 /** How many uses of keys both sides know. @throws False when one side knows one of which the other does not */

@@ -17,6 +17,7 @@ import {
   each,
   type Found,
   host,
+  MOMENT,
   MUTUAL,
   type Plot,
   rolledOut,
@@ -254,6 +255,7 @@ async function namesake({ scene, outputs }: Plot) {
   const secret = passphrase(randomBytes(32))
   const exported = await until('the certificate with the wrong name is issued', async () => {
     const command = new ExportCertificateCommand({ CertificateArn, Passphrase: secret.reveal() })
+    await scene.aws.clock.advance(MOMENT)
     return scene.acm.send(command).catch(() => undefined)
   })
   return {
