@@ -13,13 +13,17 @@ import { trust } from '../../workflows/trust.ts'
 import { asks, OWNER, trusted, wanted } from '../support/asks.ts'
 import { KEY, leaks, PASSPHRASE, spellings } from '../support/canary.ts'
 import { crashing } from '../support/crash.ts'
-import { fakes, type Options, required, type World } from '../support/fakes.ts'
+import { DAY, fakes, type Options, required, type World } from '../support/fakes.ts'
+import { OWN } from '../support/own.ts'
 
 const TOKEN = '9c4a3b1e-0a56-4c1c-9d35-6f1f1d0c2b7a'
 const canary = (options: Options = {}) =>
-  fakes({ key: KEY, passphrase: () => Secret.from(PASSPHRASE), ...options })
+  fakes({ key: KEY, passphrase: () => Secret.from(PASSPHRASE), own: {}, ...options })
 const request = asks(wanted())
 const made = async (world: World) => (await certificate.make(world.ports, request)).physicalId
+/** By an authority of our own, which certifies a key that never leaves the function but in the bundle. */
+const ownRequest = asks(wanted({ origin: { own: OWN }, secret: 'mesh/color' }))
+const certified = async (world: World) => void (await certificate.make(world.ports, ownRequest))
 const renewed = async (world: World) => {
   await made(world)
   for (const arn of world.issues.keys()) await world.renewed(arn)
@@ -45,6 +49,19 @@ const DEEDS: readonly [string, (world: World) => Promise<unknown>, Deed][] = [
     (world, ports) => certificate.remove(ports, { owner: OWNER, physicalId: known(world) }),
   ],
   ['reconcile', renewed, look],
+  [
+    'create by an authority',
+    async () => undefined,
+    (_, ports) => certificate.make(ports, ownRequest),
+  ],
+  [
+    'reconcile by an authority',
+    async (world) => {
+      await certified(world)
+      world.pass(DAY * 0.9)
+    },
+    look,
+  ],
   ['trust', async () => undefined, (_, ports) => trust.make(ports, asks(trusted()))],
   ['sweep', made, (_, ports) => sweep(ports)],
   [
