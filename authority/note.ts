@@ -103,10 +103,16 @@ function note({ log }: Pencil, matter: Matter, ending: Ending): void {
     region: answered.map(({ region }) => region).join(' ') || undefined,
     ...{ outcome, code, reason: error instanceof Refused ? error.reason : undefined },
     ...certified?.more,
-    ms: Math.round(ms * 100) / 100,
+    ms: hundredths(ms),
+    kmsMs:
+      uses.length === 0 ? undefined : hundredths(uses.reduce((sum, use) => sum + (use.ms ?? 0), 0)),
   })
   if (certified === undefined) log.count(outcome === 'refused' ? 'SignRefused' : 'SignFailed', 1)
   else counted(log, { action, label: known, ms })
+}
+
+function hundredths(ms: number): number {
+  return Math.round(ms * 100) / 100
 }
 
 function counted(

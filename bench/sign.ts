@@ -1,14 +1,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { generateKeyPairSync, sign as signature } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import * as v from 'valibot'
-import { CONFIG, freePort, KEY } from '../test/support/cfssl.ts'
+import { CONFIG, freePort } from '../test/support/cfssl.ts'
 import { CFSSL, goProgram } from '../test/tool/gobuild.ts'
+import { custodies, ended } from './custody.ts'
+import { cpu, type Figures, load, ours, type Server } from './drive.ts'
 import { median } from './figures.ts'
 
 const CONCURRENCY = [1, 8, 32] as const
@@ -16,12 +15,13 @@ const ROUNDS = 5
 const SLICE = 2_000 // milliseconds
 const WARM = 30_000 // certificates
 const MEMORY = 100_000 // certificates
-const HERE = import.meta.dirname
+const FILES = ['--ca', 'ca.pem', '--ca-key', 'ca-key.pem', '--config', 'config.json']
 const run = promisify(execFile)
 
 /**
  * `authority serve` beside the real `cfssl serve`: the same CA, configuration, load client and body, in turn in short slices, so that
- * what else runs here costs both the same. Both write what they log to nowhere. `ratio` is the median of the rounds' own.
+ * what else runs here costs both the same. Both write what they log to nowhere. `ratio` is the median of the rounds' own. Then ours
+ * alone with keys that are in KMS, or sealed by it.
  */
 export async function sign() {
   const folder = await mkdtemp(join(tmpdir(), 'certrelay-sign-'))
@@ -29,25 +29,19 @@ export async function sign() {
   try {
     const cfssl = await goProgram(...CFSSL)
     await material(folder)
-    const own = await ours(folder, children)
+    const own = await ours({ folder, children, words: FILES })
     const real = cfssl === undefined ? undefined : await theirs(cfssl, folder, children)
     await warm(folder, own)
     const rows = []
     for (const concurrency of CONCURRENCY) rows.push(await row(folder, { own, real, concurrency }))
     const memory = await grown(folder, own)
+    await ended(children)
+    rows.push(...(await custodies(folder, CONCURRENCY)))
     return { rows, rawSignsPerSecond: raw(), ...memory, loadAverage: round(loadavg()[0] ?? 0) }
   } finally {
-    for (const child of children) {
-      child.kill('SIGTERM')
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    }
+    await ended(children)
     await rm(folder, { recursive: true })
   }
-}
-
-interface Server {
-  readonly port: number
-  readonly pid: number
 }
 
 interface Pair {
@@ -131,29 +125,6 @@ async function material(folder: string): Promise<void> {
   await writeFile(join(folder, 'config.json'), JSON.stringify(CONFIG))
 }
 
-async function ours(folder: string, children: ChildProcess[]): Promise<Server> {
-  const words = [
-    '--ca',
-    'ca.pem',
-    '--ca-key',
-    'ca-key.pem',
-    '--config',
-    'config.json',
-    '--port',
-    '0',
-  ]
-  const child = spawn(process.execPath, [join(HERE, '..', 'cli', 'serve.ts'), ...words], {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  children.push(child)
-  for await (const line of createInterface({ input: child.stderr })) {
-    const [, port] = / on http:\/\/[^ ]+:(\d+) /.exec(line) ?? []
-    if (port !== undefined) return { port: Number(port), pid: child.pid ?? 0 }
-  }
-  throw new Error('authority serve ended before it was ready')
-}
-
 async function theirs(cfssl: string, folder: string, children: ChildProcess[]): Promise<Server> {
   const port = await freePort()
   const words = [
@@ -178,35 +149,6 @@ async function healthy(port: number): Promise<boolean> {
     ({ ok }) => ok,
     () => false,
   )
-}
-
-const figures = v.object({
-  count: v.number(),
-  failures: v.number(),
-  perSecond: v.number(),
-  p50: v.number(),
-  p99: v.number(),
-})
-type Figures = v.InferOutput<typeof figures>
-
-interface Load {
-  readonly port: number
-  readonly concurrency: number
-  /** Milliseconds. */
-  readonly slice: number
-}
-
-async function load(folder: string, { port, concurrency, slice }: Load): Promise<Figures> {
-  const most = Math.ceil(slice * 12) // bodies: more than anybody signs
-  const words = [port, concurrency, slice, most, KEY].map(String)
-  const { stdout } = await run(process.execPath, [join(HERE, 'load.ts'), ...words], { cwd: folder })
-  return v.parse(figures, JSON.parse(stdout))
-}
-
-/** Microseconds of both cores. */
-async function cpu({ pid }: Server): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
 }
 
 async function rss({ pid }: Server): Promise<number> {

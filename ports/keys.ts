@@ -17,6 +17,8 @@ export type Hear = (use: {
   readonly region: string
   readonly outcome: string
   readonly kmsRequestId: string
+  /** How long it took, milliseconds; absent where nobody measured. */
+  readonly ms?: number
 }) => void
 
 /** Signs with a key that KMS never gives away; which regions have it is not the caller's business. */

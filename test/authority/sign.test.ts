@@ -104,9 +104,10 @@ describe('a signature', () => {
         notAfter: new Date(signed.notAfter).toISOString(),
         kmsRequestIds: uses[0]?.attempts[0]?.['kmsRequestId'],
         ...{ region: EAST, outcome: 'ok', code: undefined, reason: undefined },
-        ms: expect.any(Number),
+        ...{ ms: expect.any(Number), kmsMs: expect.any(Number) },
       },
     ])
+    expect(Number(lines[0]?.['kmsMs'])).toBeLessThan(Number(lines[0]?.['ms']))
     expect(uses).toHaveLength(1)
     expect(metrics).toEqual(['Signed', 'SignLatency'])
     expect(signed.anchors).toBe(about.anchors)
