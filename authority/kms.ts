@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import type { CaContext } from '../pki/sealed.ts'
 import { HASH } from '../pki/signing.ts'
-import type { Hear, Pens } from '../ports/keys.ts'
+import type { Hear, Owner, Pens } from '../ports/keys.ts'
 import type { Signer } from '../ports/signer.ts'
 import type { Own } from './sealed.ts'
 
@@ -9,7 +9,12 @@ import type { Own } from './sealed.ts'
 export function kmsSigner(
   { signing, publicKey }: Own,
   keys: readonly string[],
-  { pens, context, hear }: { pens: Pens; context: CaContext; hear?: Hear | undefined },
+  {
+    pens,
+    context,
+    hear,
+    owner,
+  }: { pens: Pens; context: CaContext; hear?: Hear | undefined; owner?: Owner | undefined },
 ): Signer {
   const hash = HASH[signing]
   let verifying: KeyObject | undefined
@@ -21,7 +26,7 @@ export function kmsSigner(
       verifying ??= createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' })
       const key = verifying
       const proves = (signature: Uint8Array) => verify(hash ?? null, bytes, key, signature)
-      return pens.sign({ keys, signing, message, context, proves }, hear)
+      return pens.sign({ keys, signing, message, context, proves, owner }, hear)
     },
     close() {}, // nothing was opened
   }

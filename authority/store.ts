@@ -6,13 +6,13 @@ import type { CaContext } from '../pki/sealed.ts'
 import type { Secret } from '../pki/secret.ts'
 import { signingOf } from '../pki/signing.ts'
 import type { Archive } from '../ports/archive.ts'
-import type { Hear, Keys, Pens } from '../ports/keys.ts'
+import type { Hear, Keys, Owner, Pens } from '../ports/keys.ts'
 import type { Signer } from '../ports/signer.ts'
 import type { Ca } from './ca.ts'
 import { kmsSigner } from './kms.ts'
 import { plainKey, plainSigner } from './plain.ts'
 import type { Policy } from './policy.ts'
-import { type CaRecord, certificateOf, ders, LABEL, parseRecord } from './record.ts'
+import { type CaRecord, certificateOf, ders, LABEL, parseRecord, TAG } from './record.ts'
 import { Refused } from './request.ts'
 import { type Own, sealedSigner } from './sealed.ts'
 
@@ -109,7 +109,7 @@ export function store(sources: Sources): Store {
     if (custody.mode === 'sealed' && keys !== undefined)
       return sealedSigner(own, custody.sealed, { keys, context, hear })
     if (custody.mode === 'kms' && pens !== undefined)
-      return kmsSigner(own, custody.keys, { pens, context, hear })
+      return kmsSigner(own, custody.keys, { pens, context, hear, owner: ownerOf(record) })
     if (custody.mode !== 'plain' || plain === undefined) throw modeless(record)
     one.key ??= plainKey(await plain(record, custody.file), own, label)
     return plainSigner(own, one.key)
@@ -131,6 +131,16 @@ export function store(sources: Sources): Store {
       return { label, org: record.org, certificate, chain, policy: rules, signer }
     },
   }
+}
+
+/** Keys that were seen to be those of a record's label: for as long as the record is on the shelf. */
+const SEEN = new WeakMap<CaRecord, Set<string>>()
+
+/** A record may name any key of KMS: whose it is, whoever may tag keys says. */
+function ownerOf(record: CaRecord): Owner {
+  const seen = SEEN.get(record) ?? new Set()
+  SEEN.set(record, seen)
+  return { tag: TAG, value: record.label, seen }
 }
 
 /** The key of an authority as its certificate has it. @throws AUTHORITY_INVALID when the record tells otherwise */

@@ -89,12 +89,15 @@ export function compared(
       const turned = await turn({ signal, id })
       if (turned.key === key && isSound(turned)) return turned
       turned.bytes.fill(0)
-      throw Object.assign(new Error('another key answered, or under another context'), {
-        name: 'IncorrectKeyException',
-        $metadata: { requestId: turned.requestId },
-      })
+      throw incorrect('another key answered, or under another context', turned)
     },
   }
+}
+
+/** What is classified as an integrity failure: it ends a race, and is a security event. */
+export function incorrect(message: string, { requestId }: Pick<Turned, 'requestId'>): Error {
+  const $metadata = { requestId }
+  return Object.assign(new Error(message), { name: 'IncorrectKeyException', $metadata })
 }
 
 /** Whether a key that tells its context told the right one. */
@@ -133,7 +136,8 @@ export function failure(
 
 /** Where a signature needs something else than a sealed value does. */
 const SIGN_NEXT: Partial<Record<Class, string>> = {
-  integrity: "it is not the key of the authority's certificate: treat its record as tampered with",
+  integrity:
+    'it is not the key of this authority, by its certificate or by its tag: treat its record as tampered with',
   caller: 'look at the keys of the authority: each must sign, and be of its algorithm',
 }
 

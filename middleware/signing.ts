@@ -1,6 +1,6 @@
 import type { Context } from '../pki/sealed.ts'
-import type { Pen, Pens, Turned, Use } from '../ports/keys.ts'
-import { compared, conduct, failure, type Surroundings, verdict } from './conduct.ts'
+import type { Owner, Pen, Pens, Turned, Use } from '../ports/keys.ts'
+import { compared, conduct, failure, incorrect, type Surroundings, verdict } from './conduct.ts'
 import { race } from './race.ts'
 
 /**
@@ -10,14 +10,17 @@ import { race } from './race.ts'
 export function pens(penOf: (key: string) => Pen, around: Surroundings): Pens {
   const regionsOf = (holders: readonly Pen[]) => new Set(holders.map(({ region }) => region))
   return {
-    async sign({ keys, signing, message, context, proves }, hear) {
+    async sign({ keys, signing, message, context, proves, owner }, hear) {
       const holders = keys.map(penOf)
       const regions = regionsOf(holders)
       const { line, rules } = conduct(around, { action: 'sign', context, regions, hear })
       const routes = holders.map((one) =>
         compared(
           one,
-          (use) => one.sign({ signing, message }, use),
+          async (use) => {
+            await belongs(one, use, owner)
+            return one.sign({ signing, message }, use)
+          },
           ({ bytes }) => proves(bytes),
         ),
       )
@@ -45,6 +48,15 @@ export function pens(penOf: (key: string) => Pen, around: Surroundings): Pens {
       await Promise.all(keys.map((key) => told(penOf(key), around, { context, ask })))
     },
   }
+}
+
+/** Looks at the tag of a key in the region that is to sign: the others may be out. */
+async function belongs(one: Pen, use: Use, owner: Owner | undefined): Promise<void> {
+  if (owner === undefined || owner.seen.has(one.key)) return
+  const told = await one.tag(owner.tag, use)
+  if (Buffer.from(told.bytes).toString('utf8') !== owner.value)
+    throw incorrect("the tag of the key is another authority's", told)
+  owner.seen.add(one.key)
 }
 
 /** What a key is asked of itself, or of its tags. */

@@ -44,6 +44,16 @@ export interface Writing {
   readonly context: CaContext
   /** Whether a signature is one by the key that is meant: any other never leaves. */
   readonly proves: (signature: Uint8Array) => boolean
+  /** Whose each key has to be, by its tag, before it signs; absent where the caller has looked. */
+  readonly owner?: Owner | undefined
+}
+
+/** A tag that says whose a key is. */
+export interface Owner {
+  readonly tag: string
+  readonly value: string
+  /** Keys that were seen to have it, and are not asked again: kept as long as the caller believes them. */
+  readonly seen: Set<string>
 }
 
 /** One asymmetric key in one region. In production: AWS KMS. Errors pass through as the SDK throws them. */

@@ -102,7 +102,7 @@ describe.each(SIGNINGS)('a CA key of %s', (algorithm) => {
   })
 
   test('that is in KMS signs in either region, and is the one that was founded', async () => {
-    const pair = await signingKeys(aws, algorithm)
+    const pair = await signingKeys(aws, algorithm, { 'certrelay:authority': 'db' })
     const { house, own, open } = await inKms(algorithm, pair)
     const first = await open('db')
     const signature = await first.signer.sign(algorithm === 'Ed25519' ? short : tbs)
@@ -144,7 +144,7 @@ describe.each(['sealed', 'kms'] as const)('while it signs in mode %s', (mode) =>
   let pair: readonly [string, string]
   beforeAll(async () => {
     made = await selfSigned(algorithm)
-    pair = await signingKeys(aws, algorithm)
+    pair = await signingKeys(aws, algorithm, { 'certrelay:authority': 'db' })
   })
 
   /** A signer with a fresh memory of the regions, and its lines. */
@@ -286,7 +286,7 @@ describe('what is not as it should be signs nothing', () => {
   })
 
   test('a KMS key that is not the one of the certificate: a security event', async () => {
-    const pair = await signingKeys(aws, algorithm)
+    const pair = await signingKeys(aws, algorithm, { 'certrelay:authority': 'db' })
     const { error, warnings, lines } = await trial({
       ...about,
       custody: { mode: 'kms', keys: pair },
@@ -296,6 +296,33 @@ describe('what is not as it should be signs nothing', () => {
     expect(warnings).toEqual(['security'])
     expect(lines[0]?.attempts).toMatchObject([{ region: EAST, outcome: 'integrity' }])
   })
+
+  test.each([
+    ['another authority', { 'certrelay:authority': 'web' }],
+    ['none', {}],
+  ])(
+    'a KMS key whose tag is of %s, though the certificate is its own: one security event',
+    async (_, tags) => {
+      const pair = await signingKeys(aws, algorithm, tags)
+      const house = ring(aws, keys)
+      const [publicKey = new Uint8Array()] = await house.pens.publicKeys({
+        ...{ keys: pair, context: context('db') },
+      })
+      const stolen: CaRecord = { ...about, custody: { mode: 'kms', keys: pair } }
+      const place = shop({ archive: shelf(stolen), pens: house.pens })
+      const signer = await place.signer(stolen, { signing: algorithm, publicKey })
+
+      await expect(signer.sign(tbs)).rejects.toMatchObject({
+        ...{ code: 'CONTEXT_MISMATCH', message: expect.stringContaining('or by its tag') },
+      })
+      expect(house.warnings).toEqual(['security'])
+      expect(house.lines).toMatchObject([
+        { line: { ca: 'db', outcome: 'integrity' }, attempts: [{ region: EAST }] },
+      ])
+      expect(house.lines[0]?.attempts).toHaveLength(1)
+      house.close()
+    },
+  )
 
   test('a label that is none, or that nobody founded, is one answer that does not repeat it', async () => {
     const place = shop({ archive: shelf() })
@@ -430,7 +457,7 @@ function pemOfAnother(): string {
 }
 
 test('a key that is disabled in one region signs no more, though the other would', async () => {
-  const pair = await signingKeys(aws, 'P-256')
+  const pair = await signingKeys(aws, 'P-256', { 'certrelay:authority': 'db' })
   const { house, open } = await inKms('P-256', pair)
   await kms(EAST).send(new DisableKeyCommand({ KeyId: pair[0] }))
   const { signer } = await open('db')

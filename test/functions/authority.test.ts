@@ -51,6 +51,7 @@ describe('the role of the function may', () => {
       () => ({ SecretId: 'certrelay/authority/db' }),
     ],
     ['sign with the keys of authorities', 'kms Sign', () => signing(own[0])],
+    ['see whose keys they are', 'kms ListResourceTags', () => ({ KeyId: own[0] })],
   ] as const)('%s', async (_, what, input) => {
     await expect(call(what, input())).resolves.toBeDefined()
   })
@@ -129,6 +130,7 @@ describe('the role of the function may not', () => {
         Passphrase: 'cGFzc3BocmFzZQ==',
       }),
     ],
+    ['see the tags of another key', 'kms ListResourceTags', () => ({ KeyId: foreign[0] })],
     ['look at a role', 'iam GetRole', () => ({ RoleName: 'any' })],
     ['invoke a function', 'lambda Invoke', () => ({ FunctionName: 'certrelay-sign' })],
   ] as const)('%s', async (_, what, input) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { memory } from '../../middleware/memory.ts'
 import { pens } from '../../middleware/signing.ts'
 import type { Pen, Turned } from '../../ports/keys.ts'
@@ -57,7 +57,7 @@ function house(time: Moved, mood: Mood) {
         ({ region, outcome }) => void heard.push(`${region} ${outcome}`),
       ),
     )
-  return { ...made, sign, calls, lines, warnings, metrics, heard }
+  return { ...made, write: made.sign, sign, calls, lines, warnings, metrics, heard }
 }
 
 test('the first region signs, and one line tells of it', async () => {
@@ -129,6 +129,41 @@ test('tags are asked for in every region, and no use of a key is written down', 
     `owner of ${WEST}`,
   ])
   expect(lines).toEqual([])
+})
+
+describe('a key that has to be somebody’s by its tag', () => {
+  const writing = (value: string, seen = new Set<string>()) => ({
+    ...{ keys: KEYS, signing: 'P-256' as const, message, context },
+    ...{ proves: () => true, owner: { tag: 'owner', value, seen } },
+  })
+
+  test('signs when it is, and is asked once', async () => {
+    const time = still()
+    const { calls, ...made } = house(time, 'well')
+    const one = writing(`owner of ${EAST}`)
+    await time.until(made.write(one))
+    expect(calls).toEqual([EAST, EAST])
+    await time.until(made.write(one))
+
+    expect([calls, [...one.owner.seen]]).toEqual([[EAST, EAST, EAST], [KEYS[0]]])
+  })
+
+  test('signs nothing when it is not: one security event, and no other region is asked', async () => {
+    const time = still()
+    const { calls, warnings, ...made } = house(time, 'well')
+    const one = writing(`owner of ${WEST}`)
+
+    await expect(time.until(made.write(one))).rejects.toMatchObject({ code: 'CONTEXT_MISMATCH' })
+    expect([calls, warnings, one.owner.seen.size]).toEqual([[EAST], ['security'], 0])
+  })
+
+  test('is looked at in the region that signs: one that is out is passed over', async () => {
+    const time = still()
+    const { calls, ...made } = house(time, { fails: sdk('KMSInternalException', status(500)) })
+    await time.until(made.write(writing(`owner of ${WEST}`)))
+
+    expect(calls).toEqual([EAST, WEST, WEST])
+  })
 })
 
 test('a tag is taken off in every region, and one that cannot is an error', async () => {

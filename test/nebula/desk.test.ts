@@ -74,7 +74,7 @@ async function sealed(algorithm: 'P-256' | 'Ed25519'): Promise<CaRecord> {
 }
 
 async function inKms(algorithm: 'P-256' | 'Ed25519'): Promise<CaRecord> {
-  const both = await signingKeys(aws, algorithm)
+  const both = await signingKeys(aws, algorithm, { 'certrelay:authority': 'mesh' })
   const house = ring(aws, keys)
   const [publicKey] = await house.pens.publicKeys({ keys: both, context })
   if (publicKey === undefined) throw new Error('no public key')
