@@ -2,7 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import * as v from 'valibot'
 import { clientCertificate } from '../../events/certificate.ts'
 import { trustBundle } from '../../events/trust.ts'
-import { readTags } from '../../pki/tags.ts'
+import { encodeTrust } from '../../pki/bundle.ts'
+import { trustOf } from '../../pki/source.ts'
+import { readTags, writeTags } from '../../pki/tags.ts'
 import { certificate } from '../../workflows/certificate.ts'
 import { reconcile } from '../../workflows/reconcile.ts'
 import { retry } from '../../workflows/retry.ts'
@@ -83,6 +85,17 @@ const made = (more?: Properties): Deed =>
     pass(MINUTE),
     look,
   )
+/** An authority of our own, whose anchors are published. */
+const OWN = 'certrelay:db'
+const trusted: Deed = async ({ call, root }) => {
+  const Tags = Object.entries(writeTags({ source: 'trust' })).map(([Key, Value]) => ({
+    Key,
+    Value,
+  }))
+  const SecretString = encodeTrust({ format: 1, anchors: root })
+  const Name = trustOf({ label: 'db' })
+  await call('secretsmanager', 'CreateSecret', { Name, SecretString, Tags })
+}
 const renewed = then(async (scene) => {
   const CertificateArn = (await known(scene)).source
   await scene.call('acm', 'RenewCertificate', { CertificateArn })
@@ -129,9 +142,9 @@ function again<R>(
     return answer(scene, await made)
   }
 }
-const created = () =>
+const created = (more?: Properties) =>
   again(
-    (scene) => wish(scene, { ReplicaRegions: AWAY }),
+    (scene) => wish(scene, { ReplicaRegions: AWAY, ...more }),
     (scene, request) => certificate.make(scene.ports(), request),
   )
 const updated = (more: Properties) =>
@@ -173,6 +186,14 @@ export const CASES: Readonly<Record<string, () => Case>> = {
   'a look at a new serial': () => ({ prepare: then(made(), renewed, woken), deed: takes }),
   'a look at one that is due': () => ({
     prepare: then(made({ RenewBefore: '300' }), pass(135 * DAY), asked),
+    deed: takes,
+  }),
+  'a create by an authority of our own': () => ({
+    prepare: then(trusted, served, pass(MINUTE)),
+    deed: created({ Authority: OWN }),
+  }),
+  'a look at one of its that is due': () => ({
+    prepare: then(trusted, made({ Authority: OWN }), pass(21 * DAY), asked),
     deed: takes,
   }),
   'the start of deployments': () => ({

@@ -18,6 +18,7 @@ import { rotate } from '../../workflows/rotate.ts'
 import { settle } from '../../workflows/settle.ts'
 import { sweep } from '../../workflows/sweep.ts'
 import { type Crew, crew } from './crew.ts'
+import { signer } from './signer.ts'
 import { type Striker, striker } from './striker.ts'
 import { type Call, ca, functions, HOME, type Line, queues, ROTATOR, wiring } from './wires.ts'
 
@@ -35,6 +36,8 @@ export interface Scene {
   readonly striker: Striker
   /** ARN of the CA. */
   readonly authority: string
+  /** Root of the authority of our own, PEM. */
+  readonly root: string
   /** Of the function that rotates. */
   readonly rotator: string
   /** As a fresh container has them. */
@@ -66,7 +69,10 @@ export async function scene(): Promise<Scene> {
       hands.service,
       told.service,
       kms(ground),
-      functions((event) => answer(event)),
+      functions(
+        (event) => answer(event),
+        (event) => desk.answer(event),
+      ),
       pca(ground, { delay: { create: 0, issue: 0 } }),
       secrets(ground),
       sqs(ground),
@@ -81,6 +87,7 @@ export async function scene(): Promise<Scene> {
   const urls = await queues(call)
   const make = await wiring(aws, eye, call, urls)
   const authority = await ca(aws)
+  const desk = await signer(aws.clock.now)
 
   answer = async (event) => {
     try {
@@ -145,7 +152,16 @@ export async function scene(): Promise<Scene> {
   }
 
   return {
-    ...{ aws, crew: running, striker: eye, authority, rotator: ROTATOR, ports: make, call },
+    ...{
+      aws,
+      crew: running,
+      striker: eye,
+      authority,
+      root: desk.root,
+      rotator: ROTATOR,
+      ports: make,
+      call,
+    },
     ...{ deliver, waiting, rest },
     async post(line, MessageBody) {
       await call('sqs', 'SendMessage', { QueueUrl: urls[line], MessageBody })

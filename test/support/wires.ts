@@ -83,6 +83,7 @@ export async function wiring(
     CERTRELAY_QUEUE: urls.looks,
     CERTRELAY_ROLLOUTS: urls['rollouts.fifo'],
     CERTRELAY_DEAD_LETTERS: urls['dead-letters'],
+    CERTRELAY_SIGN: SIGN,
   })
   const plain = site(settings, eye.watch(HOME).client)
   const own = { ...plain, settings: { ...plain.settings, ...client(aws) } }
@@ -115,8 +116,14 @@ export async function ca(aws: Ground): Promise<string> {
 /** Of the function that rotates. */
 export const ROTATOR = 'arn:aws:lambda:us-east-1:111122223333:function:rotate'
 
-/** As much of Lambda as Secrets Manager needs to have a secret rotated. */
-export function functions(answer: (event: unknown) => Promise<boolean>): Service {
+/** Of the one that signs for authorities of our own. */
+const SIGN = 'arn:aws:lambda:us-east-1:111122223333:function:certrelay-sign'
+
+/** As much of Lambda as Secrets Manager needs to have a secret rotated, and as a function that signs takes. */
+export function functions(
+  answer: (event: unknown) => Promise<boolean>,
+  certify: (event: unknown) => Promise<object | undefined>,
+): Service {
   const invoked = v.object({ Payload: v.optional(v.string()) })
   const Policy = JSON.stringify({
     Statement: {
@@ -135,6 +142,9 @@ export function functions(answer: (event: unknown) => Promise<boolean>): Service
           const { Payload } = v.parse(invoked, input)
           if (Payload === undefined) return {} // a dry run
           const event: unknown = JSON.parse(Buffer.from(Payload, 'base64').toString('utf8'))
+          const signed = await certify(event)
+          if (signed !== undefined)
+            return { Payload: Buffer.from(JSON.stringify(signed)).toString('base64') }
           return (await answer(event)) ? {} : { FunctionError: 'Unhandled' }
         },
       },
