@@ -34,6 +34,7 @@ const common = {
   CERTRELAY_ON_KEY_STATE: drill,
   CERTRELAY_SHARE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,2})?$/)),
   CERTRELAY_SIGN: v.pipe(v.optional(v.string(), ''), v.regex(FUNCTION_ARN)),
+  CERTRELAY_SIGN_URL: v.optional(v.union([v.literal(''), url]), ''),
   CERTRELAY_ACCOUNT: v.pipe(v.optional(v.string(), ''), v.regex(/^(\d{12})?$/)),
   CERTRELAY_LISTS: v.pipe(v.optional(v.string(), ''), v.regex(/^[A-Za-z0-9_-]{0,64}$/)),
   CERTRELAY_LIST_BUCKET: v.pipe(v.optional(v.string(), ''), v.regex(BUCKET)),
@@ -62,6 +63,8 @@ export interface Config {
   readonly deadline: number
   /** ARN of the function that signs for authorities of our own, maybe of another account; absent: there is none. */
   readonly sign?: string
+  /** URL of that function; absent: nobody needs it. */
+  readonly signUrl?: string
   /** Account that the function runs in; absent: nobody needs to know. */
   readonly account?: string
   /** Name of the function that publishes revocation lists; absent: there is none. */
@@ -112,5 +115,6 @@ export function config(
       bucket: parsed.output.CERTRELAY_LIST_BUCKET,
     }),
     ...(parsed.output.CERTRELAY_SIGN !== '' && { sign: parsed.output.CERTRELAY_SIGN }),
+    ...(parsed.output.CERTRELAY_SIGN_URL !== '' && { signUrl: parsed.output.CERTRELAY_SIGN_URL }),
   })
 }

@@ -2,7 +2,6 @@ import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import { CODES, type Code, RelayError } from '../pki/error.ts'
 import { isRecord, parsedObject } from '../pki/json.ts'
 import { pem } from '../pki/pem.ts'
-import type { Given, Lister } from '../ports/lister.ts'
 import type { Notary } from '../ports/notary.ts'
 import { ask } from './errors.ts'
 
@@ -19,23 +18,6 @@ export function notary(client: LambdaClient, arn: string): Notary {
       throw refusal(what, error)
     },
   }
-}
-
-/** The function that gives out revocation lists too. */
-export function lister(client: LambdaClient, arn: string): Lister {
-  return {
-    async lists(label) {
-      const what = `have the lists of authority ${label}`
-      const { lists, error } = await answered({ client, arn, what }, { list: { authority: label } })
-      if (Array.isArray(lists) && lists.every(isGiven)) return lists
-      throw refusal(what, error)
-    },
-  }
-}
-
-function isGiven(value: unknown): value is Given {
-  const { list, issuer, number, nextUpdate } = isRecord(value) ? value : {}
-  return [list, issuer, number, nextUpdate].every((one) => typeof one === 'string')
 }
 
 interface Asking {

@@ -70,7 +70,7 @@ export async function renew(
 async function asked({ lister }: Needs, label: string): Promise<Lists> {
   try {
     if (lister !== undefined) return await lister.lists(label)
-    throw new RelayError('CONFIG_INVALID', 'set CERTRELAY_SIGN: nobody signs revocation lists')
+    throw new RelayError('CONFIG_INVALID', 'set CERTRELAY_SIGN_URL: nobody signs revocation lists')
   } catch (error) {
     if (error instanceof RelayError) return error
     throw error

@@ -4,9 +4,10 @@ import { AwsError, operation, type Service, type World } from '../service.ts'
 import type { Parcel } from './protocol.ts'
 
 const bucketName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/))
-const bucket = v.object({ Bucket: bucketName })
+const owned = { ExpectedBucketOwner: v.optional(v.string()) }
+const bucket = v.object({ Bucket: bucketName, ...owned })
 const object = v.object({
-  Bucket: v.string(),
+  ...{ Bucket: v.string(), ...owned },
   Key: v.pipe(v.string(), v.minLength(1), v.maxLength(1024)),
 })
 const put = v.object({
@@ -18,6 +19,8 @@ const put = v.object({
   ContentType: v.optional(v.string(), 'binary/octet-stream'),
 })
 
+type Named = Pick<v.InferOutput<typeof object>, 'Bucket' | 'ExpectedBucketOwner'>
+
 interface Bucket {
   readonly region: string
   readonly objects: Map<string, Parcel>
@@ -28,12 +31,13 @@ interface Bucket {
  * world. No versions, no parts, no access lists; of policies, identities' only.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/
  */
-export function s3({ clock }: Pick<World, 'clock'>): Service {
+export function s3({ clock, account }: Pick<World, 'clock' | 'account'>): Service {
   const buckets = new Map<string, Bucket>()
-  const find = (name: string, region: string) => {
+  const find = ({ Bucket: name, ExpectedBucketOwner: owner = account }: Named, region: string) => {
     const found = buckets.get(name)
     if (found === undefined)
       throw new AwsError('NoSuchBucket', 'The specified bucket does not exist', 404)
+    if (owner !== account) throw new AwsError('AccessDenied', 'Access Denied', 403)
     if (found.region === region) return found.objects
     throw new AwsError(
       'PermanentRedirect',
@@ -41,8 +45,8 @@ export function s3({ clock }: Pick<World, 'clock'>): Service {
       301,
     )
   }
-  const get = operation(object, ({ Bucket, Key }, { region }) => {
-    const parcel = find(Bucket, region).get(Key)
+  const get = operation(object, ({ Key, ...named }, { region }) => {
+    const parcel = find(named, region).get(Key)
     if (parcel !== undefined) return { parcel }
     throw new AwsError('NoSuchKey', 'The specified key does not exist.', 404)
   })
@@ -60,33 +64,34 @@ export function s3({ clock }: Pick<World, 'clock'>): Service {
         buckets.set(Bucket, { region, objects: new Map() })
         return {}
       }),
-      DeleteBucket: operation(bucket, ({ Bucket }, { region }) => {
-        if (find(Bucket, region).size > 0)
+      DeleteBucket: operation(bucket, (named, { region }) => {
+        if (find(named, region).size > 0)
           throw new AwsError('BucketNotEmpty', 'The bucket you tried to delete is not empty', 409)
-        buckets.delete(Bucket)
+        buckets.delete(named.Bucket)
         return {}
       }),
-      HeadBucket: operation(bucket, ({ Bucket }, { region }) => {
-        find(Bucket, region)
+      HeadBucket: operation(bucket, (named, { region }) => {
+        find(named, region)
         return {}
       }),
       ListObjectsV2: operation(
         v.object({ ...bucket.entries, Prefix: v.optional(v.string(), '') }),
-        ({ Bucket: name, Prefix: prefix }, { region }) => {
-          const keys = [...find(name, region).keys()].filter((key) => key.startsWith(prefix))
+        ({ Prefix: prefix, ...named }, { region }) => {
+          const { Bucket: name } = named
+          const keys = [...find(named, region).keys()].filter((key) => key.startsWith(prefix))
           return { name, prefix, keys: keys.sort() }
         },
       ),
-      PutObject: operation(put, ({ Bucket, Key, Body, ContentType }, { region }) => {
+      PutObject: operation(put, ({ Key, Body, ContentType, ...named }, { region }) => {
         const etag = `"${createHash('md5').update(Body).digest('hex')}"`
         const parcel = { body: Body, type: ContentType, etag, modified: clock.now() }
-        find(Bucket, region).set(Key, parcel)
+        find(named, region).set(Key, parcel)
         return { parcel }
       }),
       GetObject: get,
       HeadObject: get,
-      DeleteObject: operation(object, ({ Bucket, Key }, { region }) => {
-        find(Bucket, region).delete(Key)
+      DeleteObject: operation(object, ({ Key, ...named }, { region }) => {
+        find(named, region).delete(Key)
         return {}
       }),
     },

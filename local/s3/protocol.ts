@@ -38,7 +38,9 @@ export function storage(headers: Readonly<Record<string, string>>) {
       const operation = (Key === '' ? BUCKET : OBJECT)[method]
       if (Bucket === '' || operation === undefined || unknown(searchParams, operation)) return
       const Prefix = searchParams.get('prefix') ?? ''
-      const named = Key === '' ? { Bucket, Prefix } : { Bucket, Key }
+      const owner = headers['x-amz-expected-bucket-owner']
+      const place = { Bucket, ...(owner !== undefined && { ExpectedBucketOwner: owner }) }
+      const named = Key === '' ? { ...place, Prefix } : { ...place, Key }
       const parcel = { Body: body.toString('base64'), ContentType: headers['content-type'] }
       return { operation, input: operation === 'PutObject' ? { ...named, ...parcel } : named }
     },

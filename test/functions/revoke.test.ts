@@ -1,12 +1,14 @@
-import { X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { CreateBucketCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sign } from '../../aws/sign.ts'
 import { openTrust } from '../../pki/bundle.ts'
 import { parseRevocationList } from '../../pki/crl.ts'
+import { demand } from '../../pki/demand.ts'
 import { isFault } from '../../pki/der.ts'
 import { isRecord, parsedObject } from '../../pki/json.ts'
-import { pemBlocks } from '../../pki/pem.ts'
+import { pem, pemBlocks } from '../../pki/pem.ts'
 import { Secret } from '../../pki/secret.ts'
 import { client } from '../support/client.ts'
 import { openssl } from '../support/openssl.ts'
@@ -16,6 +18,9 @@ let on: Stage
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const BUCKET = 'acme-lists'
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const NAMED = { key: privateKey, names: ['db.internal'] }
+const CSR = pem('CERTIFICATE REQUEST', demand(NAMED, Secret.from('unused')).csr)
 
 beforeAll(async () => {
   on = await stage({ sealing: true, signing: true, listing: BUCKET })
@@ -226,4 +231,24 @@ it('who publishes lists opens no key and signs nothing', async () => {
   ).rejects.toThrow(denied)
   for (const SecretId of ['certrelay/authority/db', 'certrelay/authority/db/revoked', 'mesh/one'])
     await expect(call('secretsmanager GetSecretValue', { SecretId })).rejects.toThrow(denied)
+  await expect(call('lambda Invoke', { FunctionName: 'certrelay-sign' })).rejects.toThrow(denied)
 })
+
+it.each([
+  ['list', { authority: 'db' }, 200],
+  ['sign', { authority: 'db', csr: CSR }, 403],
+  ['revoke', { authority: 'db', serial: '77' }, 403],
+])(
+  'who publishes lists asks through the URL for them, and not to %s more',
+  async (path, wish, status) => {
+    const url = new URL(path, on.isolated?.outputs['SignUrl'])
+    const body = JSON.stringify(wish)
+    const headers = { host: url.host, 'content-type': 'application/json' }
+    const unsigned = { service: 'lambda', region: HOME, path: url.pathname, headers, body }
+    const { host: _, ...all } = sign(unsigned, on.assume('ListsRole'), await on.aws.clock.now())
+    const answer = await fetch(url, { method: 'POST', headers: all, body })
+    await answer.text()
+
+    expect(answer.status).toBe(status)
+  },
+)

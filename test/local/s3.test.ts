@@ -16,6 +16,7 @@ import { type Ground, open } from '../../local/world.ts'
 import { client, role } from '../support/client.ts'
 
 const Bucket = 'lists'
+const OURS = { bucket: Bucket, owner: '111122223333' }
 const Key = 'crl/db.crl'
 /** No text: what is not UTF-8 must come back as it was. */
 const bytes = Uint8Array.from({ length: 256 }, (_, index) => index)
@@ -33,7 +34,7 @@ afterEach(async () => {
 })
 
 test('what is published is read back byte by byte, with its type', async () => {
-  await publisher(sdk, Bucket).publish(Key, bytes, 'application/pkix-crl')
+  await publisher(sdk, OURS).publish(Key, bytes, 'application/pkix-crl')
 
   const { Body, ContentType } = await sdk.send(new GetObjectCommand({ Bucket, Key }))
   const { ContentLength } = await sdk.send(new HeadObjectCommand({ Bucket, Key }))
@@ -45,7 +46,7 @@ test('what is published is read back byte by byte, with its type', async () => {
 })
 
 test('what is published again takes the place of what was there', async () => {
-  const { publish } = publisher(sdk, Bucket)
+  const { publish } = publisher(sdk, OURS)
   await publish(Key, bytes, 'application/pkix-crl')
   await publish(Key, bytes.slice(0, 3), 'application/pkix-crl')
 
@@ -61,7 +62,11 @@ test.each([
 ])('publishing fails with %s in the bucket %s from %s', async (code, bucket, region) => {
   const other = new S3Client(client(world, region))
 
-  const published = publisher(other, bucket).publish(Key, bytes, 'application/pkix-crl')
+  const published = publisher(other, { bucket, owner: OURS.owner }).publish(
+    Key,
+    bytes,
+    'application/pkix-crl',
+  )
 
   await expect(published).rejects.toMatchObject({ code })
   other.destroy()
@@ -74,7 +79,7 @@ test('who may put into one folder may not put into another, nor read', async () 
     Resource: `arn:aws:s3:::${Bucket}/crl/*`,
   })
   const theirs = new S3Client(client(world, 'us-east-1', writer))
-  const { publish } = publisher(theirs, Bucket)
+  const { publish } = publisher(theirs, OURS)
 
   await publish(Key, bytes, 'application/pkix-crl')
 
@@ -83,6 +88,22 @@ test('who may put into one folder may not put into another, nor read', async () 
   })
   await expect(theirs.send(new GetObjectCommand({ Bucket, Key }))).rejects.toThrow(/s3:GetObject/)
   theirs.destroy()
+})
+
+test('nothing is put into a bucket of another account', async () => {
+  const published = publisher(sdk, { ...OURS, owner: '444455556666' }).publish(
+    Key,
+    bytes,
+    'text/plain',
+  )
+
+  await expect(published).rejects.toMatchObject({ code: 'ACCESS_REFUSED' })
+  const { Contents = [] } = await sdk.send(new ListObjectsV2Command({ Bucket }))
+  expect(Contents).toEqual([])
+  const other = { Bucket, Key, ExpectedBucketOwner: '444455556666' }
+  await expect(sdk.send(new GetObjectCommand(other))).rejects.toMatchObject({
+    name: 'AccessDenied',
+  })
 })
 
 test('a bucket that holds something is not deleted', async () => {
@@ -102,7 +123,7 @@ test('a bucket that holds something is not deleted', async () => {
 test('throttles and server faults are told as unavailable', async () => {
   world.faults.add({ service: 's3', region: 'us-east-1' }, { kind: 'throttle' })
 
-  const published = publisher(sdk, Bucket).publish(Key, bytes, 'text/plain')
+  const published = publisher(sdk, OURS).publish(Key, bytes, 'text/plain')
 
   await expect(published).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
 })
