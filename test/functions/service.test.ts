@@ -264,6 +264,25 @@ describe('the roles', () => {
     )
   })
 
+  it('AuthorityRole claims secrets of its own names only', async () => {
+    const Tags = [{ Key: 'certrelay:source', Value: 'trust' }]
+    const as = (operation: string, input: Readonly<Record<string, unknown>>) =>
+      call('AuthorityRole', `secretsmanager ${operation}`, { ...input, Tags })
+    const Name = 'mesh/others'
+    await on.secrets.send(new CreateSecretCommand({ Name, SecretString: 'x', Tags }))
+
+    await expect(
+      as('CreateSecret', { Name: 'certrelay/trust/more', SecretString: 'x' }),
+    ).resolves.toBeDefined()
+    await expect(as('CreateSecret', { Name: 'mesh/more', SecretString: 'x' })).rejects.toThrow(
+      denied,
+    )
+    await expect(as('TagResource', secret('mesh/db'))).rejects.toThrow(denied)
+    await expect(
+      call('AuthorityRole', 'secretsmanager DeleteSecret', secret(Name)),
+    ).rejects.toThrow(denied)
+  })
+
   it('AuthorityRole may not touch what was revoked', async () => {
     const Name = 'certrelay/authority/other/revoked'
     const Tags = ['authority', 'revoked'].map((tag) => ({
