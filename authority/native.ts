@@ -1,6 +1,6 @@
 import { RelayError } from '../pki/error.ts'
-import { parsedObject } from '../pki/json.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
+import { strictObject } from '../pki/strict.ts'
 import { recordRefusal } from './note.ts'
 import { LABEL } from './record.ts'
 import { Refused } from './request.ts'
@@ -42,6 +42,16 @@ export async function signNative(
   }
 }
 
+/** What a request for something else is told; it has its audit record too. */
+export function nowhere(office: Office, caller: Caller): RelayError {
+  const error = new RelayError(
+    'EVENT_INVALID',
+    'there is POST /sign, /nebula/sign, /revoke and /list (docs/authority.md)',
+  )
+  recordRefusal(office, caller, error)
+  return error
+}
+
 /** What cannot be read has its audit record too. */
 function read(office: Office, body: Uint8Array, caller: Caller): Wish {
   try {
@@ -54,10 +64,10 @@ function read(office: Office, body: Uint8Array, caller: Caller): Wish {
 
 function wishOf(body: Uint8Array): Wish {
   if (body.length > MOST) throw invalid(`at most ${MOST} bytes`)
-  const given = parsedObject(
+  const given = strictObject(
     Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'),
   )
-  if (given === undefined) throw invalid('an object of JSON')
+  if (given === undefined) throw invalid('an object of JSON, each key once')
   const stray = Object.keys(given).find((name) => !MEMBERS.has(name))
   if (stray !== undefined) throw invalid('authority, profile and csr, and nothing else')
   const { authority, profile, csr } = given

@@ -1,6 +1,6 @@
 import { RelayError } from '../pki/error.ts'
-import { parsedObject } from '../pki/json.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
+import { strictObject } from '../pki/strict.ts'
 import { reasonOf } from './list.ts'
 import { recordRefusal } from './note.ts'
 import { LABEL } from './record.ts'
@@ -117,8 +117,8 @@ function labelOf({ authority }: Told): string {
 function objectOf(body: Uint8Array, members: ReadonlySet<string>): Told {
   if (body.length > MOST) throw invalid(`at most ${MOST} bytes`)
   const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8')
-  const given = parsedObject(text)
-  if (given === undefined) throw invalid('an object of JSON')
+  const given = strictObject(text)
+  if (given === undefined) throw invalid('an object of JSON, each key once')
   if (Object.keys(given).every((name) => members.has(name))) return given
   throw invalid(`${[...members].join(', ')}, and nothing else`)
 }

@@ -1,6 +1,6 @@
 import { RelayError } from '../pki/error.ts'
+import { readJson } from '../pki/strict.ts'
 import { Fields, names } from './fields.ts'
-import { readJson } from './json.ts'
 import { stamped, TIME_HEADER, type TokenKey, token } from './token.ts'
 
 /** Sends one POST and reads the whole answer. @throws Error when nobody answers */

@@ -63,7 +63,7 @@ export interface Desk {
   readonly revoke?: (order: Revoking) => Promise<void>
   /** Endpoints that are served although the server that ours is like does not. */
   readonly beyond?: ReadonlySet<string>
-  /** The revocation list of a label, DER, good until `nextUpdate` (epoch milliseconds). */
+  /** The revocation list of a label, DER, good until `nextUpdate` (epoch milliseconds), or as long as all of its lists are. */
   readonly list?: (label: string, nextUpdate: number) => Promise<Uint8Array>
   /** Absent: no bundles. */
   readonly trust?: Trust

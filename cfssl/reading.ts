@@ -1,7 +1,7 @@
+import { BadJson, readJson } from '../pki/strict.ts'
 import type { Desk, Request } from './desk.ts'
 import { Declined } from './envelope.ts'
 import { BadField, Fields, type Known } from './fields.ts'
-import { BadJson, readJson } from './json.ts'
 
 /** The JSON of a body. @throws BadJson */
 export function json(bytes: Uint8Array, { compatible }: Pick<Desk, 'compatible'>): unknown {

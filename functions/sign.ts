@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { archive, editions } from '../authority/archive.ts'
-import { signNative } from '../authority/native.ts'
+import { nowhere, signNative } from '../authority/native.ts'
 import { isRefusal } from '../authority/note.ts'
 import { permitting } from '../authority/permit.ts'
 import { listed } from '../authority/points.ts'
 import { listNative, revokeNative } from '../authority/recall.ts'
 import { register } from '../authority/register.ts'
-import { type Registry, revoke } from '../authority/revoke.ts'
+import { Refused } from '../authority/request.ts'
+import { lists, type Registry, revoke } from '../authority/revoke.ts'
 import { type Caller, type Office, sign } from '../authority/sign.ts'
 import { type Shelf, type Sources, store } from '../authority/store.ts'
 import { root } from '../aws/index.ts'
@@ -44,7 +45,7 @@ const REPLAYS = { slots: 16_384, window: 600_000 }
 const replays = new Remembered(memoryFor(REPLAYS), REPLAYS)
 const counts = counting()
 const SKEW = 300_000
-const BEYOND = new Set(['revoke'])
+const BEYOND = new Set(['revoke', 'crl'])
 const random = (size: number) => randomBytes(size)
 
 /** Signs what its three doors let in: the only function that may use the keys of authorities. */
@@ -77,13 +78,12 @@ function balanced(office: Rooms, visit: Visit, ids: Ids): Promise<Told> {
     caller,
     address,
   }
-  return respond({ ...request, private: headers['x-forwarded-proto'] === 'https' }, deskOf(office))
+  return respond(
+    { ...request, private: headers['x-forwarded-proto'] === 'https' },
+    deskOf(office, caller),
+  )
 }
 
-const NOT_FOUND = {
-  code: 'EVENT_INVALID',
-  message: 'there is POST /sign, /nebula/sign, /revoke and /list',
-}
 type Route = (office: Rooms, body: Uint8Array, caller: Caller) => Promise<object>
 /** What callers whom IAM lets in may ask for. */
 const ROUTES: Readonly<Record<string, Route | undefined>> = {
@@ -100,7 +100,7 @@ async function verified(office: Rooms, visit: Visit, ids: Ids): Promise<Told> {
   const door = visit.door === 'direct' ? 'direct' : 'iam'
   const caller: Caller = { ...ids, who, door, ...(principal && { principal }) }
   const route = method === 'POST' && Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
-  if (route === undefined) return { status: 404, body: JSON.stringify(NOT_FOUND) }
+  if (route === undefined) return { ...refusal(nowhere(office, caller)), status: 404 }
   try {
     return { status: 200, body: JSON.stringify(await route(office, body, caller)) }
   } catch (error) {
@@ -144,8 +144,8 @@ function officeOf({ vault, keys, pens, roles, log, org, clock, publishLater }: N
   }
 }
 
-/** As multirootca: `info` and `authsign`, by label; and `revoke` and `crl`, which it does not have. */
-function deskOf(office: Rooms): Desk {
+/** As multirootca: `info` and `authsign`, by label; and `revoke` and `crl`, which it does not have. `caller`: whom a list is signed for. */
+function deskOf(office: Rooms, caller: Caller): Desk {
   const { store, log, around, registry } = office
   return {
     ...{ label: '', labels: async () => [], like: 'multirootca', disabled: new Set() },
@@ -154,6 +154,12 @@ function deskOf(office: Rooms): Desk {
     async revoke({ label, revoked: { serial, reason = 'unspecified', notAfter: until }, caller }) {
       const order = { label, serials: [serial], reason, caller, trusted: true }
       await office.revoke(registry, { ...order, ...(until !== undefined && { until }) })
+    },
+    async list(label) {
+      const { lists: made } = await lists(registry, { label, caller })
+      const [first] = made // of the root that signs certificates
+      if (first !== undefined) return first.list
+      throw new Refused('label-unknown', `authority ${label} has no revocation list`)
     },
     open: (label) => store.open(label),
     sign: (order) => sign(office, order),

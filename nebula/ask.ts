@@ -1,6 +1,6 @@
 import { buffer } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
-import { parsedObject } from '../pki/json.ts'
+import { strictObject } from '../pki/strict.ts'
 import type { Version } from './details.ts'
 import { duration } from './duration.ts'
 import { isFlaw } from './flaw.ts'
@@ -36,8 +36,8 @@ const LARGEST = 65_536
 /** Reads a body of JSON, strictly. @throws EVENT_INVALID naming the member, never its value */
 export function readAsk(octets: Uint8Array): Ask {
   if (octets.length > LARGEST) throw invalid('the body', `of ${LARGEST} octets at most`)
-  const body = parsedObject(buffer(octets).toString('utf8'))
-  if (body === undefined) throw invalid('the body', 'a JSON object')
+  const body = strictObject(buffer(octets).toString('utf8'))
+  if (body === undefined) throw invalid('the body', 'a JSON object, each key once')
   if (Object.keys(body).some((member) => !MEMBERS.includes(member)))
     throw invalid('the body', `an object of ${MEMBERS.join(', ')} only`)
   const { version, duration: lasting } = body

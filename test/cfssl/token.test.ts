@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { urlOf } from '../../cfssl/client.ts'
-import { BadJson, readJson } from '../../cfssl/json.ts'
 import { memoryFor, Remembered } from '../../cfssl/replay.ts'
 import { authKey, token, tokenKey } from '../../cfssl/token.ts'
+import { BadJson, readJson } from '../../pki/strict.ts'
 
 const key = tokenKey(Buffer.from('0123456789ABCDEF0123456789ABCDEF', 'hex'))
 const REQUEST = String.raw`{"hosts":["example.com"],"certificate_request":"-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n","profile":"client","crl_override":"","label":"primary","NotBefore":"0001-01-01T00:00:00Z","NotAfter":"0001-01-01T00:00:00Z","ReturnPrecert":false,"metadata":null}`

@@ -73,7 +73,7 @@ async function ask(path: string, wish: unknown, name: string) {
     { Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource, Condition },
   )
   const url = new URL(path, on.outputs['SignUrl'])
-  const body = JSON.stringify(wish)
+  const body = typeof wish === 'string' ? wish : JSON.stringify(wish)
   const headers = { host: url.host, 'content-type': 'application/json' }
   const unsigned = { service: 'lambda', region: 'us-east-1', headers, body, path }
   const { host: _, ...all } = signed(unsigned, by, on.aws.clock.now())
@@ -164,6 +164,54 @@ describe('who may revoke', () => {
     expect(ends.get('a11')?.notAfter).toBeGreaterThan(now + 24 * 3_600_000) // with its authority
   })
 })
+
+test('the load balancer gives out the list that is out, and knows no other labels', async () => {
+  const get = async (label: string) => {
+    const answer = await fetch(`http://${on.outputs['Host']}/api/v1/cfssl/crl?label=${label}`)
+    const told: unknown = JSON.parse(await answer.text())
+    return { status: answer.status, result: isRecord(told) ? told['result'] : undefined }
+  }
+  const { status, result } = await get('db')
+  const list = parseRevocationList(Buffer.from(String(result), 'base64'))
+
+  expect(status).toBe(200)
+  expect(isFault(list) ? [] : [...list.serials.keys()].sort()).toEqual(await listed())
+  expect(await get('none')).toMatchObject({ status: 400, result: null })
+})
+
+test('a path that is none has its record, and is counted', async () => {
+  const before = counts()
+  const { status, body } = await ask('/nowhere', { authority: 'db' }, 'warden')
+
+  expect([status, body['code']]).toEqual([404, 'EVENT_INVALID'])
+  await vi.waitFor(() => expect(counts()).toBe(before + 1))
+  expect(
+    on
+      .lines()
+      .filter((one) => one['code'] === 'EVENT_INVALID')
+      .at(-1),
+  ).toMatchObject({
+    ...{ message: 'audit', outcome: 'refused', label: 'none', door: 'iam' },
+    who: expect.stringMatching(/assumed-role\/warden/),
+  })
+})
+
+test.each([
+  ['/sign', '{"authority":"db","authority":"db","csr":""}'],
+  ['/revoke', '{"authority":"db","serial":"1","serial":"2"}'],
+  ['/list', '{"authority":"db","authority":"db"}'],
+  ['/nebula/sign', '{"authority":"db","authority":"db"}'],
+])('%s takes no JSON with a key twice', async (path, text) => {
+  const { status, body } = await ask(path, text, 'warden')
+
+  expect([status, body['code']]).toEqual([400, 'EVENT_INVALID'])
+  expect(body['message']).toMatch(/each key once/)
+})
+
+/** How often a refusal was counted. */
+function counts(): number {
+  return on.lines().filter((one) => one['SignRefused'] !== undefined).length
+}
 
 /** The key identifier that certificates of the authority name. */
 async function keyId(): Promise<string> {

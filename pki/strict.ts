@@ -1,3 +1,5 @@
+import { isRecord } from './json.ts'
+
 /** Why a text is not the JSON that was wanted; the message never quotes the text. */
 export class BadJson extends Error {}
 
@@ -23,6 +25,17 @@ export function readJson(text: string, doubled = false): unknown {
   const value = reader.value(0)
   reader.end()
   return value
+}
+
+/** The object that a request's text is, read as strictly; `undefined` when it is none. */
+export function strictObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value = readJson(text)
+    return isRecord(value) ? value : undefined
+  } catch (error) {
+    if (error instanceof BadJson) return undefined
+    throw error
+  }
 }
 
 class Reader {
