@@ -33,6 +33,7 @@ const KNOWN = [
   'ReplicaRegions',
   'Roles',
   'DeletionPolicy',
+  'Adopt',
   'Tags',
 ] as const
 
@@ -100,6 +101,13 @@ const schema = (place: Place) =>
       v.picklist(['Retain', 'Delete'], 'neither Retain nor Delete; give one'),
       'Retain',
     ),
+    Adopt: v.optional(
+      v.picklist(
+        ['true', 'false'],
+        'neither true nor false; give true to take over what another stack has left',
+      ),
+      'false',
+    ),
     Tags: v.optional(tags, []),
   })
 
@@ -123,6 +131,7 @@ export function serviceAuthority(properties: unknown, place: Place) {
     replicas: [...new Set(raw.ReplicaRegions)],
     roles: [...new Set(raw.Roles)],
     removal: raw.DeletionPolicy === 'Delete' ? ('delete' as const) : ('retain' as const),
+    adopt: raw.Adopt === 'true',
     tags: Object.fromEntries(raw.Tags.map(({ Key, Value }) => [Key, Value])),
     config: configOf(raw.Config),
     ...(own !== undefined && {

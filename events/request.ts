@@ -37,6 +37,8 @@ export interface Request {
   readonly former: Readonly<Record<string, unknown>> | undefined
   /** `STACK-UUID/LogicalId`. */
   readonly owner: string
+  /** `ACCOUNT/REGION/STACK/LogicalId`: the same for a stack of that name that is made again. */
+  readonly home: string
   /** 32 hex digits, the same for every delivery of this request. */
   readonly token: string
   readonly region: string
@@ -59,7 +61,7 @@ export function parseRequest(event: unknown): Request {
   const { StackId, LogicalResourceId, RequestId, certrelay } = output
   // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID
   const [, , , region = '', account = '', path = ''] = StackId.split(':')
-  const [, , uuid = StackId] = path.split('/')
+  const [, name = '', uuid = StackId] = path.split('/')
   const token = createHash('sha256')
     .update(`${StackId}\n${LogicalResourceId}\n${RequestId}`)
     .digest('hex')
@@ -73,6 +75,7 @@ export function parseRequest(event: unknown): Request {
     properties: output.ResourceProperties,
     former: output.OldResourceProperties,
     owner: `${uuid}/${LogicalResourceId}`.slice(0, 256),
+    home: [account, region, name, LogicalResourceId].join('/').slice(0, 256),
     token: token.slice(0, 32),
     region,
     account,

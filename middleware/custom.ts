@@ -18,6 +18,7 @@ interface Request {
   readonly properties: Readonly<Record<string, unknown>>
   readonly former: Readonly<Record<string, unknown>> | undefined
   readonly owner: string
+  readonly home: string
   readonly token: string
   readonly region: string
   readonly account: string
@@ -32,6 +33,7 @@ interface Resource<N, P> {
     asked: {
       type: 'create' | 'update'
       owner: string
+      home: string
       token: string
       last: boolean
       properties: P
@@ -41,7 +43,7 @@ interface Resource<N, P> {
   ) => Promise<Made>
   readonly remove: (
     ports: N,
-    gone: { owner: string; physicalId: string; name?: string },
+    gone: { owner: string; home: string; physicalId: string; name?: string },
   ) => Promise<void>
 }
 
@@ -88,12 +90,13 @@ export function custom<P, N = Ports>(
     { ports }: Visit<N & Needs>,
     last: boolean,
   ): Promise<Made> {
-    const { type, owner, token, physicalId, region, account } = request
+    const { type, owner, home, token, physicalId, region, account } = request
     if (type === 'Delete') {
       const gone = physicalId ?? marker(request)
       const name = request.properties['Secret']
       await resource.remove(ports, {
         owner,
+        home,
         physicalId: gone,
         ...(typeof name === 'string' && name !== '' && { name }),
       })
@@ -103,6 +106,7 @@ export function custom<P, N = Ports>(
     return resource.make(ports, {
       type: type === 'Create' ? 'create' : 'update',
       owner,
+      home,
       token,
       last,
       properties: parseProperties(request.properties, { region, account }),

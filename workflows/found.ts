@@ -13,7 +13,7 @@ import { anchorsOf } from './draw.ts'
 import type { Asked, Made, Resource } from './resource.ts'
 import { remove } from './retire.ts'
 import { conclude, establish, type Founded, type Mint, type RootWish } from './roots.ts'
-import { idsOf, inOrder, LABEL, NOBODY, OWNER, REMOVAL, stays, TRUST } from './succession.ts'
+import { idsOf, inOrder, KEPT, LABEL, NOBODY, OWNER, REMOVAL, stays, TRUST } from './succession.ts'
 import { trust } from './trust.ts'
 
 type Needs = Mint &
@@ -43,6 +43,8 @@ export interface Service {
   readonly roles: readonly string[]
   /** What becomes of it when its resource goes. */
   readonly removal: 'retain' | 'delete'
+  /** Takes over what another stack has left. */
+  readonly adopt: boolean
   readonly tags: Readonly<Record<string, string>>
 }
 
@@ -52,7 +54,7 @@ export const authority: Resource<Needs, Service> = { make, remove }
 async function make(ports: Needs, asked: Asked<Service>): Promise<Made> {
   const { properties: wanted, owner } = asked
   ports.examine(wanted.config, wanted.names)
-  const held = await own(ports, wanted.label, owner)
+  const held = await own(ports, asked)
   const trusted = await inspect(ports, wanted.trustSecret, heir(held, owner))
   stays(wanted, held)
   inOrder(wanted, held)
@@ -86,13 +88,20 @@ async function make(ports: Needs, asked: Asked<Service>): Promise<Made> {
 }
 
 /** The secret of a label if it may be ours. @throws SECRET_TAKEN */
-async function own({ vault }: Needs, label: string, owner: string): Promise<Held | undefined> {
+async function own({ vault }: Needs, asked: Asked<Service>): Promise<Held | undefined> {
+  const { owner, home, properties } = asked
+  const { label, adopt } = properties
   const name = `${PREFIX}${label}`
   const held = await vault.find(name)
   if (held === undefined) return undefined
   const by = held.tags[OWNER]
-  if (held.tags[TAG] === label && !held.deleted && (by === owner || by === NOBODY)) return held
-  const why = held.deleted ? 'waits for its deletion: restore it' : 'belongs to somebody else'
+  const isThere = held.tags[TAG] === label && !held.deleted
+  const isFree = isThere && by === NOBODY
+  const isHeir = adopt || (home !== undefined && held.tags[KEPT] === home)
+  if ((isThere && by === owner) || (isFree && isHeir)) return held
+  const kept = 'was kept with its key when another stack went: take it over with Adopt: true'
+  const taken = held.deleted ? 'waits for its deletion: restore it' : 'belongs to somebody else'
+  const why = isFree ? kept : taken
   throw new RelayError('SECRET_TAKEN', `Label: ${name} ${why}, or take another label`)
 }
 
@@ -260,6 +269,6 @@ async function settle(
     if (roots.some((one) => one.id === id)) continue
     await vault.move(arn, `${LABEL}${id}`, holder(held.versions, `${LABEL}${id}`), undefined)
   }
-  await keeper.tag(arn, tagsOf(properties, owner))
+  await keeper.tag(arn, tagsOf(properties, owner), held.tags[KEPT] === undefined ? [] : [KEPT])
   await keeper.keep(held, { replicas, ...(key !== undefined && { key }) })
 }

@@ -3,6 +3,8 @@ export interface Asked<P> {
   readonly type: 'create' | 'update'
   /** `STACK-UUID/LogicalId`: the same for every request about this resource. */
   readonly owner: string
+  /** `ACCOUNT/REGION/STACK/LogicalId`: a stack that is made again has it again. */
+  readonly home?: string
   /** 32 hex digits, the same for every delivery of this one request. */
   readonly token: string
   /** What a former answer called it; absent on Create. */
@@ -17,6 +19,7 @@ export interface Asked<P> {
 /** A custom resource that is to go. */
 export interface Gone {
   readonly owner: string
+  readonly home?: string
   readonly physicalId: string
   /** Of its secret, as the properties say: a Create that failed has no other name. */
   readonly name?: string

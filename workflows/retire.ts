@@ -4,12 +4,12 @@ import { ownSource } from '../pki/source.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import type { Gone } from './resource.ts'
-import { NOBODY, OWNER, REMOVAL, TRUST } from './succession.ts'
+import { KEPT, NOBODY, OWNER, REMOVAL, TRUST } from './succession.ts'
 
 type Needs = Pick<Ports, 'vault' | 'keeper' | 'log'>
 
-/** Keeps the authority for the next who asks for its label, or has its secrets deleted in 7 days when nothing uses it. */
-export async function remove(ports: Needs, { owner, physicalId }: Gone): Promise<void> {
+/** Keeps the authority for the same stack, or who adopts it, or has its secrets deleted in 7 days when nothing uses it. */
+export async function remove(ports: Needs, { owner, home, physicalId }: Gone): Promise<void> {
   const { vault, keeper, log } = ports
   const label = ownSource(physicalId)?.label
   const held = label === undefined ? undefined : await vault.find(`${PREFIX}${label}`)
@@ -19,7 +19,8 @@ export async function remove(ports: Needs, { owner, physicalId }: Gone): Promise
   }
   const bundles = await trustsOf(ports, held)
   if (held.tags[REMOVAL] !== 'delete') {
-    for (const { arn } of [...bundles, held]) await keeper.tag(arn, { [OWNER]: NOBODY })
+    for (const { arn } of bundles) await keeper.tag(arn, { [OWNER]: NOBODY })
+    await keeper.tag(held.arn, { ...(home !== undefined && { [KEPT]: home }), [OWNER]: NOBODY })
     log.warn('authority-kept', { label, secret: held.arn })
     return
   }

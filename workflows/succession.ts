@@ -9,8 +9,10 @@ export const OWNER = 'certrelay:owner'
 export const REMOVAL = 'certrelay:removal'
 /** Name of its trust bundle. */
 export const TRUST = 'certrelay:trust'
-/** The owner of what was kept when its resource went: whoever asks for the label next gets it. */
+/** The owner of what was kept when its resource went. */
 export const NOBODY = 'nobody'
+/** Whose it was then: a stack of the same name gets it back, others have to say that they want it. */
+export const KEPT = 'certrelay:kept-for'
 /** Staging label of the version that holds a root: `ROOT-` and its id. */
 export const LABEL = EDITION
 

@@ -36,6 +36,7 @@ describe('taken', () => {
       replicas: ['us-west-2'],
       roles: ['api-task'],
       removal: 'retain',
+      adopt: false,
       tags: { team: 'red' },
     })
     expect(config).toMatchObject({

@@ -17,6 +17,7 @@ test('the sample is read', () => {
     properties: sample.ResourceProperties,
     former: sample.OldResourceProperties,
     owner: '51af3dc0-da77-11e4-872e-1234567db123/ColorIdentity',
+    home: '111122223333/us-east-1/mesh/ColorIdentity',
     token: expect.stringMatching(/^[0-9a-f]{32}$/),
     region: 'us-east-1',
     account: '111122223333',

@@ -305,14 +305,27 @@ describe('the roles', () => {
   })
 })
 
-it('a delete keeps the authority, and its label is free for who comes next', async () => {
+it('a delete keeps the authority, for its own stack or who says that he wants it', async () => {
   const { Status } = await on.desk.ask('certrelay-authority', {
     ...{ type: 'Delete', logicalId: 'db', physicalId: 'certrelay:db', properties: { Label: 'db' } },
   })
-  const next = await on.desk.ask('certrelay-authority', {
-    ...{ logicalId: 'db', stack: 'another', properties: { Label: 'db', Config } },
+  const other = (more = {}) =>
+    on.desk.ask('certrelay-authority', {
+      ...{ logicalId: 'other', stack: 'another', properties: { Label: 'db', Config, ...more } },
+    })
+  const refused = await other()
+  const again = await on.desk.ask('certrelay-authority', {
+    ...{ logicalId: 'db', stack: 'again', properties: { Label: 'db', Config } },
   })
+  await on.desk.ask('certrelay-authority', {
+    ...{ type: 'Delete', logicalId: 'db', stack: 'again', physicalId: 'certrelay:db' },
+    properties: { Label: 'db' },
+  })
+  const adopted = await other({ Adopt: 'true' })
 
-  expect([Status, next.Status]).toEqual(['SUCCESS', 'SUCCESS'])
+  expect([Status, refused.Status, again.Status, adopted.Status]).toEqual([
+    ...['SUCCESS', 'FAILED', 'SUCCESS', 'SUCCESS'],
+  ])
+  expect(refused.Reason).toMatch(/^SECRET_TAKEN: .*Adopt: true/)
   expect((await on.kept('certrelay/authority/db')).deleted).toBe(false)
 })

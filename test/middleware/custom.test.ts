@@ -146,7 +146,12 @@ describe('the physical id', () => {
 
     expect(marker).toMatch(/^certrelay-none\/ColorIdentity\//)
     expect(gone).toEqual([
-      { owner: expect.stringContaining('/ColorIdentity'), physicalId: marker, name: 'mesh/color' },
+      {
+        home: expect.stringContaining('/ColorIdentity'),
+        owner: expect.stringContaining('/ColorIdentity'),
+        physicalId: marker,
+        name: 'mesh/color',
+      },
     ])
     expect(letters()[1]).toEqual(
       expect.objectContaining({ Status: 'SUCCESS', PhysicalResourceId: marker }),

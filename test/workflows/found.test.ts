@@ -10,6 +10,7 @@ import { authority } from '../../workflows/found.ts'
 import { OWNER, token } from '../support/asks.ts'
 import { fakes, required, type World } from '../support/fakes.ts'
 
+const HOME = '111122223333/us-east-1/mesh/Db'
 const place = { region: 'us-east-1', account: '111122223333' }
 const code = (name: string, message: RegExp = /./) =>
   expect.objectContaining({ code: name, message: expect.stringMatching(message) })
@@ -32,7 +33,11 @@ function needs(world: World) {
 const make = (
   world: World,
   over: Readonly<Record<string, unknown>> = {},
-  { owner = OWNER, physicalId }: { owner?: string; physicalId?: string } = {},
+  {
+    owner = OWNER,
+    home = HOME,
+    physicalId,
+  }: { owner?: string; home?: string; physicalId?: string } = {},
 ) => {
   const properties = serviceAuthority({ Label: 'db', ...over }, place)
   const type = physicalId === undefined ? ('create' as const) : ('update' as const)
@@ -40,6 +45,7 @@ const make = (
   return authority.make(needs(world), {
     type,
     owner,
+    home,
     token: token(),
     last: false,
     properties,
@@ -49,7 +55,7 @@ const make = (
 const update = (world: World, over: Readonly<Record<string, unknown>>) =>
   make(world, over, { physicalId: 'certrelay:db' })
 const remove = (world: World) =>
-  authority.remove(needs(world), { owner: OWNER, physicalId: 'certrelay:db' })
+  authority.remove(needs(world), { owner: OWNER, home: HOME, physicalId: 'certrelay:db' })
 const held = (world: World) => required(world.shelf.get('certrelay/authority/db'))
 const record = (world: World, label = 'AWSCURRENT') => {
   const found = [...held(world).versions.values()].find(({ labels }) => labels.has(label))
@@ -118,9 +124,8 @@ describe('a service authority', () => {
   })
 
   test('is nobody else’s to change, nor is a secret of its name that is not one', async () => {
-    await expect(make(world, {}, { owner: 'another' })).rejects.toThrow(
-      code('SECRET_TAKEN', /^Label/),
-    )
+    const theirs = make(world, { Adopt: 'true' }, { owner: 'another' })
+    await expect(theirs).rejects.toThrow(code('SECRET_TAKEN', /^Label/))
     await world.ports.vault.create('certrelay/authority/foreign', { replicas: [] }, {})
     await expect(make(world, { Label: 'foreign' })).rejects.toThrow(code('SECRET_TAKEN'))
     await world.ports.vault.create('taken', { replicas: [] }, {})
@@ -170,14 +175,33 @@ describe('a change of roots', () => {
 })
 
 describe('when its resource goes', () => {
-  test('it is kept, and the next who asks for its label gets it with its keys', async () => {
+  test('it is kept for its stack when that is made again, and found with its keys', async () => {
+    const one = await fakes({ sealing: true })
+    await make(one)
+    const before = record(one).certificate
+    await remove(one)
+    const tags = { 'certrelay:owner': 'nobody', 'certrelay:kept-for': HOME }
+    expect(held(one).tags).toMatchObject(tags)
+    await make(one, {}, { owner: 'uuid-of-the-next/Db' })
+
+    expect(record(one).certificate).toBe(before)
+    expect(held(one).tags['certrelay:owner']).toBe('uuid-of-the-next/Db')
+    expect(held(one).tags['certrelay:kept-for']).toBeUndefined()
+  })
+
+  test('it is kept, and another stack that says so gets it with its keys', async () => {
     const before = record(world).certificate
     await remove(world)
     expect([held(world).deleted, world.shelf.get('certrelay/trust/db')?.deleted]).toEqual([
       ...[false, false],
     ])
 
-    await make(world, { Roots: ['2'] }, { owner: 'heir' })
+    const heir = { owner: 'heir', home: '111122223333/us-east-1/other/Db' }
+    await expect(make(world, { Roots: ['2'] }, heir)).rejects.toThrow(
+      code('SECRET_TAKEN', /^Label: certrelay\/authority\/db was kept .*Adopt: true/),
+    )
+    expect(held(world).tags['certrelay:owner']).toBe('nobody')
+    await make(world, { Roots: ['2'], Adopt: 'true' }, heir)
     expect(record(world).certificate).toBe(before)
     await expect(make(world, { Roots: ['2'] })).rejects.toThrow(code('SECRET_TAKEN'))
     await remove(world)
