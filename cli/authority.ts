@@ -5,6 +5,7 @@ import { parseCertificate } from '../pki/certificate.ts'
 import { isFault } from '../pki/der.ts'
 import { only } from '../pki/pem.ts'
 import { keyRegion } from '../pki/sealed.ts'
+import { change } from './change.ts'
 import { create, cross, PLACE, siteOf, takeOver } from './founding.ts'
 import type { Command } from './main.ts'
 import { recordOf } from './records.ts'
@@ -25,6 +26,9 @@ export const AUTHORITY_HELP = `  npx certrelay authority create --label L --org 
     --kind nebula  signs hosts of a Nebula overlay (P-256 or Ed25519): --name N, --networks A/B,…, --unsafe-networks A/B,…,
                    --groups G,… say what it may give, --version 2|1 the form of its certificate
   npx certrelay authority import --label L --certificate FILE --root FILE [--chain FILE]
+  npx certrelay authority change LABEL [--config FILE] [--names FILE] [--crl-url URL] [--plan]
+                                  its configuration, rules and URL from now on; tells what becomes other, never a key; --plan only
+                                  tells. What somebody else has changed meanwhile is not overwritten
   npx certrelay authority cross --label A --by B [--days N]
                                   who trusts B then finds a path to what A issues
   npx certrelay authority revoke LABEL SERIAL… [--certificate FILE] [--reason keyCompromise|superseded|…] [--function certrelay-sign]
@@ -35,6 +39,7 @@ export const AUTHORITY_HELP = `  npx certrelay authority create --label L --org 
 ${SERVE_HELP}`
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  change,
   create,
   cross,
   import: takeOver,

@@ -273,8 +273,8 @@ function aroundNow() {
   return { now: Date.now(), random: (size: number) => randomBytes(size) }
 }
 
-/** Mistakes in what an authority is to allow are found before it is made. */
-function checked(config: unknown, names: unknown): void {
+/** Mistakes in what an authority is to allow are found before it is made or changed. @throws CONFIG_INVALID */
+export function checked(config: unknown, names: unknown): void {
   const outside = { read: () => undefined, compatible: new Set<never>() }
   if (config !== undefined)
     for (const warning of configuration(config, outside).warnings) say(warning)

@@ -6,6 +6,7 @@ import { archive, shelve, shelved } from '../authority/archive.ts'
 import { refusePlain } from '../authority/plain.ts'
 import {
   type CaRecord,
+  EDITION,
   LABEL,
   PREFIX,
   parseRecord,
@@ -34,6 +35,8 @@ export interface Records extends Archive {
   labels(): Promise<readonly string[]>
   /** What a record is now, for `write`; `undefined` when there is none. */
   mark(label: string): Promise<string | undefined>
+  /** Whether a stack keeps it, with one version a root (`Custom::ServiceAuthority`). */
+  kept(label: string): Promise<boolean>
   /** @throws VERSION_CONFLICT when the record is another than `over` by now */
   write(record: CaRecord, over: string | undefined, keeping?: Keeping): Promise<void>
 }
@@ -44,6 +47,10 @@ export function secretRecords(client: SecretsManagerClient): Records {
   return {
     ...archive(kept),
     mark: async (label) => (await shelved(kept, label)).version,
+    async kept(label) {
+      const held = await kept.find(`${PREFIX}${label}`)
+      return [...(held?.versions.values() ?? [])].flat().some((one) => one.startsWith(EDITION))
+    },
     async write(record, over, keeping) {
       await shelve(kept, record, { over, ...(keeping && { keeping }) })
     },
@@ -70,6 +77,7 @@ export function folderRecords(folder: string): Records {
   }
   return {
     mark,
+    kept: async () => false,
     async read(label) {
       const text = await textOf(label)
       return text === undefined ? undefined : Secret.from(text)

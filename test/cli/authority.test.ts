@@ -8,10 +8,12 @@ import {
   DescribeSecretCommand,
   GetSecretValueCommand,
   SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { keeper } from '../../aws/secrets.ts'
 import { authority } from '../../cli/authority.ts'
+import { change } from '../../cli/change.ts'
 import { type Local, start } from '../../local/index.ts'
 import { client } from '../support/client.ts'
 import { SIGNINGS, signingKeys } from '../support/founded.ts'
@@ -417,4 +419,107 @@ test('without a verb, or with one that is none, the options are told', async () 
     expect(status).toBe(2)
     expect(stderr).toMatch(/authority create --label/)
   }
+})
+
+describe('change', () => {
+  const key = (text: string) => ({ type: 'standard', key: text.repeat(16) })
+  const config = (expiry: string, more: object) => ({
+    signing: { default: { usages: ['client auth'], expiry, auth_key: 'k' } },
+    auth_keys: { k: key('0a'), ...more },
+  })
+  const put = (value: unknown) => file(`${fresh()}.json`, JSON.stringify(value))
+  const made = async () => {
+    const label = fresh()
+    const given = await put(config('24h', {}))
+    expect((await run('create', '--label', label, '--config', given)).status).toBe(0)
+    return { label, given }
+  }
+
+  test('stores another configuration, rules and URL, and tells each value but no key', async () => {
+    const { label, given } = await made()
+    const before = await stored(label)
+    const next = await put(config('1h', { k: key('0b'), next: key('0c') }))
+    const names = await put([{ roles: ['arn:aws:iam::111122223333:role/db'], names: ['db'] }])
+    const words = ['--names', names, '--crl-url', 'http://lists.acme/db.crl']
+    const plan = await run('change', label, '--config', next, ...words, '--plan')
+    const still = await stored(label)
+    const { status, stdout, stderr } = await run('change', label, '--config', next, ...words)
+
+    expect(stdout.split('\n').filter(Boolean)).toEqual([
+      '~ config.auth_keys.k.key',
+      '+ config.auth_keys.next.key',
+      '+ config.auth_keys.next.type',
+      '~ config.signing.default.expiry: "24h" -> "1h"',
+      '+ crl: "http://lists.acme/db.crl"',
+      '+ names.0.names: ["db"]',
+      '+ names.0.roles: ["arn:aws:iam::111122223333:role/db"]',
+    ])
+    expect([plan.stdout, still]).toEqual([stdout, before])
+    for (const text of ['0a', '0b', '0c']) expect(stdout + stderr).not.toContain(text.repeat(4))
+    expect(status).toBe(0)
+    expect(await stored(label)).toEqual({
+      ...before,
+      config: JSON.parse(await readFile(next, 'utf8')),
+      names: JSON.parse(await readFile(names, 'utf8')),
+      crl: { url: 'http://lists.acme/db.crl' },
+    })
+    expect((await run('change', label, '--config', given, '--crl-url', '')).status).toBe(0)
+    expect(await stored(label)).toMatchObject({ config: config('24h', {}) })
+    expect(await stored(label)).not.toHaveProperty('crl')
+  })
+
+  test('changes nothing where nothing is to change, or where what is given cannot be read', async () => {
+    const { label, given } = await made()
+    const before = await stored(label)
+    const same = await run('change', label, '--config', given)
+    const bad = await put(config('a day', {}))
+    const rules = await put([{ roles: 'db' }])
+
+    expect([same.status, same.stdout]).toEqual([0, ''])
+    for (const [words, code] of [
+      [['--config', bad], 'CONFIG_INVALID'],
+      [['--names', rules], 'CONFIG_INVALID'],
+    ] as const)
+      expect((await run('change', label, ...words)).error).toMatchObject({ code })
+    expect((await run('change', label)).error).toMatchObject({
+      message: expect.stringMatching(/say what changes/),
+    })
+    expect((await run('change', 'none_such', '--config', given)).error).toMatchObject({
+      code: 'AUTHORITY_MISSING',
+    })
+    expect(await stored(label)).toEqual(before)
+  })
+
+  test('does not overwrite what came between look and write', async () => {
+    const { label } = await made()
+    const name = `certrelay/authority/${label}`
+    const one = await put(config('2h', {}))
+    const other = await put(config('3h', {}))
+    const both = await Promise.all(
+      [one, other].map((text) =>
+        change([label, '--config', text]).catch((error: unknown) => error),
+      ),
+    )
+
+    expect(both.filter((end) => end === 0)).toHaveLength(1)
+    expect(both.find((end) => end !== 0)).toMatchObject({ code: 'VERSION_CONFLICT' })
+    const { VersionIdsToStages = {} } = await secrets.send(
+      new DescribeSecretCommand({ SecretId: name }),
+    )
+    expect(Object.values(VersionIdsToStages).flat()).toContain('AWSCURRENT')
+  })
+
+  test('leaves the authority of a stack to its stack', async () => {
+    const { label, given } = await made()
+    const SecretId = `certrelay/authority/${label}`
+    const { VersionIdsToStages = {} } = await secrets.send(new DescribeSecretCommand({ SecretId }))
+    const [MoveToVersionId = ''] = Object.keys(VersionIdsToStages)
+    await secrets.send(
+      new UpdateSecretVersionStageCommand({ SecretId, VersionStage: 'ROOT-1', MoveToVersionId }),
+    )
+
+    expect((await run('change', label, '--config', given)).error).toMatchObject({
+      code: 'SECRET_TAKEN',
+    })
+  })
 })
