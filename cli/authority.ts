@@ -5,6 +5,7 @@ import { parseCertificate } from '../pki/certificate.ts'
 import { isFault } from '../pki/der.ts'
 import { only } from '../pki/pem.ts'
 import { keyRegion } from '../pki/sealed.ts'
+import { canary } from './canary.ts'
 import { change } from './change.ts'
 import { create, cross, PLACE, siteOf, takeOver } from './founding.ts'
 import type { Command } from './main.ts'
@@ -34,11 +35,15 @@ export const AUTHORITY_HELP = `  npx certrelay authority create --label L --org 
   npx certrelay authority revoke LABEL SERIAL… [--certificate FILE] [--reason keyCompromise|superseded|…] [--function certrelay-sign]
                                   by the function that signs; peers with the authority's trust bundle refuse it as soon as they
                                   have looked. A certificate's file tells its end too, after which it leaves the list
+  npx certrelay authority canary LABEL --url URL… [--profile canary] [--name N…]
+                                  asks each function URL for a certificate that is valid at no moment: 0 when the whole way works, 1
+                                  when it does not
   npx certrelay authority show LABEL [--json], list
                                   never a key; every command takes --folder DIR for records that lie in files
 ${SERVE_HELP}`
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  canary,
   change,
   create,
   cross,

@@ -28,7 +28,7 @@ const HELP = `certrelay: keeps the mTLS identity of Envoys on AWS fresh
   npx certrelay audit --secret NAME | --authority LABEL [--group LOG-GROUP]… [--hours N] [--json]
                                   every use of a KMS key for a secret, or of an authority's key with what it signed: audit lines
                                   and CloudTrail, joined; 1 when they differ
-  npx certrelay authority create|change|import|cross|revoke|show|list|serve
+  npx certrelay authority create|change|import|cross|revoke|canary|show|list|serve
                                   signing authorities of your own, and a server that speaks as CFSSL's do; without a verb it tells
                                   the options of each
   npx certrelay reseal [--plan]   has every secret sealed under the configured keys; --plan only says which need it

@@ -31,6 +31,7 @@ const CONFIG = {
   signing: {
     default: { usages: ['client auth'], expiry: '24h' },
     profiles: {
+      canary: { usages: ['client auth'], expiry: '1h', certrelay: { canary: true } },
       keyed: { usages: ['client auth'], expiry: '1h', auth_key: 'other' },
       ops: { usages: ['client auth'], expiry: '1h', auth_key: 'k', certrelay: { revoke: true } },
     },
@@ -52,6 +53,7 @@ beforeAll(async () => {
     names: [
       { roles: [arn('warden')], revoke: true },
       { roles: [arn('db')], names: ['db.internal'] },
+      { roles: [arn('probe')], names: ['probe.internal'], profiles: ['canary', ''] },
     ],
   })
   for (const [name, value] of Object.entries(on.aws.environment())) vi.stubEnv(name, value)
@@ -62,16 +64,21 @@ afterAll(async () => {
   await on.close()
 })
 
-/** Asks through the function URL, as a role that may call it and nothing else. */
-async function ask(path: string, wish: unknown, name: string) {
+/** A role that may call the function URL and nothing else. */
+function caller(name: string) {
   const Resource = on.outputs['SignFunction'] ?? ''
   const Condition = { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } }
-  const by = role(
+  return role(
     on.aws,
     name,
     { Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource },
     { Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource, Condition },
   )
+}
+
+/** Asks through the function URL, as such a role. */
+async function ask(path: string, wish: unknown, name: string) {
+  const by = caller(name)
   const url = new URL(path, on.outputs['SignUrl'])
   const body = typeof wish === 'string' ? wish : JSON.stringify(wish)
   const headers = { host: url.host, 'content-type': 'application/json' }
@@ -177,6 +184,55 @@ test('the load balancer gives out the list that is out, and knows no other label
   expect(status).toBe(200)
   expect(isFault(list) ? [] : [...list.serials.keys()].sort()).toEqual(await listed())
   expect(await get('none')).toMatchObject({ status: 400, result: null })
+})
+
+describe('the canary', () => {
+  const run = async (...words: readonly string[]) => {
+    const printed: string[] = []
+    const { accessKeyId, secretAccessKey, sessionToken } = caller('probe')
+    vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId)
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey)
+    vi.stubEnv('AWS_SESSION_TOKEN', sessionToken)
+    for (const stream of [process.stdout, process.stderr])
+      vi.spyOn(stream, 'write').mockImplementation((text) => printed.push(String(text)) > 0)
+    try {
+      return { status: await authority(['canary', 'db', ...words]), said: printed.join('') }
+    } finally {
+      vi.restoreAllMocks()
+      for (const [name, value] of Object.entries(on.aws.environment())) vi.stubEnv(name, value)
+    }
+  }
+  const url = () => on.outputs['SignUrl'] ?? ''
+
+  test('goes the whole way to a signature, and makes nothing useful', async () => {
+    const { status, said } = await run('--url', url())
+
+    expect([status, said]).toEqual([0, expect.stringMatching(/^ok {2}http.* ms\n$/)])
+    await vi.waitFor(() =>
+      expect(on.lines()).toContainEqual(
+        expect.objectContaining({ profile: 'canary', names: 'probe.internal', outcome: 'ok' }),
+      ),
+    )
+  })
+
+  test.each<[string, readonly string[], RegExp]>([
+    ['a name that the role may not have', ['--name', 'db.internal'], /no rule that lets/],
+    ['a profile that is not there', ['--profile', 'none'], /no rule for role probe/],
+    ['a profile that is no canary', ['--profile', ''], /is no canary/],
+    ['a region that is away', ['--url', 'http://127.0.0.1:1/'], /failed {2}http:\/\/127.0.0.1:1/],
+  ])('tells of %s', async (_, words, said) => {
+    expect(await run('--url', url(), ...words)).toEqual({
+      ...{ status: 1, said: expect.stringMatching(said) },
+    })
+  })
+
+  test('tells of a key in KMS that opens nothing', async () => {
+    on.aws.faults.add({ service: 'kms', operation: 'Decrypt' }, { kind: 'refuse' })
+    const { status, said } = await run('--url', url())
+    on.aws.faults.clear()
+
+    expect([status, said]).toEqual([1, expect.stringMatching(/SERVICE_UNAVAILABLE|cannot/)])
+  })
 })
 
 test('a path that is none has its record, and is counted', async () => {
