@@ -1,8 +1,6 @@
-import { createPrivateKey, type KeyObject, sign } from 'node:crypto'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { RelayError } from '../pki/error.ts'
 import type { Secret } from '../pki/secret.ts'
-import { HASH } from '../pki/signing.ts'
-import type { Signer } from '../ports/signer.ts'
 import { foreign, isKeyOf, type Own } from './sealed.ts'
 
 /** A key from a file, for development: PKCS#8, PEM. The content is wiped. @throws AUTHORITY_INVALID when it is not the certificate's */
@@ -16,16 +14,6 @@ export function plainKey(content: Secret, { publicKey }: Own, label: string): Ke
     content.wipe()
   }
   throw foreign(label)
-}
-
-/** Signs with a key in memory. */
-export function plainSigner({ signing, publicKey }: Own, key: KeyObject): Signer {
-  return {
-    signing,
-    publicKey,
-    sign: async (bytes) => sign(HASH[signing] ?? null, bytes, key),
-    close() {}, // the process keeps the key: that is what plain means
-  }
 }
 
 /** Where a key in a file is refused: @throws CONFIG_INVALID on Lambda, and where the environment says production. */

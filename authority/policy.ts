@@ -87,22 +87,6 @@ export const HARDENED: Allowances = {
   smallExponents: false,
 }
 
-/** Everything as CFSSL does it. */
-export const COMPATIBLE: Allowances = {
-  mostNames: Number.MAX_SAFE_INTEGER,
-  wildcards: true,
-  addresses: true,
-  emails: true,
-  uris: true,
-  malformedNames: true,
-  unlistedAddresses: true,
-  crlOverride: true,
-  outliveIssuer: true,
-  copiesReplace: true,
-  strayCertSign: true,
-  smallExponents: true,
-}
-
 export interface AuthKey {
   readonly name: string
   /** Wipes nothing: the key lives as long as the policy. Never printed. */

@@ -10,7 +10,8 @@ import type { Hear, Keys, Owner, Pens } from '../ports/keys.ts'
 import type { Signer } from '../ports/signer.ts'
 import type { Ca } from './ca.ts'
 import { kmsSigner } from './kms.ts'
-import { plainKey, plainSigner } from './plain.ts'
+import { inMemory } from './memory.ts'
+import { plainKey } from './plain.ts'
 import type { Policy } from './policy.ts'
 import { type CaRecord, certificateOf, ders, LABEL, parseRecord, TAG } from './record.ts'
 import { Refused } from './request.ts'
@@ -112,7 +113,7 @@ export function store(sources: Sources): Store {
       return kmsSigner(own, custody.keys, { pens, context, hear, owner: ownerOf(record) })
     if (custody.mode !== 'plain' || plain === undefined) throw modeless(record)
     one.key ??= plainKey(await plain(record, custody.file), own, label)
-    return plainSigner(own, one.key)
+    return inMemory(one.key) // the shelf keeps the key: that is what plain means
   }
 
   return {

@@ -1,63 +1,25 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
-import type { Ca } from '../authority/ca.ts'
 import { issue } from '../authority/issue.ts'
-import { inMemory } from '../authority/memory.ts'
-import { classified, namesOctets } from '../authority/names.ts'
-import type { Profile } from '../authority/policy.ts'
-import { root } from '../authority/root.ts'
-import { subjectOf, written } from '../authority/subject.ts'
-import { requestBy } from '../pki/ask.ts'
+import { around, caOf, csrOf } from '../test/authority/cas.ts'
 
-/** What CFSSL has when a configuration says nothing. */
-const PROFILE: Profile = {
-  usages: ['signing', 'key encipherment', 'server auth', 'client auth'],
-  expiry: 365 * 86_400_000,
-  backdate: 300_000,
-  issuerUrls: [],
-  ocspNoCheck: false,
-  authKeys: [],
-  copyExtensions: false,
-  extensions: [],
-  policies: [],
-  clientSerials: false,
-  clientDates: false,
-  canary: false,
-}
-const SUBJECT = { commonName: 'db.example.com', names: [{ country: 'US', organization: 'acme' }] }
+const ROUNDS = 4_000
 
-/** Certificates a second of processor time, on one thread and without any server. */
-export interface Issuing {
-  /** All that issuing does: read and check the CSR, decide, sign, read back and compare. */
-  readonly issuesPerSecond: number
-  /** Only the cryptography in it: open the CSR's key, verify its signature, sign, verify what was signed. */
-  readonly cryptographyPerSecond: number
-}
-
-/** How fast P-256 certificates are issued with a P-256 CA in memory; every round issues anew. */
-export async function issuing(rounds = 4_000): Promise<Issuing> {
-  const now = Date.now()
-  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-  const signer = inMemory(key)
-  const around = { now, random: (size: number) => randomBytes(size) }
-  const dates = { notBefore: now - 86_400_000, notAfter: now + 10 * 365 * 86_400_000 }
-  const certificate = await root(signer, { subject: SUBJECT, ...dates }, around)
-  const policy = { standard: PROFILE, profiles: new Map() }
-  const ca: Ca = { label: 'db', org: 'acme', certificate, chain: [], policy, signer }
-  const csr = requestOf()
+/**
+ * How many P-256 certificates a second of processor time are issued with a P-256 CA in memory, on one thread and without any server;
+ * every round issues anew. Beside it what the cryptography in it takes alone: open the CSR's key, verify its signature, sign, and
+ * verify what was signed.
+ */
+export async function issues() {
+  const ca = await caOf()
+  const csr = csrOf()
   const issued = async () => void (await issue(ca, { csr, hosts: ['db.example.com'] }, around))
   const bare = cryptography()
-  await rate(issued, rounds / 4)
-  await rate(bare, rounds / 4)
+  await rate(issued, ROUNDS / 4)
+  await rate(bare, ROUNDS / 4)
   return {
-    issuesPerSecond: await rate(issued, rounds),
-    cryptographyPerSecond: await rate(bare, rounds),
+    issuesPerSecond: await rate(issued, ROUNDS),
+    cryptographyPerSecond: await rate(bare, ROUNDS),
   }
-}
-
-function requestOf(): Buffer {
-  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-  const names = namesOctets([classified('db.example.com')])
-  return requestBy(key, { subject: written(subjectOf([], SUBJECT)), names })
 }
 
 function cryptography(): () => Promise<void> {

@@ -1,4 +1,5 @@
 import { fleet } from './fleet.ts'
+import { issues } from './issues.ts'
 import { kms } from './kms.ts'
 import { local } from './local.ts'
 import { paths } from './paths.ts'
@@ -10,7 +11,7 @@ type Line = Readonly<Record<string, unknown>>
 /** A benchmark: answers what is printed as a JSON line, or one after the other. */
 export type Bench = (words: readonly string[]) => Promise<Line> | AsyncIterable<Line>
 
-const BENCHES: Readonly<Record<string, Bench>> = { fleet, kms, local, paths, sidecar, sign }
+const BENCHES: Readonly<Record<string, Bench>> = { fleet, issues, kms, local, paths, sidecar, sign }
 
 const [name = '', ...words] = process.argv.slice(2)
 const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined

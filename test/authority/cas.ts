@@ -3,7 +3,7 @@ import type { Ca } from '../../authority/ca.ts'
 import type { Around } from '../../authority/issue.ts'
 import { inMemory } from '../../authority/memory.ts'
 import { classified, namesOctets } from '../../authority/names.ts'
-import type { Policy, Profile } from '../../authority/policy.ts'
+import type { Allowances, Policy, Profile } from '../../authority/policy.ts'
 import { Refused, type Subject } from '../../authority/request.ts'
 import { type Order, root } from '../../authority/root.ts'
 import { subjectOf, written } from '../../authority/subject.ts'
@@ -59,6 +59,22 @@ export const STANDARD: Profile = {
   clientSerials: false,
   clientDates: false,
   canary: false,
+}
+
+/** Everything as CFSSL does it. */
+export const COMPATIBLE: Allowances = {
+  mostNames: Number.MAX_SAFE_INTEGER,
+  wildcards: true,
+  addresses: true,
+  emails: true,
+  uris: true,
+  malformedNames: true,
+  unlistedAddresses: true,
+  crlOverride: true,
+  outliveIssuer: true,
+  copiesReplace: true,
+  strayCertSign: true,
+  smallExponents: true,
 }
 
 export function policyOf(profile: Partial<Profile> = {}): Policy {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { COMPATIBLE, HARDENED } from '../../authority/policy.ts'
+import { HARDENED } from '../../authority/policy.ts'
 import { HARDENINGS } from '../../cfssl/switches.ts'
 import { column, table } from '../support/markdown.ts'
+import { COMPATIBLE } from './cas.ts'
 
 const PAGE = 'docs/authority.md'
 

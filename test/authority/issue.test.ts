@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, hash, sign, X509Certificate } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { issue } from '../../authority/issue.ts'
-import { COMPATIBLE, type Profile } from '../../authority/policy.ts'
+import type { Profile } from '../../authority/policy.ts'
 import type { SigningRequest } from '../../authority/request.ts'
 import { requestInfo, signedRequest } from '../../pki/ask.ts'
 import { type Certificate, parseCertificate, valuesOf } from '../../pki/certificate.ts'
@@ -11,6 +11,7 @@ import { findPath } from '../../pki/path.ts'
 import { extension, octets, oid, sequence } from '../../pki/write.ts'
 import {
   around,
+  COMPATIBLE,
   caOf,
   csrOf,
   DAY,
