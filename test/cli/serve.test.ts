@@ -376,9 +376,10 @@ describe('keys and revocations', () => {
       refused(400, 'authentication required'),
     )
     expect(await post(first.url, 'revoke', wrapped(wanted))).toMatchObject(SIGNED)
-    expect(await serials(first)).toEqual([leaf.serialNumber.toLowerCase()])
+    const hex = leaf.serialNumber.toLowerCase().replace(/^0+/, '') // as `serials` has them
+    expect(await serials(first)).toEqual([hex])
     expect(await first.stop()).toBe(0)
-    expect(await serials(await bench.ours(...words))).toEqual([leaf.serialNumber.toLowerCase()])
+    expect(await serials(await bench.ours(...words))).toEqual([hex])
   })
 
   test('an authentication key revokes only where its profile says so, unless the switch is off', async () => {
