@@ -7,6 +7,18 @@ export interface Counts {
   own(metric: string, labels: Readonly<Record<string, string>>, value: number): void
 }
 
+/** Few names come again and again. */
+const SNAKES = new Map<string, string>()
+
+/** `SignRefused` as `_sign_refused`. */
+function snake(metric: string): string {
+  const known = SNAKES.get(metric)
+  if (known !== undefined) return known
+  const made = metric.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  SNAKES.set(metric, made)
+  return made
+}
+
 /** Counts as text: name, labels, value. */
 export type Samples = Readonly<Record<string, number>>
 
@@ -23,7 +35,7 @@ export function counting(): Counts & { samples(): Samples } {
       add(`requests_errored_total{operation="${operation}",signer="${label}"}`),
     bad: (operation) => add(`bad_inputs_total{operation="${operation}"}`),
     own: (metric, labels, value) => {
-      const name = metric.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+      const name = snake(metric)
       const set = Object.entries(labels).map(
         ([key, text]) => `${key}="${text.replace(/["\\\n]/g, '?')}"`,
       )
