@@ -266,6 +266,32 @@ describe('a request', () => {
     expect(await post(loose.url, 'authsign', wrapped(inner))).toMatchObject(SIGNED)
   })
 
+  test('that is too long and comes in many parts has one answer, however many connections there are', async () => {
+    const small = await bench.ours(...FILES, '--limit', '1000', '--threads', '1')
+    const port = Number(new URL(small.url).port)
+    const asked = Array.from({ length: 4 }, () => {
+      const socket = connect({ port, host: '127.0.0.1' })
+      const head =
+        'POST /api/v1/cfssl/sign HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'
+      socket.write(head + `3e8\r\n${'x'.repeat(1_000)}\r\n`.repeat(9))
+      return new Promise<string>((resolve) => {
+        let said = ''
+        socket.on('data', (part) => {
+          said += part
+        })
+        socket.once('error', () => resolve(said)).once('close', () => resolve(said))
+        socket.write('0\r\n\r\n')
+      })
+    })
+    const said = await Promise.all(asked)
+
+    expect(said.map((one) => one.match(/HTTP\/1\.1 \d+/g))).toEqual(
+      Array.from({ length: 4 }, () => ['HTTP/1.1 413']),
+    )
+    expect((await fetch(`${small.url}/api/v1/cfssl/health`)).status).toBe(200)
+    await small.stop()
+  })
+
   test('that is too long is refused before it is read', async () => {
     const small = await bench.ours(...FILES, '--limit', '1000')
 
