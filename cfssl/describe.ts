@@ -1,7 +1,8 @@
 import { type Certificate, parseCertificate, valuesOf } from '../pki/certificate.ts'
-import { attempt, type Element, enter, isFault, items, TAG, whole, wrapped } from '../pki/der.ts'
+import { attributes } from '../pki/csr.ts'
+import { attempt, type Element, enter, isFault, items, whole, wrapped } from '../pki/der.ts'
 import { type GeneralName, generalName } from '../pki/names.ts'
-import { oid, text } from '../pki/values.ts'
+import { oid } from '../pki/values.ts'
 import { pemBlock } from './block.ts'
 import { Declined } from './envelope.ts'
 
@@ -21,31 +22,15 @@ export function namesIn({ signed, version }: Certificate): {
     if (version > 1) fields.next()
     fields.next() // serial
     fields.next() // algorithm
-    const issuer = attributes(fields.next())
+    const issuer = told(fields.next())
     fields.next() // validity
-    return { issuer, subject: attributes(fields.next()) }
+    return { issuer, subject: told(fields.next()) }
   })
   return isFault(found) ? { issuer: [], subject: [] } : found
 }
 
-const STRINGS: ReadonlySet<number> = new Set([
-  TAG.utf8,
-  TAG.printable,
-  TAG.teletex,
-  TAG.ia5,
-  TAG.bmp,
-])
-
-function attributes(name: Element): readonly Attribute[] {
-  const list: Attribute[] = []
-  for (const all = enter(name); all.more(); )
-    for (const parts = enter(all.next(), TAG.set); parts.more(); ) {
-      const fields = enter(parts.next())
-      const id = oid(fields.next())
-      const value = fields.next()
-      list.push({ id, value: STRINGS.has(value.tag) ? text(value) : '' })
-    }
-  return list
+function told(name: Element): readonly Attribute[] {
+  return attributes(name).map(({ id, text = '' }) => ({ id, value: text }))
 }
 
 /** CFSSL's names of signature algorithms (helpers/helpers.go, SignatureString), by OID. */

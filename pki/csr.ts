@@ -16,7 +16,7 @@ import {
 import { type Extension, extensionList, type Known, known } from './extensions.ts'
 import { type KeyKind, keyKind, keyText, openKey, signedBy } from './key.ts'
 import { distinguished, type Name } from './names.ts'
-import { count, octetBits, oid, text } from './values.ts'
+import { count, isString, octetBits, oid, text } from './values.ts'
 
 /** No request of more octets is read. */
 export const LARGEST_REQUEST = 65_536
@@ -100,7 +100,8 @@ function requested(one: Element): Extension[] {
   return found ?? []
 }
 
-function attributes(subject: Element): Attribute[] {
+/** The attributes of a name in their order. @throws Malformed */
+export function attributes(subject: Element): Attribute[] {
   const list: Attribute[] = []
   for (const all = enter(subject); all.more(); ) {
     const parts = enter(all.next(), TAG.set)
@@ -110,21 +111,13 @@ function attributes(subject: Element): Attribute[] {
   return list
 }
 
-const STRINGS: ReadonlySet<number> = new Set([
-  TAG.utf8,
-  TAG.printable,
-  TAG.teletex,
-  TAG.ia5,
-  TAG.bmp,
-])
-
 /** Reads an AttributeTypeAndValue. @throws Malformed */
 export function attribute(one: Element): Attribute {
   const fields = enter(one)
   const id = oid(fields.next())
   const value = fields.next()
   fields.close()
-  return { id, text: STRINGS.has(value.tag) ? text(value) : undefined, der: raw(one) }
+  return { id, text: isString(value) ? text(value) : undefined, der: raw(one) }
 }
 
 type Fields = ReturnType<typeof read>

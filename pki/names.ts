@@ -14,7 +14,7 @@ import {
   TAG,
   whole,
 } from './der.ts'
-import { ascii, isAscii, oid, text } from './values.ts'
+import { ascii, isAscii, isString, oid, text } from './values.ts'
 
 /** A distinguished name; `keys` has one canonical string a relative name (RFC 5280 7.1): equal strings, equal names. No line feed comes from a name. */
 export interface Name {
@@ -34,13 +34,6 @@ export type GeneralName =
 
 const COMMON_NAME = '2.5.4.3'
 const EMAIL = '1.2.840.113549.1.9.1'
-const STRINGS: ReadonlySet<number> = new Set([
-  TAG.utf8,
-  TAG.printable,
-  TAG.teletex,
-  TAG.ia5,
-  TAG.bmp,
-])
 
 /** The names that were asked for last, the latest first: the issuer of one certificate is mostly the subject of the next. */
 const RECENT: { readonly one: Element; readonly name: Name }[] = []
@@ -84,7 +77,7 @@ function attribute(part: Element, emails: string[], common: string[]): string {
   const id = oid(fields.next())
   const value = fields.next()
   fields.close()
-  if (!STRINGS.has(value.tag)) return `${id}=#${hex(raw(value))}`
+  if (!isString(value)) return `${id}=#${hex(raw(value))}`
   const plain = text(value)
   if (id === EMAIL) emails.push(plain)
   if (id === COMMON_NAME) common.push(plain)

@@ -123,6 +123,20 @@ export function flags(one: Element | undefined, tag: number = TAG.bits): Readonl
   return set
 }
 
+/** The character strings that names are written in. */
+const STRINGS: ReadonlySet<number> = new Set([
+  TAG.utf8,
+  TAG.printable,
+  TAG.teletex,
+  TAG.ia5,
+  TAG.bmp,
+])
+
+/** Whether an element is text, as far as `text` reads it. */
+export function isString({ tag }: Element): boolean {
+  return STRINGS.has(tag)
+}
+
 /** Text of a character string. @throws Malformed when its octets are not of its type. */
 export function text(one: Element): string {
   if (one.tag === TAG.utf8) return utf8(one)
