@@ -44,6 +44,18 @@ export interface Profile {
   readonly allowances?: Partial<Allowances>
 }
 
+/** A profile that says nothing beyond its usages and dates. */
+export const BARE = {
+  ocspNoCheck: false,
+  authKeys: [],
+  copyExtensions: false,
+  extensions: [],
+  policies: [],
+  clientSerials: false,
+  clientDates: false,
+  canary: false,
+} as const satisfies Omit<Profile, 'usages' | 'expiry' | 'backdate' | 'issuerUrls'>
+
 /** What CFSSL lets happen and a careful authority does not: each is a switch of its own, off unless said otherwise here. */
 export interface Allowances {
   /** Subject alternative names at most; CFSSL sets no limit. */

@@ -12,7 +12,7 @@ import { validity } from './dates.ts'
 import { type Around, toBeSigned } from './issue.ts'
 import { authorityKey, type Issuer, issuerOf, keyIdentifier, subjectOctets } from './issuer.ts'
 import { below, extended, type Plan } from './plan.ts'
-import type { Profile } from './policy.ts'
+import { BARE, type Profile } from './policy.ts'
 import { proved } from './proof.ts'
 import { Refused, type Subject } from './request.ts'
 import { serialOf } from './serial.ts'
@@ -138,6 +138,7 @@ function ownerOf(order: Order, key: Uint8Array): Owner {
 function profileOf(order: Order): Profile {
   const { pathLength, notBefore, notAfter, crlUrl, ocspUrl, issuerUrls = [] } = order
   return {
+    ...BARE,
     usages: ['cert sign', 'crl sign'],
     expiry: 0,
     backdate: 0,
@@ -146,15 +147,7 @@ function profileOf(order: Order): Profile {
     issuerUrls,
     ...(ocspUrl !== undefined && { ocspUrl }),
     ...(crlUrl !== undefined && { crlUrl }),
-    ocspNoCheck: false,
     ca: pathLength === undefined ? {} : { pathLength },
-    authKeys: [],
-    copyExtensions: false,
-    extensions: [],
-    policies: [],
-    clientSerials: false,
-    clientDates: false,
-    canary: false,
   }
 }
 

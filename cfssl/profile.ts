@@ -1,4 +1,4 @@
-import type { AuthKey, Profile, Remote } from '../authority/policy.ts'
+import { type AuthKey, BARE, type Profile, type Remote } from '../authority/policy.ts'
 import { isUsage } from '../authority/usages.ts'
 import { date, duration } from './duration.ts'
 import { BadField, Fields, names } from './fields.ts'
@@ -53,18 +53,11 @@ const KNOWN = names(
 
 /** CFSSL's default profile when a configuration has none (config/config.go, DefaultConfig). */
 export const STANDARD: Drawn = {
+  ...BARE,
   usages: ['signing', 'key encipherment', 'server auth', 'client auth'],
   expiry: 8_760 * HOUR,
   expiryText: '8760h',
   backdate: BACKDATE,
-  ocspNoCheck: false,
-  authKeys: [],
-  copyExtensions: false,
-  extensions: [],
-  policies: [],
-  clientSerials: false,
-  clientDates: false,
-  canary: false,
 }
 
 /** Reads one profile. @throws BadField, CONFIG_INVALID */

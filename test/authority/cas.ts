@@ -3,7 +3,7 @@ import type { Ca } from '../../authority/ca.ts'
 import type { Around } from '../../authority/issue.ts'
 import { inMemory } from '../../authority/memory.ts'
 import { classified, namesOctets } from '../../authority/names.ts'
-import type { Allowances, Policy, Profile } from '../../authority/policy.ts'
+import { type Allowances, BARE, type Policy, type Profile } from '../../authority/policy.ts'
 import { Refused, type Subject } from '../../authority/request.ts'
 import { type Order, root } from '../../authority/root.ts'
 import { subjectOf, written } from '../../authority/subject.ts'
@@ -47,18 +47,11 @@ export function keyOf(signing: Signing, name = 'one'): KeyObject {
 
 /** What CFSSL has when a configuration says nothing. */
 export const STANDARD: Profile = {
+  ...BARE,
+  issuerUrls: [],
   usages: ['signing', 'key encipherment', 'server auth', 'client auth'],
   expiry: 365 * DAY,
   backdate: 5 * MINUTE,
-  issuerUrls: [],
-  ocspNoCheck: false,
-  authKeys: [],
-  copyExtensions: false,
-  extensions: [],
-  policies: [],
-  clientSerials: false,
-  clientDates: false,
-  canary: false,
 }
 
 /** Everything as CFSSL does it. */
