@@ -1,7 +1,7 @@
 import { RelayError } from '../pki/error.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
 import { strictObject } from '../pki/strict.ts'
-import { recordRefusal } from './note.ts'
+import { recordRefusal, refusing } from './note.ts'
 import { LABEL } from './record.ts'
 import { Refused } from './request.ts'
 import { type Caller, type Office, sign } from './sign.ts'
@@ -30,7 +30,7 @@ export async function signNative(
   body: Uint8Array,
   caller: Caller,
 ): Promise<Readonly<Record<string, string>>> {
-  const { authority, ...request } = read(office, body, caller)
+  const { authority, ...request } = refusing(office, caller, () => wishOf(body))
   const signed = await sign(office, { label: authority, request, caller })
   return {
     certificate: pem('CERTIFICATE', signed.certificate),
@@ -50,16 +50,6 @@ export function nowhere(office: Office, caller: Caller): RelayError {
   )
   recordRefusal(office, caller, error)
   return error
-}
-
-/** What cannot be read has its audit record too. */
-function read(office: Office, body: Uint8Array, caller: Caller): Wish {
-  try {
-    return wishOf(body)
-  } catch (error) {
-    recordRefusal(office, caller, error)
-    throw error
-  }
 }
 
 function wishOf(body: Uint8Array): Wish {

@@ -69,6 +69,16 @@ export function recordRefusal(pencil: Pencil, caller: Caller, error: unknown): v
   note(pencil, { label: '', caller, profile: '', names: [] }, { uses: [], ms: 0, error })
 }
 
+/** Reads a request; what cannot be read has its audit record too. */
+export function refusing<T>(pencil: Pencil, caller: Caller, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    recordRefusal(pencil, caller, error)
+    throw error
+  }
+}
+
 type Use = Parameters<Hear>[0]
 
 interface Ending {

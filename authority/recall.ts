@@ -2,7 +2,7 @@ import { RelayError } from '../pki/error.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
 import { strictObject } from '../pki/strict.ts'
 import { reasonOf } from './list.ts'
-import { recordRefusal } from './note.ts'
+import { refusing } from './note.ts'
 import { LABEL } from './record.ts'
 import { lists, type Registry, type Revocation, type revoke as revokes } from './revoke.ts'
 import type { Caller } from './sign.ts'
@@ -57,16 +57,6 @@ export async function listNative(
     })),
     ...(url !== undefined && { url }),
     request: caller.request,
-  }
-}
-
-/** What cannot be read has its audit record too. */
-function refusing<T>(registry: Registry, caller: Caller, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    recordRefusal(registry, caller, error)
-    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 import { entitlement, needTags, readRules } from '../authority/entitle.ts'
-import { audited, recordRefusal } from '../authority/note.ts'
+import { audited, refusing } from '../authority/note.ts'
 import { principalOf, type TagsOf } from '../authority/permit.ts'
 import type { CaRecord } from '../authority/record.ts'
 import { Refused } from '../authority/request.ts'
@@ -58,7 +58,7 @@ export async function grant(
   caller: Caller,
 ): Promise<Granted> {
   const { store, entitle = entitled } = office
-  const ask = read(office, body, caller)
+  const ask = refusing(office, caller, () => readAsk(body))
   const names = namesOf(ask)
   const matter = { label: ask.authority, caller, profile: PROFILE, names }
   return audited(office, matter, async (hear) => {
@@ -79,16 +79,6 @@ export async function grant(
       ca.signer.close()
     }
   })
-}
-
-/** What cannot be read has its audit record too. */
-function read(office: NebulaOffice, body: Uint8Array, caller: Caller): Ask {
-  try {
-    return readAsk(body)
-  } catch (error) {
-    recordRefusal(office, caller, error)
-    throw error
-  }
 }
 
 /** All that a certificate gives its host, as rules and records write it. */
