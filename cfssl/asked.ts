@@ -1,8 +1,9 @@
-import type { SigningRequest, Subject, SubjectName, Wanted } from '../authority/request.ts'
+import type { SigningRequest, Subject, Wanted } from '../authority/request.ts'
 import { pemBlock } from './block.ts'
 import { date } from './duration.ts'
 import { Declined } from './envelope.ts'
 import { BadField, Fields, names } from './fields.ts'
+import { namedFields, plainName } from './named.ts'
 
 /** What `sign` and `authsign` are asked, before a profile says what of it counts. */
 export interface Asked {
@@ -77,26 +78,16 @@ function hostsOf(fields: Fields): readonly string[] | undefined {
 }
 
 const SUBJECT = names('CN', 'names', 'SerialNumber')
-const NAME = names('C', 'ST', 'L', 'O', 'OU', 'E', 'SerialNumber', 'OID')
 
 function subjectOf(value: unknown): Subject {
   const fields = new Fields(value, 'subject', SUBJECT)
   return {
     commonName: fields.text('CN'),
     serialNumber: fields.text('SerialNumber'),
-    names: fields.list('names').map((name, at) => nameOf(name, `subject.names[${at}]`)),
-  }
-}
-
-/** One set of attributes. A signing request's email, serial number and OIDs count for nothing, as with CFSSL. */
-function nameOf(value: unknown, path: string): SubjectName {
-  const fields = new Fields(value, path, NAME)
-  return {
-    country: fields.text('C'),
-    state: fields.text('ST'),
-    locality: fields.text('L'),
-    organization: fields.text('O'),
-    unit: fields.text('OU'),
+    // email, serial number and OIDs count for nothing here, as with CFSSL
+    names: fields
+      .list('names')
+      .map((name, at) => plainName(namedFields(name, `subject.names[${at}]`))),
   }
 }
 

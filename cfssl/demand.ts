@@ -1,6 +1,7 @@
 import type { Subject, SubjectName } from '../authority/request.ts'
 import { Declined } from './envelope.ts'
 import { BadField, Fields, names } from './fields.ts'
+import { namedFields, plainName } from './named.ts'
 
 /** CFSSL's CertificateRequest: what `newkey`, `newcert` and `init_ca` are asked (csr/csr.go). */
 export interface Demand {
@@ -67,24 +68,14 @@ function caOf(fields: Fields): CaDemand {
   }
 }
 
-const NAME = names('C', 'ST', 'L', 'O', 'OU', 'E', 'SerialNumber', 'OID')
-
 function nameOf(value: unknown, path: string): SubjectName {
-  const fields = new Fields(value, path, NAME)
+  const fields = namedFields(value, path)
   const others: Record<string, string> = {}
   for (const [oid, text] of fields.entries('OID')) {
     if (typeof text !== 'string') throw new BadField(fields.at('OID'), 'has to hold text')
     others[oid] = text
   }
-  return {
-    country: fields.text('C'),
-    state: fields.text('ST'),
-    locality: fields.text('L'),
-    organization: fields.text('O'),
-    unit: fields.text('OU'),
-    email: fields.text('E'),
-    others,
-  }
+  return { ...plainName(fields), email: fields.text('E'), others }
 }
 
 const KEY = names('algo', 'size')
