@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { storage } from './s3/protocol.ts'
 import { AwsError } from './service.ts'
+import { quote } from './wire.ts'
 
 /** An answer on the wire. */
 export interface Answer {
@@ -255,8 +256,4 @@ function xml(value: unknown): string {
       .join('')
   }
   return quote(String(value))
-}
-
-function quote(text: string): string {
-  return text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }

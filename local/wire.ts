@@ -38,3 +38,8 @@ export function tagConditions(
   )
   return { ...Object.fromEntries(values), 'aws:TagKeys': pairs.map(([key]) => key) }
 }
+
+/** Text as it may stand in XML. */
+export function quote(text: string): string {
+  return text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`)
+}

@@ -1,5 +1,5 @@
 import { AwsError } from '../service.ts'
-import type { Group, Settings } from './target-group.ts'
+import { type Group, type Settings, UNREGISTERED } from './target-group.ts'
 
 /** A target group that holds one function, which is never probed: health checks of functions are off by default. */
 export function functionGroup(settings: Settings): Group {
@@ -27,9 +27,4 @@ const UNCHECKED = {
   state: 'unavailable',
   reason: 'Target.HealthCheckDisabled',
   description: 'Health checks are not enabled for this target',
-}
-const UNREGISTERED = {
-  state: 'unused',
-  reason: 'Target.NotRegistered',
-  description: 'Target is not registered to the target group',
 }

@@ -130,7 +130,7 @@ export function group(world: World, settings: Settings): Group {
 const key = ({ id, port }: { readonly id: string; readonly port: number }) => `${id}:${port}`
 
 /** TargetHealth of the Elastic Load Balancing v2 API Reference. */
-const UNREGISTERED = {
+export const UNREGISTERED = {
   state: 'unused',
   reason: 'Target.NotRegistered',
   description: 'Target is not registered to the target group',

@@ -1,4 +1,5 @@
 import { AwsError } from '../service.ts'
+import { quote } from '../wire.ts'
 
 /** An object on its way: `body` is its bytes, `type` its Content-Type. */
 export interface Parcel {
@@ -55,7 +56,7 @@ export function storage(headers: Readonly<Record<string, string>>) {
       return {
         status: number,
         headers: XML,
-        body: `<Error><Code>${plain(name)}</Code><Message>${plain(message)}</Message><RequestId>${requestId}</RequestId></Error>`,
+        body: `<Error><Code>${quote(name)}</Code><Message>${quote(message)}</Message><RequestId>${requestId}</RequestId></Error>`,
       }
     },
     unknown: () =>
@@ -93,14 +94,10 @@ function carried({ body, type, etag, modified }: Parcel, operation: string) {
 
 function listed({ name, prefix, keys }: Readonly<Record<string, unknown>>): string {
   const all = Array.isArray(keys) ? keys : []
-  const contents = all.map((key) => `<Contents><Key>${plain(String(key))}</Key></Contents>`)
-  return `<ListBucketResult xmlns="${XMLNS}"><Name>${plain(String(name))}</Name><Prefix>${plain(String(prefix))}</Prefix><KeyCount>${all.length}</KeyCount><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`
+  const contents = all.map((key) => `<Contents><Key>${quote(String(key))}</Key></Contents>`)
+  return `<ListBucketResult xmlns="${XMLNS}"><Name>${quote(String(name))}</Name><Prefix>${quote(String(prefix))}</Prefix><KeyCount>${all.length}</KeyCount><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`
 }
 
 function isParcel(value: unknown): value is Parcel {
   return typeof value === 'object' && value !== null && 'etag' in value
-}
-
-function plain(text: string): string {
-  return text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }
