@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { CONFIG, freePort } from '../test/support/cfssl.ts'
+import { CONFIG, freePort, REAL } from '../test/support/cfssl.ts'
 import { CFSSL, goProgram } from '../test/tool/gobuild.ts'
 import { custodies, ended } from './custody.ts'
 import { cpu, type Figures, load, ours, type Server } from './drive.ts'
@@ -127,17 +127,7 @@ async function material(folder: string): Promise<void> {
 
 async function theirs(cfssl: string, folder: string, children: ChildProcess[]): Promise<Server> {
   const port = await freePort()
-  const words = [
-    'serve',
-    '-ca',
-    'ca.pem',
-    '-ca-key',
-    'ca-key.pem',
-    '-config',
-    'config.json',
-    '-port',
-    String(port),
-  ]
+  const words = REAL.map((word) => (word === 'PORT' ? String(port) : word))
   const child = spawn(cfssl, words, { cwd: folder, stdio: 'ignore' })
   children.push(child)
   while (!(await healthy(port)) && child.exitCode === null);

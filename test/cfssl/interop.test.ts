@@ -12,6 +12,7 @@ import {
   KEY,
   type Programs,
   programs,
+  REAL,
   type Serving,
 } from '../support/cfssl.ts'
 import { BUILDING } from '../tool/gobuild.ts'
@@ -197,18 +198,7 @@ describe('our client', () => {
     skip,
   }) => {
     if (tools === undefined) return skip('no Go')
-    const words = [
-      'serve',
-      '-port',
-      'PORT',
-      '-ca',
-      'ca.pem',
-      '-ca-key',
-      'ca-key.pem',
-      '-config',
-      'config.json',
-    ]
-    const real = await bench.real(tools.cfssl, ...words)
+    const real = await bench.real(tools.cfssl, ...REAL)
     const group = [`http://127.0.0.1:${dead}`, real.url]
 
     const leaf = new X509Certificate(await clientOf(group, KEY).sign(asked(await csr(tools))))

@@ -7,6 +7,7 @@ import {
   KEY,
   type Programs,
   programs,
+  REAL,
   type Serving,
 } from '../support/cfssl.ts'
 import { BUILDING } from '../tool/gobuild.ts'
@@ -46,17 +47,7 @@ beforeAll(async () => {
   strict = await bench.ours(...files, '--compatible', 'all')
   real = await bench.real(
     tools.cfssl,
-    ...[
-      'serve',
-      '-port',
-      'PORT',
-      '-ca',
-      'ca.pem',
-      '-ca-key',
-      'ca-key.pem',
-      '-config',
-      'config.json',
-    ],
+    ...REAL,
     ...['-ca-bundle', 'ca.pem', '-int-bundle', 'ca.pem'],
   )
 }, BUILDING)

@@ -27,6 +27,12 @@ export const CONFIG = {
   auth_keys: { k: { type: 'standard', key: KEY }, old: { type: 'standard', key: FORMER } },
 }
 
+/** `cfssl serve` over the files of a `Bench`; `PORT` stands for the port. */
+export const REAL = [
+  ...['serve', '-port', 'PORT'],
+  ...['-ca', 'ca.pem', '-ca-key', 'ca-key.pem', '-config', 'config.json'],
+] as const
+
 /** The real programs; `undefined` where they cannot be built. */
 export async function programs() {
   const [cfssl, cfssljson, multirootca] = await Promise.all([
