@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { permits } from '../events/permission.ts'
+import type { Page } from '../lambda/payload.ts'
 import { readBody } from '../protocol.ts'
 import { AwsError, type World } from '../service.ts'
 import type { Forwarder } from './forwarder.ts'
 import type { Group } from './target-group.ts'
-import { eventOf, LARGEST, type Page, pageOf } from './visit.ts'
+import { eventOf, LARGEST, pageOf } from './visit.ts'
 
 const PRINCIPAL = 'elasticloadbalancing.amazonaws.com'
 const CALLER = { arn: PRINCIPAL, accessKeyId: '', internal: true }

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { header, type Page } from '../lambda/payload.ts'
 
 /** One HTTP request at an application load balancer. */
 export interface Visit {
@@ -53,7 +54,6 @@ function last(all: Readonly<Record<string, readonly string[]>>): Record<string, 
   )
 }
 
-const header = v.union([v.string(), v.number(), v.boolean()])
 const answer = v.object({
   statusCode: v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599)),
   headers: v.nullish(v.record(v.string(), header)),
@@ -61,13 +61,6 @@ const answer = v.object({
   body: v.nullish(v.string()),
   isBase64Encoded: v.nullish(v.boolean()),
 })
-
-/** What goes back to the visitor. */
-export interface Page {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[]>>
-  readonly body: Buffer
-}
 
 /** Bytes that a function may answer, and that a visitor may send. */
 export const LARGEST = 1_048_576

@@ -96,7 +96,7 @@ function identity({ arn, accessKeyId }: Caller, accountId: string) {
   }
 }
 
-const header = v.union([v.string(), v.number(), v.boolean()])
+export const header = v.union([v.string(), v.number(), v.boolean()])
 const answer = v.object({
   statusCode: v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(599)),
   headers: v.nullish(v.record(v.string(), header)),
