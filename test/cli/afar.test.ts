@@ -1,4 +1,3 @@
-import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
@@ -8,11 +7,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { isRefusal } from '../../authority/note.ts'
 import { nebula } from '../../cli/nebula.ts'
 import { grant } from '../../nebula/desk.ts'
-import { fileSigner, rawPair } from '../../nebula/file.ts'
 import { certificatePem } from '../../nebula/pem.ts'
-import { signRoot } from '../../nebula/sign.ts'
 import { Secret } from '../../pki/secret.ts'
-import { HOUR, net } from '../nebula/make.ts'
+import { rootOf } from '../nebula/make.ts'
 import { fresh } from '../support/founded.ts'
 import { record, shelf, shop } from '../support/office.ts'
 
@@ -24,18 +21,7 @@ const asked: unknown[] = []
 
 beforeAll(async () => {
   const key = fresh('P-256')
-  const raw = rawPair({ privateKey: key, publicKey: createPublicKey(key) })
-  const now = Date.now()
-  const root = await signRoot(fileSigner('P256', Secret.of(raw.privateKey)), {
-    ...{
-      version: 2,
-      name: 'acme',
-      groups: ['web'],
-      networks: [net('10.1.0.0/16')],
-      unsafeNetworks: [],
-    },
-    ...{ notBefore: now - HOUR, notAfter: now + 48 * HOUR },
-  })
+  const root = await rootOf(key)
   const about = {
     ...record('mesh', {
       algorithm: 'P-256',

@@ -1,35 +1,17 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { IMAGE, prepare, type Scene, scene } from '../../cli/scene.ts'
-import { isolated, newKeys } from '../../cli/service.ts'
+import type { Scene } from '../../cli/scene.ts'
 import { get, knock } from '../../cli/traffic.ts'
 import { identityIn } from '../support/identity.ts'
+import { implicit } from '../support/implicit.ts'
 
-const EXAMPLE = join(import.meta.dirname, '../../examples/implicit-trust.yml')
 const MUTUAL = 8443
 let on: Scene
 let outputs: Readonly<Record<string, string>>
 
 beforeAll(async () => {
-  on = await scene(await prepare(() => {}), { clock: { start: Date.now(), flow: true } })
-  const Keys = (await newKeys(on, 'seals passphrases')).join(',')
-  await on.aws.deploy({
-    name: 'certrelay',
-    template: await readFile(
-      join(on.artifacts, 'cloudformation-template-update-stack.json'),
-      'utf8',
-    ),
-    parameters: { Org: 'acme', Keys, Coalesce: '1', SignFunction: await isolated(on) },
-  })
-  outputs = await on.aws.deploy({
-    name: 'implicit-trust',
-    template: await readFile(EXAMPLE, 'utf8'),
-    parameters: {
-      ...{ VpcId: 'vpc-0a1b2c3d4e5f60718', SubnetIds: 'subnet-0a1b2c3d4e5f60718' },
-      ...{ EnvoyImage: IMAGE, DeregistrationDelay: '1', Org: 'acme', Keys },
-    },
-  })
+  const stage = await implicit()
+  on = stage.on
+  outputs = stage.outputs
 }, 120_000)
 
 afterAll(async () => {

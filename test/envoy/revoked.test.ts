@@ -1,15 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { authority } from '../../cli/authority.ts'
-import { IMAGE, prepare, type Scene, scene } from '../../cli/scene.ts'
-import { isolated, newKeys } from '../../cli/service.ts'
+import type { Scene } from '../../cli/scene.ts'
 import { knock } from '../../cli/traffic.ts'
 import { identityIn } from '../support/identity.ts'
+import { implicit } from '../support/implicit.ts'
 
-const EXAMPLE = join(import.meta.dirname, '../../examples/implicit-trust.yml')
 const MUTUAL = 8443
 /** Of the sidecars, milliseconds; and what Envoy takes to serve what it was told. */
 const POLL = 1_000
@@ -18,25 +15,9 @@ let on: Scene
 let outputs: Readonly<Record<string, string>>
 
 beforeAll(async () => {
-  on = await scene(await prepare(() => {}), { clock: { start: Date.now(), flow: true } })
-  on.hurry()
-  const Keys = (await newKeys(on, 'seals passphrases')).join(',')
-  await on.aws.deploy({
-    name: 'certrelay',
-    template: await readFile(
-      join(on.artifacts, 'cloudformation-template-update-stack.json'),
-      'utf8',
-    ),
-    parameters: { Org: 'acme', Keys, Coalesce: '1', SignFunction: await isolated(on) },
-  })
-  outputs = await on.aws.deploy({
-    name: 'implicit-trust',
-    template: await readFile(EXAMPLE, 'utf8'),
-    parameters: {
-      ...{ VpcId: 'vpc-0a1b2c3d4e5f60718', SubnetIds: 'subnet-0a1b2c3d4e5f60718' },
-      ...{ EnvoyImage: IMAGE, DeregistrationDelay: '1', Org: 'acme', Keys },
-    },
-  })
+  const stage = await implicit({ hurry: true })
+  on = stage.on
+  outputs = stage.outputs
   for (const [name, value] of Object.entries(on.aws.environment())) vi.stubEnv(name, value)
 }, 180_000)
 

@@ -19,7 +19,7 @@ import { isRecord } from '../../pki/json.ts'
 import { pemBlocks } from '../../pki/pem.ts'
 import { pair } from '../nebula/make.ts'
 import { type Bureau, bureau } from '../support/authority.ts'
-import { client, role } from '../support/client.ts'
+import { client, urlRole } from '../support/client.ts'
 
 // Overlays and revocations through the doors of the signing function, as it is packaged and deployed.
 
@@ -66,14 +66,7 @@ afterAll(async () => {
 
 /** A role that may call the function URL and nothing else. */
 function caller(name: string) {
-  const Resource = on.outputs['SignFunction'] ?? ''
-  const Condition = { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } }
-  return role(
-    on.aws,
-    name,
-    { Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource },
-    { Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource, Condition },
-  )
+  return urlRole(on.aws, name, on.outputs['SignFunction'] ?? '')
 }
 
 /** Asks through the function URL, as such a role. */

@@ -1,18 +1,15 @@
-import { createPublicKey } from 'node:crypto'
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { PREFIX, renderRecord } from '../../authority/record.ts'
 import { handler } from '../../functions/sign.ts'
 import { type Local, start } from '../../local/index.ts'
-import { fileSigner, rawPair } from '../../nebula/file.ts'
 import { isFlaw } from '../../nebula/flaw.ts'
 import { certificatePem, publicPem, readCertificates } from '../../nebula/pem.ts'
 import { poolOf, refusal } from '../../nebula/pool.ts'
-import { signRoot } from '../../nebula/sign.ts'
 import { isRecord } from '../../pki/json.ts'
 import { Secret } from '../../pki/secret.ts'
-import { HOUR, net, pair } from '../nebula/make.ts'
+import { pair, rootOf } from '../nebula/make.ts'
 import { client } from '../support/client.ts'
 import { fresh } from '../support/founded.ts'
 import { record, ring } from '../support/office.ts'
@@ -23,10 +20,8 @@ const lines: string[] = []
 
 beforeAll(async () => {
   aws = await start()
-  const now = Date.now()
   const keys = await Promise.all([EAST, WEST].map(key))
   const ca = fresh('P-256')
-  const raw = rawPair({ privateKey: ca, publicKey: createPublicKey(ca) })
   const house = ring(aws, keys)
   const sealed = await house.keys.seal(Secret.of(ca.export({ format: 'der', type: 'pkcs8' })), {
     org: 'acme',
@@ -34,16 +29,7 @@ beforeAll(async () => {
     ca: 'mesh',
   })
   house.close()
-  const root = await signRoot(fileSigner('P256', Secret.of(raw.privateKey)), {
-    ...{
-      version: 2,
-      name: 'acme',
-      groups: ['web'],
-      networks: [net('10.1.0.0/16')],
-      unsafeNetworks: [],
-    },
-    ...{ notBefore: now - HOUR, notAfter: now + 48 * HOUR },
-  })
+  const root = await rootOf(ca)
   const about = {
     ...record('mesh', {
       algorithm: 'P-256',

@@ -6,7 +6,7 @@ import type { Credentials } from '../../local/iam.ts'
 import { isRecord } from '../../pki/json.ts'
 import { pem } from '../../pki/pem.ts'
 import { type Bureau, bureau } from '../support/authority.ts'
-import { role } from '../support/client.ts'
+import { urlRole } from '../support/client.ts'
 import { csr, signingKeys } from '../support/founded.ts'
 
 // The signing function as it is packaged and deployed, through each of its doors.
@@ -44,14 +44,7 @@ afterAll(() => on?.close())
 
 /** A role that may call the URL, and nothing else. */
 function caller(name: string): Credentials {
-  const Resource = on.outputs['SignFunction'] ?? ''
-  const Condition = { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } }
-  return role(
-    on.aws,
-    name,
-    { Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource },
-    { Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource, Condition },
-  )
+  return urlRole(on.aws, name, on.outputs['SignFunction'] ?? '')
 }
 
 interface Answer {

@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import * as v from 'valibot'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Local, start } from '../../local/index.ts'
+import { echo } from '../support/echo.ts'
 
 // An application load balancer whose target is a function.
 
@@ -17,28 +18,7 @@ const CODE = `exports.handler = async (event) => {
 const GROUP = 'arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/sign/*'
 const template = ({ many = 'false', source = GROUP, permission = true } = {}) => ({
   Resources: {
-    Role: {
-      Type: 'AWS::IAM::Role',
-      Properties: {
-        AssumeRolePolicyDocument: {
-          Statement: {
-            Effect: 'Allow',
-            Principal: { Service: 'lambda.amazonaws.com' },
-            Action: 'sts:AssumeRole',
-          },
-        },
-      },
-    },
-    Function: {
-      Type: 'AWS::Lambda::Function',
-      Properties: {
-        FunctionName: 'echo',
-        Runtime: 'nodejs24.x',
-        Handler: 'index.handler',
-        Role: { 'Fn::GetAtt': ['Role', 'Arn'] },
-        Code: { ZipFile: CODE },
-      },
-    },
+    ...echo(CODE),
     ...(permission && {
       Permission: {
         Type: 'AWS::Lambda::Permission',

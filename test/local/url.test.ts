@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Credentials } from '../../local/iam.ts'
 import { type Local, start } from '../../local/index.ts'
 import { client as configuration, role } from '../support/client.ts'
+import { echo } from '../support/echo.ts'
 
 const region = 'us-east-1'
 /** Answers the event, or what the query asks for. */
@@ -31,28 +32,7 @@ const permission = (Action: string, more = {}) => ({
 const template = (resources = {}, auth = 'AWS_IAM') =>
   JSON.stringify({
     Resources: {
-      Role: {
-        Type: 'AWS::IAM::Role',
-        Properties: {
-          AssumeRolePolicyDocument: {
-            Statement: {
-              Effect: 'Allow',
-              Principal: { Service: 'lambda.amazonaws.com' },
-              Action: 'sts:AssumeRole',
-            },
-          },
-        },
-      },
-      Function: {
-        Type: 'AWS::Lambda::Function',
-        Properties: {
-          FunctionName: 'echo',
-          Runtime: 'nodejs24.x',
-          Handler: 'index.handler',
-          Role: { 'Fn::GetAtt': ['Role', 'Arn'] },
-          Code: { ZipFile: CODE },
-        },
-      },
+      ...echo(CODE),
       Url: {
         Type: 'AWS::Lambda::Url',
         Properties: { TargetFunctionArn: { 'Fn::GetAtt': ['Function', 'Arn'] }, AuthType: auth },

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import type { Certificate } from '../../nebula/certificate.ts'
 import type { Curve } from '../../nebula/curve.ts'
@@ -29,6 +29,22 @@ export function net(text: string): Network {
 export interface Made extends NebulaCa {
   /** Raw, as a file of nebula-cert holds it. */
   readonly privateKey: Buffer
+}
+
+/** The certificate of a CA of now, by a private key on P-256: for the group web in 10.1.0.0/16. */
+export function rootOf(privateKey: KeyObject): Promise<Certificate> {
+  const raw = rawPair({ privateKey, publicKey: createPublicKey(privateKey) })
+  const now = Date.now()
+  return signRoot(fileSigner('P256', Secret.of(raw.privateKey)), {
+    ...{
+      version: 2,
+      name: 'acme',
+      groups: ['web'],
+      networks: [net('10.1.0.0/16')],
+      unsafeNetworks: [],
+    },
+    ...{ notBefore: now - HOUR, notAfter: now + 48 * HOUR },
+  })
 }
 
 /** A CA with its key at hand. */

@@ -28,3 +28,22 @@ export function role(
   if (credentials === undefined) throw new TypeError(`no role ${name}`)
   return credentials
 }
+
+/** Temporary credentials of a new role that may call these functions (ARNs) through their URLs, and nothing else. */
+export function urlRole(
+  world: Ground,
+  name: string,
+  Resource: string | readonly string[],
+): Credentials {
+  return role(
+    world,
+    name,
+    { Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource },
+    {
+      Effect: 'Allow',
+      Action: 'lambda:InvokeFunction',
+      Resource,
+      Condition: { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } },
+    },
+  )
+}

@@ -10,7 +10,7 @@ import type { Credentials } from '../../local/iam.ts'
 import { type Local, start } from '../../local/index.ts'
 import { authority } from '../../local/x509/x509.ts'
 import { Secret } from '../../pki/secret.ts'
-import { client, role } from './client.ts'
+import { client, urlRole } from './client.ts'
 import { ring } from './office.ts'
 import { EAST, WEST } from './regions.ts'
 
@@ -122,17 +122,7 @@ function taskRole(
   Resource: readonly string[],
   { name, tags }: { readonly name: string; readonly tags: Readonly<Record<string, string>> },
 ): Credentials {
-  const credentials = role(
-    aws,
-    name,
-    { Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource },
-    {
-      Effect: 'Allow',
-      Action: 'lambda:InvokeFunction',
-      Resource,
-      Condition: { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } },
-    },
-  )
+  const credentials = urlRole(aws, name, Resource)
   const made = aws.iam.role(name)
   if (made !== undefined) aws.iam.putRole({ ...made, tags })
   return credentials

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { sign } from '../../aws/sign.ts'
 import type { Credentials } from '../../local/iam.ts'
-import { role } from './client.ts'
+import { urlRole } from './client.ts'
 import { HOME, type Stage } from './stage.ts'
 
 /** What differs from a request that nothing is wrong with. */
@@ -41,18 +41,7 @@ export async function knock(
 
 /** A role that may do what docs/handover.md gives to task roles, and nothing else. */
 export function taskRole({ aws, outputs }: Stage, name: string): Credentials {
-  const Resource = outputs['BootstrapFunction'] ?? ''
-  return role(
-    aws,
-    name,
-    { Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource },
-    {
-      Effect: 'Allow',
-      Action: 'lambda:InvokeFunction',
-      Resource,
-      Condition: { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } },
-    },
-  )
+  return urlRole(aws, name, outputs['BootstrapFunction'] ?? '')
 }
 
 /** A sidecar's own hand-overs to its Envoy have no `who`. */
