@@ -1,6 +1,13 @@
 import { parseCsr } from '../pki/csr.ts'
 import { isFault } from '../pki/der.ts'
-import { entitlement, needTags, type Principal, readRules } from './entitle.ts'
+import {
+  type Entitlement,
+  entitlement,
+  needTags,
+  type Principal,
+  type Rule,
+  readRules,
+} from './entitle.ts'
 import type { Asked } from './issue.ts'
 import type { CaRecord } from './record.ts'
 import { Refused, type SigningRequest } from './request.ts'
@@ -44,14 +51,42 @@ export function principalOf({ door, principal, who }: Caller): Principal | undef
  * @throws Refused `caller-refused` when no rule is for this role and profile; CONFIG_INVALID for rules that cannot be read
  */
 export async function permit(
-  { names, label }: CaRecord,
+  record: CaRecord,
   { request, principal, tagsOf }: Plea,
 ): Promise<Entitled> {
   if (principal === undefined) return { request }
-  const rules = readRules(names)
-  const tags = needTags(rules) ? await tagsOf?.(principal) : undefined
   const { profile = '' } = request
-  const own = entitlement(rules, { ...principal, ...(tags && { tags }) }, profile)
+  const { own, who, demand } = await granted(record, { principal, profile, tagsOf })
+  return {
+    request: asksForNames(request) ? request : { ...request, hosts: own.own },
+    admit({ names, commonNames, subject }: Asked) {
+      demand([...names, ...commonNames])
+      if (subject && !own.subject)
+        throw new Refused(
+          'name-refused',
+          `authority ${record.label} lets ${who} have no more of a subject than a common name`,
+        )
+    },
+  }
+}
+
+/** A role, and what it asks for. */
+export interface Claim extends Pick<Plea, 'tagsOf'> {
+  readonly principal: Principal
+  readonly profile: string
+}
+
+/**
+ * What the rules of a record give a role; `demand` refuses names that they do not.
+ *
+ * @throws Refused `caller-refused` when no rule is for this role and profile; CONFIG_INVALID for rules that cannot be read
+ */
+export async function granted(
+  { names, label }: CaRecord,
+  { principal, profile, tagsOf }: Claim,
+): Promise<Granted> {
+  const rules = readRules(names)
+  const own = entitlement(rules, await tagged(rules, principal, tagsOf), profile)
   const who = `role ${principal.role} of account ${principal.account}`
   if (!own.known)
     throw new Refused(
@@ -59,21 +94,36 @@ export async function permit(
       `authority ${label} has no rule for ${who} and this profile; add one to "names" in its record`,
     )
   return {
-    request: asksForNames(request) ? request : { ...request, hosts: own.own },
-    admit({ names: wanted, commonNames, subject }: Asked) {
-      const foreign = [...wanted, ...commonNames].find((name) => !own.may(name))
+    own,
+    who,
+    demand(wanted) {
+      const foreign = wanted.find((name) => !own.may(name))
       if (foreign !== undefined)
         throw new Refused(
           'name-refused',
           `authority ${label} has no rule that lets ${who} be ${foreign}; its rules are "names" in its record`,
         )
-      if (subject && !own.subject)
-        throw new Refused(
-          'name-refused',
-          `authority ${label} lets ${who} have no more of a subject than a common name`,
-        )
     },
   }
+}
+
+/** A role with its rights under a record's rules. */
+export interface Granted {
+  readonly own: Entitlement
+  /** For messages. */
+  readonly who: string
+  /** @throws Refused `name-refused` for the first name that is not the role's to have */
+  demand(names: readonly string[]): void
+}
+
+/** A role with its tags, where a rule asks for them. */
+export async function tagged(
+  rules: readonly Rule[],
+  principal: Principal,
+  tagsOf: TagsOf | undefined,
+): Promise<Principal> {
+  const tags = needTags(rules) ? await tagsOf?.(principal) : undefined
+  return tags === undefined ? principal : { ...principal, tags }
 }
 
 /** A CSR that cannot be read is told by who issues. */

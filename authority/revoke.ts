@@ -4,7 +4,7 @@ import { RelayError } from '../pki/error.ts'
 import { signedBy } from '../pki/key.ts'
 import type { Log } from '../ports/log.ts'
 import { type Book, type Entry, revokedIn, withoutEnded } from './book.ts'
-import { mayRevoke, needTags, readRules } from './entitle.ts'
+import { mayRevoke, readRules } from './entitle.ts'
 import type { RevocationReason } from './list.ts'
 import {
   isDue,
@@ -16,7 +16,7 @@ import {
   stamped,
 } from './lists.ts'
 import { audited, recordRefusal } from './note.ts'
-import type { TagsOf } from './permit.ts'
+import { type TagsOf, tagged } from './permit.ts'
 import type { CaRecord } from './record.ts'
 import type { Register } from './register.ts'
 import { Refused } from './request.ts'
@@ -183,10 +183,7 @@ async function admit(
   { principal, who }: Caller,
 ): Promise<void> {
   const rules = readRules(names)
-  const tags =
-    principal !== undefined && needTags(rules) ? await tagsOf?.(principal) : principal?.tags
-  const known = principal && { ...principal, ...(tags && { tags }) }
-  if (known !== undefined && mayRevoke(rules, known)) return
+  if (principal !== undefined && mayRevoke(rules, await tagged(rules, principal, tagsOf))) return
   const whom =
     principal === undefined ? who : `role ${principal.role} of account ${principal.account}`
   throw new Refused(

@@ -23,7 +23,7 @@ import { memoryFor, Remembered } from '../cfssl/replay.ts'
 import { parseVisit, type Visit } from '../events/visit.ts'
 import { serve } from '../middleware/serve.ts'
 import { refusal, type Told, window } from '../middleware/window.ts'
-import { entitling, grant } from '../nebula/desk.ts'
+import { grant } from '../nebula/desk.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Keys, Pens } from '../ports/keys.ts'
 import type { Roles } from '../ports/roles.ts'
@@ -110,8 +110,8 @@ async function verified(office: Rooms, visit: Visit, ids: Ids): Promise<Told> {
 }
 
 function hosts({ store, log, elapsed, around, registry }: Rooms, body: Uint8Array, caller: Caller) {
-  const entitle = entitling(registry.tagsOf)
-  return grant({ store, log, elapsed, entitle, now: () => around().now }, body, caller)
+  const { tagsOf } = registry
+  return grant({ store, log, elapsed, tagsOf, now: () => around().now }, body, caller)
 }
 
 function officeOf({ vault, keys, pens, roles, log, org, clock, publishLater }: Needs): Rooms {

@@ -1,6 +1,5 @@
-import { entitlement, needTags, readRules } from '../authority/entitle.ts'
 import { audited, refusing } from '../authority/note.ts'
-import { principalOf, type TagsOf } from '../authority/permit.ts'
+import { granted, principalOf, type TagsOf } from '../authority/permit.ts'
 import type { CaRecord } from '../authority/record.ts'
 import { Refused } from '../authority/request.ts'
 import type { Own } from '../authority/sealed.ts'
@@ -29,19 +28,12 @@ export interface Granted {
   readonly request: string
 }
 
-/** Decides whether a caller may have what it asks for. @throws Refused `caller-refused` or `name-refused` */
-export type EntitleHost = (
-  record: CaRecord,
-  caller: Caller,
-  asked: readonly string[],
-) => void | Promise<void>
-
 /** What signing hosts needs. */
 export interface NebulaOffice extends Pick<Office, 'store' | 'log' | 'elapsed'> {
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Absent: `entitled`. */
-  readonly entitle?: EntitleHost
+  /** The tags of a role, looked up where a rule asks for them. */
+  readonly tagsOf?: TagsOf | undefined
 }
 
 /** The profile that rules of a record and audit records name. */
@@ -57,7 +49,7 @@ export async function grant(
   body: Uint8Array,
   caller: Caller,
 ): Promise<Granted> {
-  const { store, entitle = entitled } = office
+  const { store, tagsOf } = office
   const ask = refusing(office, caller, () => readAsk(body))
   const names = namesOf(ask)
   const matter = { label: ask.authority, caller, profile: PROFILE, names }
@@ -68,13 +60,13 @@ export async function grant(
         'label-unknown',
         `authority ${record.label} signs no Nebula certificates; it is for X.509`,
       )
-    await entitle(record, caller, names)
+    await entitled(record, names, { caller, tagsOf })
     const ca = await opened(office, record, hear)
     try {
       const one = await signed(ca, ask, office.now())
       const { fingerprint, notAfter } = one
       const certified = { org: record.org, profile: PROFILE, names, fingerprint, notAfter }
-      return { made: granted(one, record, caller), certified }
+      return { made: told(one, record, caller), certified }
     } finally {
       ca.signer.close()
     }
@@ -93,42 +85,17 @@ function namesOf({ name, networks, unsafeNetworks, groups }: Ask): string[] {
 
 /**
  * By the rules of the record (docs/nebula.md): name, networks, `unsafe:NETWORK` and `group:GROUP` must each be allowed to the role that
- * IAM has verified. A door that knows no roles lets in whom it lets in.
+ * IAM has verified. A door that knows no roles lets in whom it lets in. @throws Refused `caller-refused` or `name-refused`
  */
-export function entitled(
-  { names, label }: CaRecord,
-  caller: Caller,
+export async function entitled(
+  record: CaRecord,
   asked: readonly string[],
-): void {
+  { caller, tagsOf }: Pick<NebulaOffice, 'tagsOf'> & { readonly caller: Caller },
+): Promise<void> {
   const principal = principalOf(caller)
   if (principal === undefined) return
-  const own = entitlement(readRules(names), principal, PROFILE)
-  const who = `role ${principal.role} of account ${principal.account}`
-  if (!own.known)
-    throw new Refused(
-      'caller-refused',
-      `authority ${label} has no rule for ${who} and profile ${PROFILE}; add one to its names`,
-    )
-  const foreign = asked.find((name) => !own.may(name))
-  if (foreign !== undefined)
-    throw new Refused(
-      'name-refused',
-      `authority ${label} has no rule that lets ${who} be ${foreign}`,
-    )
-}
-
-/** As `entitled`, with the tags of the caller where a rule asks for them. */
-export function entitling(tagsOf: TagsOf | undefined): EntitleHost {
-  return async (record, caller, asked) => {
-    const principal = principalOf(caller)
-    const isAsked = principal !== undefined && needTags(readRules(record.names))
-    const tags = isAsked ? await tagsOf?.(principal) : undefined
-    entitled(
-      record,
-      { ...caller, ...(principal && tags && { principal: { ...principal, tags } }) },
-      asked,
-    )
-  }
+  const { demand } = await granted(record, { principal, profile: PROFILE, tagsOf })
+  demand(asked)
 }
 
 /** The authority with its key at hand. @throws AUTHORITY_INVALID when its certificate is none of its own */
@@ -163,7 +130,7 @@ async function signed(ca: NebulaCa, ask: Ask, now: number): Promise<Certificate>
   return signHost(ca, { version, name, networks, unsafeNetworks, groups, notBefore, notAfter }, key)
 }
 
-function granted(one: Certificate, record: CaRecord, { request }: Caller): Granted {
+function told(one: Certificate, record: CaRecord, { request }: Caller): Granted {
   return {
     certificate: certificatePem(one),
     anchors: record.anchors || record.certificate,

@@ -6,7 +6,7 @@ import type { CaRecord, Custody } from '../../authority/record.ts'
 import { Refused } from '../../authority/request.ts'
 import type { Caller } from '../../authority/sign.ts'
 import { type Local, start } from '../../local/index.ts'
-import { entitling, grant, type NebulaOffice } from '../../nebula/desk.ts'
+import { entitled, grant, type NebulaOffice } from '../../nebula/desk.ts'
 import { fileSigner, rawPair } from '../../nebula/file.ts'
 import { isFlaw } from '../../nebula/flaw.ts'
 import { isLow } from '../../nebula/low.ts'
@@ -340,15 +340,18 @@ describe('a role of IAM', () => {
     ]
     const one = { ...(await sealed('Ed25519')), names: rules }
     const asks: string[] = []
-    const may = entitling(async ({ role }) => {
-      asks.push(role)
-      return { team: 'app' }
-    })
-    const by = { ...caller, principal: web }
+    const by = { caller: { ...caller, principal: web } }
+    const looked = {
+      ...by,
+      tagsOf: async ({ role }: { readonly role: string }) => {
+        asks.push(role)
+        return { team: 'app' }
+      },
+    }
 
-    await expect(may(one, by, ['app'])).resolves.toBeUndefined()
-    await expect(may(one, by, ['db'])).rejects.toMatchObject({ reason: 'name-refused' })
-    await expect(entitling(undefined)(one, by, ['app'])).rejects.toMatchObject({
+    await expect(entitled(one, ['app'], looked)).resolves.toBeUndefined()
+    await expect(entitled(one, ['db'], looked)).rejects.toMatchObject({ reason: 'name-refused' })
+    await expect(entitled(one, ['app'], by)).rejects.toMatchObject({
       reason: 'caller-refused',
     })
     expect(asks).toEqual(['web', 'web'])
