@@ -1,10 +1,9 @@
 import { valuesOf } from '../pki/certificate.ts'
-import { parseRevocationList, type RevocationList, usable } from '../pki/crl.ts'
-import { buffer, content, isFault, whole as read, TAG } from '../pki/der.ts'
+import { numberOf, parseRevocationList, type RevocationList, usable } from '../pki/crl.ts'
+import { isFault, TAG } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
 import { signedBy } from '../pki/key.ts'
 import { EXTENSION, USAGE } from '../pki/oids.ts'
-import { integer } from '../pki/values.ts'
 import {
   around,
   bitString,
@@ -93,24 +92,12 @@ export async function listOf(ca: Ca, revoked: readonly Revoked[], when: Issue): 
   return made
 }
 
-/** The number of a list. DER. `undefined` when it has none, or is none. */
-export function numberOf(list: Uint8Array): bigint | undefined {
-  const read_ = parseRevocationList(list)
-  return isFault(read_) ? undefined : numberIn(read_)
-}
-
-function numberIn({ extensions }: RevocationList): bigint | undefined {
-  const one = extensions.find(({ id }) => id === EXTENSION.crlNumber)
-  if (one === undefined) return undefined
-  return BigInt(`0x${buffer(integer(read(content(one.value)))).toString('hex')}`)
-}
-
 function previousOf({ previous, number, now, nextUpdate }: Issue): RevocationList | undefined {
   if (number < 1n || number >= 1n << 159n || !(nextUpdate > now))
     throw new TypeError('a list has a number from 1 on, and ends after it begins')
   if (previous === undefined) return undefined
   const before = parseRevocationList(previous)
-  const last = isFault(before) ? undefined : numberIn(before)
+  const last = isFault(before) ? undefined : numberOf(before)
   if (isFault(before) || last === undefined || last >= number || before.thisUpdate.at > now)
     throw new RelayError(
       'VERSION_CONFLICT',
@@ -175,7 +162,7 @@ function proved(list: Uint8Array, { issuer, entries, when }: Claim): void {
   const sound =
     !isFault(one) &&
     usable(one, issuer.certificate, when.now) &&
-    numberIn(one) === when.number &&
+    numberOf(one) === when.number &&
     one.serials.size === entries.length &&
     entries.every(({ serial }) => one.serials.has(plain(serial))) &&
     signedBy(issuer.key, issuer.certificate.kind(), one)

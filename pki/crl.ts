@@ -9,6 +9,7 @@ import {
   enter,
   type Fault,
   identical,
+  isFault,
   Malformed,
   raw,
   TAG,
@@ -109,6 +110,15 @@ export function usable(one: RevocationList, issuer: Certificate, now: number): b
 /** The CRL number is there, an INTEGER, and not critical (RFC 5280 5.2.3). */
 function soundNumber({ value, critical }: Extension): boolean {
   return !critical && attempt(() => integer(whole(content(value)))) instanceof Uint8Array
+}
+
+/** The number of a list, which is not negative (RFC 5280 5.2.3); `undefined` when it has none, or one that cannot be read. */
+export function numberOf({ extensions }: RevocationList): bigint | undefined {
+  const found = extensions.find(({ id }) => id === EXTENSION.crlNumber)
+  if (found === undefined) return undefined
+  const octets = attempt(() => integer(whole(content(found.value))))
+  if (isFault(octets) || (octets[0] ?? 0x80) >= 0x80) return undefined
+  return BigInt(`0x${hex(octets)}`)
 }
 
 /** Whether a list has a certificate's serial. */

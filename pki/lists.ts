@@ -1,13 +1,11 @@
 import { encodeTrust, type Trust } from './bundle.ts'
 import { type Certificate, parseCertificate, valuesOf } from './certificate.ts'
-import { parseRevocationList, type RevocationList, usable } from './crl.ts'
-import { attempt, buffer, content, isFault, whole } from './der.ts'
-import { hex, sameName } from './names.ts'
-import { EXTENSION } from './oids.ts'
+import { numberOf, parseRevocationList, type RevocationList, usable } from './crl.ts'
+import { buffer, isFault } from './der.ts'
+import { sameName } from './names.ts'
 import { findPath } from './path.ts'
 import { type Block, pem, pemBlocks } from './pem.ts'
 import { signatures } from './signatures.ts'
-import { integer } from './values.ts'
 
 /** What became of one list; `older`: a newer one of its issuer is there and stays. */
 export type Fate =
@@ -117,15 +115,6 @@ function read(der: Buffer, signers: readonly Certificate[]): Known | string {
   if (signer === undefined) return RULES.signed
   const number = numberOf(list)
   return number === undefined ? RULES.sound : { der, list, number, signer }
-}
-
-/** Of RFC 5280 5.2.3: not negative. */
-function numberOf({ extensions }: RevocationList): bigint | undefined {
-  const found = extensions.find(({ id }) => id === EXTENSION.crlNumber)
-  if (found === undefined) return undefined
-  const octets = attempt(() => integer(whole(content(found.value))))
-  if (isFault(octets) || (octets[0] ?? 0x80) >= 0x80) return undefined
-  return BigInt(`0x${hex(octets)}`)
 }
 
 /** The CAs whose lists count: anchors, and those below them that are kept or come along. */
