@@ -1,9 +1,8 @@
 import { RelayError } from '../pki/error.ts'
 import { isRecord, parsedObject } from '../pki/json.ts'
 import type { Given, Lister } from '../ports/lister.ts'
-import { type Line, post } from './direct.ts'
-import { ask } from './errors.ts'
-import { refusal, regionOf } from './handover.ts'
+import type { Line } from './direct.ts'
+import { knock, regionOf } from './knock.ts'
 
 /**
  * The function that signs, asked for revocation lists through its URL: by a role that IAM knows, which gets what its rules say and lists,
@@ -14,12 +13,8 @@ export function lister(url: string, line: Line): Lister {
     async lists(label) {
       const what = `have the lists of authority ${label}`
       const to = new URL('list', url)
-      const letter = { url: to, service: 'lambda', region: regionOf(to, line) }
-      const headers = { 'content-type': 'application/json' }
-      const body = JSON.stringify({ authority: label })
-      const reply = await ask(what, () => post(line, { ...letter, headers, body }))
-      if (reply.status !== 200) throw refusal(what, reply)
-      const { lists } = parsedObject(reply.body) ?? {}
+      const errand = { what, url: to, region: regionOf(to, line) }
+      const { lists } = parsedObject(await knock(line, errand, { authority: label })) ?? {}
       if (Array.isArray(lists) && lists.every(isGiven)) return lists
       throw new RelayError('SERVICE_UNAVAILABLE', `cannot ${what}: half an answer came`)
     },

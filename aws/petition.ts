@@ -2,17 +2,14 @@ import { RelayError } from '../pki/error.ts'
 import { parsedObject } from '../pki/json.ts'
 import { pem } from '../pki/pem.ts'
 import type { Certified, Certifier, Petition } from '../ports/certifier.ts'
-import { type Line, post } from './direct.ts'
-import { ask } from './errors.ts'
-import { refusal, regionOf } from './handover.ts'
+import type { Line } from './direct.ts'
+import { knock, regionOf } from './knock.ts'
 
 /** One region's function URL; its region where its name does not tell. */
 export interface Door {
   readonly url: string
   readonly region?: string
 }
-
-const JSON_TYPE = { 'content-type': 'application/json' }
 
 /**
  * An authority behind the URLs of the function `sign`, one a region (docs/own-keys.md). The next region is asked when one is not
@@ -25,14 +22,12 @@ export function petitions(
 ): Certifier {
   const what = `have authority ${label} certify a key`
 
-  async function knock({ url: base, region }: Door, { csr }: Petition): Promise<Certified> {
+  async function ask({ url: base, region }: Door, { csr }: Petition): Promise<Certified> {
     const url = new URL('sign', base)
     const wish = { authority: label, profile, csr: pem('CERTIFICATE REQUEST', csr) }
-    const letter = { url, service: 'lambda', region: region ?? regionOf(url, line) }
-    const sent = { ...letter, headers: JSON_TYPE, body: JSON.stringify(wish) }
-    const reply = await ask(what, () => post(line, sent))
-    if (reply.status !== 200) throw refusal(what, reply)
-    const { certificate, chain, anchors } = parsedObject(reply.body) ?? {}
+    const errand = { what, url, region: region ?? regionOf(url, line) }
+    const reply = await knock(line, errand, wish)
+    const { certificate, chain, anchors } = parsedObject(reply) ?? {}
     if ([certificate, chain, anchors].every((one) => typeof one === 'string'))
       return { certificate: String(certificate), chain: String(chain), anchors: String(anchors) }
     throw new RelayError('SERVICE_UNAVAILABLE', `cannot ${what}: half an answer came`)
@@ -43,7 +38,7 @@ export function petitions(
       const failures: string[] = []
       for (const door of doors) {
         try {
-          return await knock(door, petition)
+          return await ask(door, petition)
         } catch (error) {
           if (!(error instanceof RelayError)) throw error
           if (error.remedy !== 'retry' && failures.length === 0) throw error
