@@ -1,5 +1,5 @@
 import { parseCertificate } from '../pki/certificate.ts'
-import { parseRevocationList, type RevocationList } from '../pki/crl.ts'
+import { parseRevocationList, type RevocationList, sameIssuer } from '../pki/crl.ts'
 import { isFault } from '../pki/der.ts'
 import { sameName } from '../pki/names.ts'
 import { pemBlocks } from '../pki/pem.ts'
@@ -31,7 +31,7 @@ export function lists(
   if (read.some((one) => isForged(one, `${anchors}\n${issuers}`)))
     return { rule: 'signed by the CA that it names (RFC 5280 6.3.3 g)', until: now }
   const ends = read.map((one) =>
-    Math.max(...read.filter((other) => sameName(other.issuer, one.issuer)).map((o) => end(o, now))),
+    Math.max(...read.filter((other) => sameIssuer(other, one)).map((o) => end(o, now))),
   )
   const until = Math.min(...ends)
   if (until > now) return { until }

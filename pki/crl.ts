@@ -121,6 +121,17 @@ export function numberOf({ extensions }: RevocationList): bigint | undefined {
   return BigInt(`0x${hex(octets)}`)
 }
 
+/** Whether lists are of one CA: several may have one name, while roots change, and their keys tell them apart (RFC 5280 5.2.1). */
+export function sameIssuer(one: RevocationList, other: RevocationList): boolean {
+  return sameName(one.issuer, other.issuer) && keyOf(one) === keyOf(other)
+}
+
+/** The authority key identifier as it stands there; empty where there is none. */
+function keyOf({ extensions }: RevocationList): string {
+  const found = extensions.find(({ id }) => id === EXTENSION.authorityKey)
+  return found === undefined ? '' : hex(content(found.value))
+}
+
 /** Whether a list has a certificate's serial. */
 export function revokes({ serials }: RevocationList, { serial }: Certificate): boolean {
   return serials.has(hex(serial))

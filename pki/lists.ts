@@ -1,6 +1,6 @@
 import { encodeTrust, type Trust } from './bundle.ts'
 import { type Certificate, parseCertificate, valuesOf } from './certificate.ts'
-import { numberOf, parseRevocationList, type RevocationList, usable } from './crl.ts'
+import { numberOf, parseRevocationList, type RevocationList, sameIssuer, usable } from './crl.ts'
 import { buffer, isFault } from './der.ts'
 import { sameName } from './names.ts'
 import { findPath } from './path.ts'
@@ -84,8 +84,7 @@ export function dropLists(
 ): Trust {
   const away = (pemBlocks(gone) ?? []).map(({ der }) => der)
   const stay = (pemBlocks(given) ?? []).map(({ der }) => parseRevocationList(der))
-  const stays = ({ issuer }: RevocationList) =>
-    stay.some((one) => !isFault(one) && sameName(one.issuer, issuer))
+  const stays = (list: RevocationList) => stay.some((one) => !isFault(one) && sameIssuer(one, list))
   const known = knownOf(trust, cas(trust, [], now))
   const kept = known.filter(({ der, list }) => stays(list) || !away.some((one) => one.equals(der)))
   return written(trust.anchors, kept)

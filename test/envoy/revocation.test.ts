@@ -20,6 +20,15 @@ test('lists hold until the first issuer has none that is valid', async () => {
   expect(lists({ crl: one + two, anchors }, now)).toEqual({ until: soon })
 })
 
+test('of two roots of one name, each with a list, the list of one does not stand for the other', async () => {
+  const [old, fresh] = [await root('One'), await root('One')]
+  const anchors = old.certificate + fresh.certificate
+  const past = await revoke(old, [], { from: now - 2 * DAY, until: now - DAY, key: '01' })
+  const crl = past + (await revoke(fresh, [], { key: '02' }))
+
+  expect(lists({ crl, anchors }, now).rule).toMatch(/each issuer/)
+})
+
 test.each([
   ['no PEM', async () => 'x', /PEM of X509 CRL/],
   ['a certificate', async () => (await root()).certificate, /PEM of X509 CRL/],

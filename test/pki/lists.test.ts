@@ -14,8 +14,11 @@ let root: Authority
 let below: Authority
 let other: Authority
 let trust: Trust
-const list = (ca: Authority, number: number, more: { from?: number; until?: number } = {}) =>
-  revoke(ca, [number.toString(16)], { number, ...more })
+const list = (
+  ca: Authority,
+  number: number,
+  more: { from?: number; until?: number; key?: string } = {},
+) => revoke(ca, [number.toString(16)], { number, ...more })
 const put = (into: Trust, text: string) => addLists(into, text, NOW)
 const ats = ({ fates }: ReturnType<typeof addLists>) => fates.map(({ at }) => at)
 const count = ({ crl = '' }: Trust) => pemBlocks(crl)?.length
@@ -185,6 +188,16 @@ describe('with other anchors', () => {
     expect(dropLists(full, { gone: two, given: '' }, NOW)).toEqual(trust)
     expect(dropLists(full, { gone: one, given: '' }, NOW)).toEqual(full)
     expect(dropLists(full, { gone: two, given: one }, NOW)).toEqual(full)
+  })
+
+  test('a list is given up although another root of the same name has one', async () => {
+    const next = await authority({ name: 'Root', ...life })
+    const both = { ...trust, anchors: root.certificate + next.certificate }
+    const [one, two] = [await list(root, 1, { key: '01' }), await list(next, 1, { key: '02' })]
+    const full = put(both, one + two).trust
+
+    expect(count(full)).toBe(2)
+    expect(dropLists(full, { gone: one, given: two }, NOW)).toEqual(put(both, two).trust)
   })
 })
 

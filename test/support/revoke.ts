@@ -13,11 +13,22 @@ export async function revoke(
     from = Date.now() - DAY,
     until = Date.now() + DAY,
     number,
-  }: { readonly from?: number; readonly until?: number; readonly number?: number } = {},
+    key,
+  }: {
+    readonly from?: number
+    readonly until?: number
+    readonly number?: number
+    /** For the authority key identifier, hex. */
+    readonly key?: string
+  } = {},
 ): Promise<string> {
   const signing = usual(algorithmOf(ca.key) ?? 'EC_prime256v1')
   const { privateKey, parameters } = signer(ca.key, signing)
   const issuer = new x509.X509Certificate(ca.certificate).subject
+  const extensions = [
+    ...(number === undefined ? [] : [numbered(number)]),
+    ...(key === undefined ? [] : [new x509.AuthorityKeyIdentifierExtension(key)]),
+  ]
   const crl = await x509.X509CrlGenerator.create({
     issuer,
     thisUpdate: new Date(from),
@@ -28,7 +39,7 @@ export async function revoke(
       revocationDate: new Date(from),
       reason: x509.X509CrlReason.keyCompromise,
     })),
-    ...(number !== undefined && { extensions: [numbered(number)] }),
+    ...(extensions.length > 0 && { extensions }),
     signingAlgorithm: parameters,
     signingKey: privateKey,
   })
