@@ -5,10 +5,10 @@ import { authority } from '../../cli/authority.ts'
 import type { Scene } from '../../cli/scene.ts'
 import { type Identity, knock } from '../../cli/traffic.ts'
 import { demand } from '../../pki/demand.ts'
-import { parsedObject } from '../../pki/json.ts'
 import { pem, pemBlocks } from '../../pki/pem.ts'
 import { Secret } from '../../pki/secret.ts'
 import { implicit } from '../support/implicit.ts'
+import { invoked } from '../support/invoked.ts'
 
 const MUTUAL = 8443
 const SOON = { timeout: 30_000, interval: 50 }
@@ -39,14 +39,12 @@ interface Held extends Identity {
 async function certified(): Promise<Held> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { csr } = demand({ key: privateKey, names: ['db.mesh.internal'] }, Secret.from('unused'))
-  const wish = { authority: 'mesh_db', csr: pem('CERTIFICATE REQUEST', csr) }
-  const Payload = Buffer.from(JSON.stringify({ sign: wish })).toString('base64')
-  const input = { FunctionName: 'certrelay-sign', Payload }
-  const told = await on.aws.call('lambda', 'Invoke', input, { region: 'us-east-1' })
-  const answer = parsedObject(Buffer.from(String(told['Payload']), 'base64').toString('utf8'))
-  const cert = String(answer?.['certificate'])
+  const answer = await invoked(on.aws, {
+    sign: { authority: 'mesh_db', csr: pem('CERTIFICATE REQUEST', csr) },
+  })
+  const cert = String(answer['certificate'])
   const { serialNumber: serial } = new X509Certificate(cert)
-  const roots = (pemBlocks(String(answer?.['anchors'])) ?? []).map(({ pem }) => pem)
+  const roots = (pemBlocks(String(answer['anchors'])) ?? []).map(({ pem }) => pem)
   const signed = (one: string) =>
     new X509Certificate(cert).verify(new X509Certificate(one).publicKey)
   const key = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()

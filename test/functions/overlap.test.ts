@@ -1,19 +1,18 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
-import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openTrust } from '../../pki/bundle.ts'
 import { parseCertificate } from '../../pki/certificate.ts'
 import { parseRevocationList } from '../../pki/crl.ts'
 import { demand } from '../../pki/demand.ts'
 import { isFault } from '../../pki/der.ts'
-import { isRecord, parsedObject } from '../../pki/json.ts'
+import { isRecord } from '../../pki/json.ts'
 import { pem, pemBlocks } from '../../pki/pem.ts'
 import { Secret } from '../../pki/secret.ts'
 import { signatures } from '../../pki/signatures.ts'
 import { client } from '../support/client.ts'
+import { invoked, trustOf } from '../support/invoked.ts'
 import { openssl } from '../support/openssl.ts'
-import { HOME, type Stage, stage } from '../support/stage.ts'
+import { type Stage, stage } from '../support/stage.ts'
 
 // An authority whose roots change: the next one is trusted, then signs, then the old one goes.
 
@@ -54,17 +53,10 @@ async function declare(Roots: readonly string[]): Promise<string> {
   return Data['Certificate'] ?? ''
 }
 
-async function invoke(event: object): Promise<Readonly<Record<string, unknown>>> {
-  const Payload = Buffer.from(JSON.stringify(event)).toString('base64')
-  const input = { FunctionName: 'certrelay-sign', Payload }
-  const told = await on.aws.pass(on.aws.call('lambda', 'Invoke', input, { region: HOME }))
-  return parsedObject(Buffer.from(String(told['Payload']), 'base64').toString('utf8')) ?? {}
-}
-
 async function issue(): Promise<string> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { csr } = demand({ key: privateKey, names: ['db.internal'] }, Secret.from('unused'))
-  const { certificate } = await invoke({
+  const { certificate } = await invoked(on.aws, {
     sign: { authority: 'db', csr: pem('CERTIFICATE REQUEST', csr) },
   })
   return String(certificate)
@@ -72,10 +64,8 @@ async function issue(): Promise<string> {
 
 /** The lists that are in the trust bundle, and those that the function gives out, PEM. */
 async function lists() {
-  const read = new GetSecretValueCommand({ SecretId: 'certrelay/trust/db' })
-  const { SecretString = '' } = await on.secrets.send(read)
-  const { anchors, crl = '' } = openTrust(Secret.from(SecretString))
-  const { lists: told } = await invoke({ list: { authority: 'db' } })
+  const { anchors, crl = '' } = await trustOf(on, 'db')
+  const { lists: told } = await invoked(on.aws, { list: { authority: 'db' } })
   const all: readonly unknown[] = Array.isArray(told) ? told : []
   const served = all.map((one) => (isRecord(one) ? String(one['list']) : ''))
   return { anchors, published: (pemBlocks(crl) ?? []).map(({ pem }) => pem), served }
@@ -118,7 +108,7 @@ describe('while roots overlap', () => {
 
   it('a certificate of the old root that is revoked is refused by the published and by the given lists, no other one is', async () => {
     const { serialNumber } = new X509Certificate(certificates.old)
-    await invoke({ revoke: { authority: 'db', serial: serialNumber } })
+    await invoked(on.aws, { revoke: { authority: 'db', serial: serialNumber } })
     await on.elapse(1_000)
     const { anchors, published, served } = await lists()
 

@@ -1,9 +1,7 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { CreateBucketCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sign } from '../../aws/sign.ts'
-import { openTrust } from '../../pki/bundle.ts'
 import { parseRevocationList } from '../../pki/crl.ts'
 import { demand } from '../../pki/demand.ts'
 import { isFault } from '../../pki/der.ts'
@@ -11,6 +9,7 @@ import { isRecord, parsedObject } from '../../pki/json.ts'
 import { pem, pemBlocks } from '../../pki/pem.ts'
 import { Secret } from '../../pki/secret.ts'
 import { client } from '../support/client.ts'
+import { invoked, trustOf } from '../support/invoked.ts'
 import { openssl } from '../support/openssl.ts'
 import { HOME, type Stage, stage } from '../support/stage.ts'
 
@@ -43,17 +42,8 @@ afterAll(async () => {
   expect(on.notes).toEqual([])
 })
 
-const invoke = async (event: object): Promise<Readonly<Record<string, unknown>>> => {
-  const Payload = Buffer.from(JSON.stringify(event)).toString('base64')
-  const input = { FunctionName: 'certrelay-sign', Payload }
-  const told = await on.aws.pass(on.aws.call('lambda', 'Invoke', input, { region: HOME }))
-  return parsedObject(Buffer.from(String(told['Payload']), 'base64').toString('utf8')) ?? {}
-}
-const trust = async (label: string) => {
-  const read = new GetSecretValueCommand({ SecretId: `certrelay/trust/${label}` })
-  const { SecretString = '' } = await on.secrets.send(read)
-  return openTrust(Secret.from(SecretString))
-}
+const invoke = (event: object) => invoked(on.aws, event)
+const trust = (label: string) => trustOf(on, label)
 /** What the list of a trust bundle says. */
 const listed = async (label: string) => {
   const { crl = '' } = await trust(label)
