@@ -105,10 +105,15 @@ export function renderRecord({ custody: { mode, ...key }, ...record }: CaRecord)
 }
 
 /** The certificate, DER. @throws CERTIFICATE_PENDING while an outside root has not signed it */
-export function certificateOf({ certificate, label }: CaRecord): Uint8Array {
-  const der = only(certificate)
+export function certificateOf(record: CaRecord): Uint8Array {
+  const der = only(record.certificate)
   if (der !== undefined) return der
-  throw new RelayError(
+  throw pending(record)
+}
+
+/** An outside root has not signed it yet. */
+export function pending({ label }: CaRecord): RelayError {
+  return new RelayError(
     'CERTIFICATE_PENDING',
     `authority ${label} has no certificate yet: have its request signed (certrelay authority show ${label}), then certrelay authority import`,
   )

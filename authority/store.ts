@@ -13,7 +13,7 @@ import { kmsSigner } from './kms.ts'
 import { inMemory } from './memory.ts'
 import { plainKey } from './plain.ts'
 import type { Policy } from './policy.ts'
-import { type CaRecord, certificateOf, ders, LABEL, parseRecord, TAG } from './record.ts'
+import { type CaRecord, certificateOf, ders, LABEL, parseRecord, pending, TAG } from './record.ts'
 import { Refused } from './request.ts'
 import { type Own, sealedSigner } from './sealed.ts'
 
@@ -54,7 +54,7 @@ interface Read {
   key?: KeyObject
 }
 
-/** What is worked out of an authority that issues X.509 certificates. */
+/** What is worked out of an authority that has its X.509 certificate. */
 interface Known extends Own {
   readonly certificate: Uint8Array
   readonly chain: readonly Uint8Array[]
@@ -92,7 +92,7 @@ export function store(sources: Sources): Store {
     try {
       const record = parseRecord(content, label)
       if (record.org !== org) throw stranger(label)
-      if (record.kind !== 'x509') return { record }
+      if (record.kind !== 'x509' || record.certificate === '') return { record }
       const certificate = certificateOf(record)
       const own = ownOf(certificate, record)
       const chain = ders(record.chain)
@@ -122,11 +122,7 @@ export function store(sources: Sources): Store {
     async open(label, hear) {
       const one = await read(label)
       const { record, known } = one
-      if (known === undefined)
-        throw new Refused(
-          'label-unknown',
-          `authority ${label} signs no X.509 certificates; it is for Nebula`,
-        )
+      if (known === undefined) throw unfit(record)
       const { certificate, chain, policy: rules } = known
       const signer = await signerOf(one, known, hear)
       return { label, org: record.org, certificate, chain, policy: rules, signer }
@@ -152,6 +148,15 @@ export function ownOf(certificate: Uint8Array, { algorithm, label }: CaRecord): 
   throw new RelayError(
     'AUTHORITY_INVALID',
     `the certificate of authority ${label} is none, or not of a ${algorithm} key: treat its record as tampered with`,
+  )
+}
+
+/** Why an authority issues no X.509 certificates. */
+function unfit(record: CaRecord): RelayError {
+  if (record.kind === 'x509') return pending(record)
+  return new Refused(
+    'label-unknown',
+    `authority ${record.label} signs no X.509 certificates; it is for Nebula`,
   )
 }
 
