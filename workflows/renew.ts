@@ -1,6 +1,7 @@
 import { parseRevocationList } from '../pki/crl.ts'
 import { isFault } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
+import { LISTENS } from '../pki/listens.ts'
 import { pemBlocks } from '../pki/pem.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Directory, Given, Listening, Lister } from '../ports/lister.ts'
@@ -77,22 +78,35 @@ async function asked({ lister }: Needs, label: string): Promise<Lists> {
   }
 }
 
-/** All at once: of an authority without a list Envoy refuses everybody as soon as there is the list of another one. */
+/**
+ * All at once: of an authority without a list Envoy refuses everybody as soon as there is the list of another one. A bundle that has lists
+ * gets what there is.
+ */
 async function bring(
   ports: Needs,
   { secret, labels }: Listening,
   listsOf: (label: string) => Promise<Lists>,
 ): Promise<void> {
   const all: Given[] = []
-  let whole = true
+  const missing = new Map<string, Lists>()
   for (const label of labels) {
     const lists = await listsOf(label)
-    if (lists instanceof RelayError) whole = false
+    if (lists instanceof RelayError || lists.length === 0) missing.set(label, lists)
     else all.push(...lists)
   }
-  if (all.length === 0 || (!whole && !(await hasLists(ports, secret)))) return
+  if (all.length === 0) return
+  if (missing.size > 0 && !(await hasLists(ports, secret))) throw heldBack(missing)
   const text = all.map(({ list, issuer }) => `${list}${issuer}`).join('')
   await publishLists(ports, { secret, lists: text })
+}
+
+function heldBack(missing: ReadonlyMap<string, Lists>): RelayError {
+  const error = [...missing.values()].find((one) => one instanceof RelayError)
+  const all = [...missing.keys()].join(', ')
+  return new RelayError(
+    error?.code ?? 'CONFIG_INVALID',
+    `nothing is put into it while there is no list of ${all}, or Envoy would refuse their peers: see why (certrelay authority show LABEL), or take the label out of the tag ${LISTENS}`,
+  )
 }
 
 async function hasLists({ vault }: Needs, secret: string): Promise<boolean> {
