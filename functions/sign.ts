@@ -119,8 +119,8 @@ function officeOf({ vault, keys, pens, roles, log, org, clock, publishLater }: N
   const elapsed = () => performance.now()
   const sources: Sources = {
     ...{ org, keys, pens, now, shelf, archive: archive(vault) },
-    policy: ({ config = { signing: {} }, crl }) =>
-      listed(configuration(config, STRICT).policy, crl?.url),
+    policy: (record) =>
+      listed(configuration(record.config ?? { signing: {} }, STRICT).policy, record),
   }
   const found = store(sources)
   const registry: Registry = {

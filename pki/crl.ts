@@ -15,7 +15,7 @@ import {
   TAG,
   whole,
 } from './der.ts'
-import { type Extension, extensionList, tagged } from './extensions.ts'
+import { type Extension, extensionList, known, tagged } from './extensions.ts'
 import { distinguished, hex, type Name, sameName } from './names.ts'
 import { EXTENSION, USAGE } from './oids.ts'
 import { type Moment, moment } from './time.ts'
@@ -123,13 +123,13 @@ export function numberOf({ extensions }: RevocationList): bigint | undefined {
 
 /** Whether lists are of one CA: several may have one name, while roots change, and their keys tell them apart (RFC 5280 5.2.1). */
 export function sameIssuer(one: RevocationList, other: RevocationList): boolean {
-  return sameName(one.issuer, other.issuer) && keyOf(one) === keyOf(other)
+  return sameName(one.issuer, other.issuer) && issuerKey(one) === issuerKey(other)
 }
 
-/** The authority key identifier as it stands there; empty where there is none. */
-function keyOf({ extensions }: RevocationList): string {
-  const found = extensions.find(({ id }) => id === EXTENSION.authorityKey)
-  return found === undefined ? '' : hex(content(found.value))
+/** The key identifier of who signed a list, hex (RFC 5280 5.2.1); `undefined` where it has none that can be read. */
+export function issuerKey({ extensions }: RevocationList): string | undefined {
+  const found = attempt(() => known(extensions))
+  return isFault(found) ? undefined : found.authorityKey?.key
 }
 
 /** Whether a list has a certificate's serial. */

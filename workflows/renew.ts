@@ -1,4 +1,4 @@
-import { parseRevocationList } from '../pki/crl.ts'
+import { issuerKey, parseRevocationList } from '../pki/crl.ts'
 import { isFault } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
 import { LISTENS } from '../pki/listens.ts'
@@ -126,18 +126,24 @@ async function left({ vault, clock }: Needs, { secret }: Listening): Promise<num
   return Math.min(...ends) - clock.now()
 }
 
-/** Puts the list of the root that signs now where its certificates say it is. */
+/** Puts the list of the root that signs now under the name of the label, and the one of each root under that of its key. */
 async function offer(ports: Needs, label: string, lists: Lists): Promise<readonly RelayError[]> {
   if (lists instanceof RelayError) return []
-  const [first] = lists
-  const [block] = pemBlocks(first?.list ?? '') ?? []
-  if (block === undefined) return []
-  try {
-    await ports.publisher?.publish(`crl/${label}.crl`, block.der, 'application/pkix-crl')
-    return []
-  } catch (error) {
-    return [told(ports, { label }, error)]
-  }
+  const ders = lists.flatMap(({ list }) => pemBlocks(list) ?? []).map(({ der }) => der)
+  const named = ders.flatMap((der, at) => {
+    const list = parseRevocationList(der)
+    const key = isFault(list) ? undefined : issuerKey(list)
+    const own = key === undefined ? [] : [{ name: `crl/${label}/${key}.crl`, der }]
+    return at === 0 ? [{ name: `crl/${label}.crl`, der }, ...own] : own
+  })
+  const failed: RelayError[] = []
+  for (const { name, der } of named)
+    try {
+      await ports.publisher?.publish(name, der, 'application/pkix-crl')
+    } catch (error) {
+      failed.push(told(ports, { label }, error))
+    }
+  return failed
 }
 
 function told({ log }: Needs, about: Readonly<Record<string, string>>, error: unknown): RelayError {

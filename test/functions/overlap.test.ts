@@ -1,5 +1,5 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseCertificate } from '../../pki/certificate.ts'
 import { parseRevocationList } from '../../pki/crl.ts'
@@ -19,14 +19,22 @@ import { type Stage, stage } from '../support/stage.ts'
 let on: Stage
 const HOUR = 3_600_000
 const BUCKET = 'acme-lists'
+const Config = {
+  signing: {
+    default: {
+      ...{ usages: ['signing', 'server auth', 'client auth'], expiry: '24h' },
+      crl_url: 'http://lists.example.com/crl/db/{key}.crl',
+    },
+  },
+}
+let s3: S3Client
 const certificates: Record<'old' | 'spared' | 'fresh', string> = { old: '', spared: '', fresh: '' }
 let roots: { readonly old: string; readonly fresh: string }
 
 beforeAll(async () => {
   on = await stage({ sealing: true, signing: true, listing: BUCKET })
-  const s3 = new S3Client(client(on.aws))
+  s3 = new S3Client(client(on.aws))
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }))
-  s3.destroy()
   const old = await declare(['1'])
   certificates.old = await issue()
   certificates.spared = await issue()
@@ -37,6 +45,7 @@ beforeAll(async () => {
 }, 240_000)
 
 afterAll(async () => {
+  s3.destroy()
   await on.close()
   expect(on.notes).toEqual([])
 })
@@ -46,7 +55,7 @@ async function declare(Roots: readonly string[]): Promise<string> {
   const known = (await on.secret('certrelay/authority/db')) !== undefined
   const { Status, Reason, Data } = await on.desk.ask('certrelay-authority', {
     ...(known && { type: 'Update', physicalId: 'certrelay:db' }),
-    ...{ logicalId: 'db', properties: { Label: 'db', Roots } },
+    ...{ logicalId: 'db', properties: { Label: 'db', Config, Roots } },
   })
   expect([Status, Reason]).toEqual(['SUCCESS', ''])
   await on.elapse(60_000) // a change is seen everywhere after 30 seconds
@@ -119,4 +128,23 @@ describe('while roots overlap', () => {
       expect(await verdict(certificates.fresh, trusted)).toBe('ok')
     }
   }, 120_000)
+
+  it('each certificate names the URL of the list of its own root, and that list is there', async () => {
+    const lists = new Map<string, string>()
+    for (const [name, leaf] of Object.entries(certificates)) {
+      const said = await openssl({ leaf }, 'x509', '-in', '@leaf', '-noout', '-text')
+      const [, url = ''] = /CRL Distribution Points:\s+Full Name:\s+URI:(\S+)/.exec(said) ?? []
+      const Key = new URL(url).pathname.slice(1)
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }))
+      lists.set(name, pem('X509 CRL', (await Body?.transformToByteArray()) ?? Buffer.of()))
+    }
+    const [old = '', spared = '', fresh = ''] = lists.values()
+
+    expect(old).toBe(spared)
+    expect([isOf(old, roots.old), isOf(fresh, roots.fresh)]).toEqual([true, true])
+    const trusted = roots.fresh + roots.old
+    expect(await verdict(certificates.old, trusted + old)).toBe('certificate revoked')
+    expect(await verdict(certificates.spared, trusted + spared)).toBe('ok')
+    expect(await verdict(certificates.fresh, trusted + fresh)).toBe('ok')
+  })
 })
