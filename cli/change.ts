@@ -3,7 +3,7 @@ import type { CaRecord } from '../authority/record.ts'
 import { RelayError } from '../pki/error.ts'
 import { isRecord } from '../pki/json.ts'
 import { checked, PLACE, siteOf } from './founding.ts'
-import { labelOf, read, say } from './given.ts'
+import { labelOf, listUrl, read, say } from './given.ts'
 import { recordOf } from './records.ts'
 
 /**
@@ -54,8 +54,7 @@ interface Given {
 function changed({ crl, ...record }: CaRecord, { config, names, url }: Given): CaRecord {
   if (record.kind === 'nebula' && (config !== undefined || url !== undefined))
     throw new Error(`authority ${record.label} is for Nebula, which has --names only`)
-  if (url !== undefined && url !== '' && !URL.canParse(url))
-    throw new Error('--crl-url takes a URL, or nothing to take it away')
+  if (url !== '') listUrl(url)
   const at = url === undefined ? crl?.url : url
   return {
     ...record,

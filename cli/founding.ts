@@ -12,7 +12,7 @@ import { isFault } from '../pki/der.ts'
 import { RelayError } from '../pki/error.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
 import { keyRegion } from '../pki/sealed.ts'
-import { blocks, labelOf, oneOf, read, say, subjectOf, whole } from './given.ts'
+import { blocks, labelOf, listUrl, oneOf, read, say, subjectOf, whole } from './given.ts'
 import { foundOverlay, OVERLAY, overlayOf } from './mesh.ts'
 import {
   folderRecords,
@@ -106,6 +106,7 @@ export async function create(words: readonly string[]): Promise<number> {
   const config = await read(values.config)
   const names = await read(values.names)
   checked(config, names)
+  listUrl(values['crl-url'])
   const base: Base = {
     ...{ label, org: site.org, algorithm, custody: custodyOf(mode, label, site.given) },
     ...(config !== undefined && { config }),

@@ -83,3 +83,9 @@ export function whole(option: string, value: string): number {
 export function say(line: string): void {
   process.stderr.write(`certrelay: ${line}\n`)
 }
+
+/** @throws Error for what certificates cannot have as the URL of a revocation list: printable ASCII only, RFC 5280 7.4 */
+export function listUrl(text: string | undefined): void {
+  if (text === undefined || (URL.canParse(text) && /^[!-~]{1,2048}$/.test(text))) return
+  throw new Error('--crl-url takes a URL in ASCII, like http://lists.example.com/crl/db.crl')
+}

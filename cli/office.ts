@@ -5,6 +5,7 @@ import { listable } from '../authority/book.ts'
 import type { Around } from '../authority/issue.ts'
 import { listOf } from '../authority/list.ts'
 import { refusePlain } from '../authority/plain.ts'
+import { listed } from '../authority/points.ts'
 import type { Policy } from '../authority/policy.ts'
 import { type CaRecord, renderRecord } from '../authority/record.ts'
 import type { Revocations } from '../authority/revocations.ts'
@@ -83,7 +84,7 @@ export function configurationOf(record: CaRecord, settings: Settings): Configura
 }
 
 function policyOf(record: CaRecord, settings: Settings): Policy {
-  return configurationOf(record, settings).policy
+  return listed(configurationOf(record, settings).policy, record)
 }
 
 export function compatibleOf({ compatible }: Settings): Compatible {
