@@ -41,7 +41,7 @@ export async function revoke(words: readonly string[]): Promise<number> {
   )
   say(
     number === undefined
-      ? 'its key cannot be used just now: the list is signed and published within the hour'
+      ? 'its key cannot be used just now: that is written down, and the list is signed and published within an hour of KMS answering'
       : `list ${number} says so, and is on its way to the trust bundles`,
   )
   return 0
