@@ -65,6 +65,8 @@ export interface Office {
   readonly log: Log
   /** Clock, randomness and ledger of issuing. */
   readonly around: () => Omit<Around, 'admit'>
+  /** Fingerprints of keys that are refused beside the built-in ones, where they are not at hand. @throws CONFIG_INVALID, SERVICE_UNAVAILABLE */
+  readonly weakKeys?: (() => Promise<ReadonlySet<string>>) | undefined
   /** Absent: whoever came through the door may have what the profile allows. */
   readonly entitle?: Entitle | undefined
   /** Monotonic milliseconds. */
@@ -85,13 +87,18 @@ export async function sign(office: Office, order: Order): Promise<Signed> {
     const record = await store.record(label)
     const may: Entitled =
       entitle === undefined ? { request } : await entitle(record, caller, request)
+    const weakKeys = await office.weakKeys?.()
     const ca = await store.open(label, hear)
     try {
       const admit = (asked: Asked) => {
         asks([...new Set([...asked.names, ...asked.commonNames])])
         may.admit?.(asked)
       }
-      const issued = await issue(ca, may.request, { ...office.around(), admit })
+      const issued = await issue(ca, may.request, {
+        ...office.around(),
+        ...(weakKeys && { weakKeys }),
+        admit,
+      })
       const { anchors } = record
       const signed: Signed = { ...issued, label, org: ca.org, chain: behind(ca, record), anchors }
       const fingerprint = createHash('sha256').update(signed.certificate).digest('hex')

@@ -6,6 +6,7 @@ import type { Wired } from '../ports/index.ts'
 const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/
 const FUNCTION_ARN =
   /^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?)?$/
+const OBJECT = /^(s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/[A-Za-z0-9!_.()/-]{1,900})?$/
 const BUCKET = /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/
 const list = v.pipe(
   v.optional(v.string(), ''),
@@ -38,6 +39,7 @@ const common = {
   CERTRELAY_ACCOUNT: v.pipe(v.optional(v.string(), ''), v.regex(/^(\d{12})?$/)),
   CERTRELAY_LISTS: v.pipe(v.optional(v.string(), ''), v.regex(/^[A-Za-z0-9_-]{0,64}$/)),
   CERTRELAY_LIST_BUCKET: v.pipe(v.optional(v.string(), ''), v.regex(BUCKET)),
+  CERTRELAY_WEAK_KEYS: v.pipe(v.optional(v.string(), ''), v.regex(OBJECT)),
   CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
 }
 const schemas = {
@@ -71,6 +73,8 @@ export interface Config {
   readonly lists?: string
   /** Bucket of S3 that revocation lists are put into; absent: none. */
   readonly bucket?: string
+  /** Object of S3 with fingerprints of keys that are not certified; absent: none. */
+  readonly weakKeys?: { readonly bucket: string; readonly key: string }
   /** Name of the function that runs. */
   readonly self: string
 }
@@ -114,7 +118,13 @@ export function config(
     ...(parsed.output.CERTRELAY_LIST_BUCKET !== '' && {
       bucket: parsed.output.CERTRELAY_LIST_BUCKET,
     }),
+    ...objectOf(parsed.output.CERTRELAY_WEAK_KEYS),
     ...(parsed.output.CERTRELAY_SIGN !== '' && { sign: parsed.output.CERTRELAY_SIGN }),
     ...(parsed.output.CERTRELAY_SIGN_URL !== '' && { signUrl: parsed.output.CERTRELAY_SIGN_URL }),
   })
+}
+
+function objectOf(url: string): Pick<Config, 'weakKeys'> {
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(url) ?? []
+  return bucket === undefined || key === undefined ? {} : { weakKeys: { bucket, key } }
 }

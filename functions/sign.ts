@@ -10,11 +10,13 @@ import { Refused } from '../authority/request.ts'
 import { lists, type Registry, revoke } from '../authority/revoke.ts'
 import { type Caller, type Office, sign } from '../authority/sign.ts'
 import { type Shelf, type Sources, store } from '../authority/store.ts'
+import { type Known, weakKeys } from '../authority/weak.ts'
 import { root } from '../aws/index.ts'
 import { keys, pens } from '../aws/parts/keys.ts'
 import { later } from '../aws/parts/later.ts'
 import { roles } from '../aws/parts/roles.ts'
 import { secrets } from '../aws/parts/secrets.ts'
+import { weak } from '../aws/parts/weak.ts'
 import { respond } from '../cfssl/api.ts'
 import { configuration } from '../cfssl/config.ts'
 import { counting } from '../cfssl/counts.ts'
@@ -27,6 +29,7 @@ import { grant } from '../nebula/desk.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Keys, Pens } from '../ports/keys.ts'
 import type { Roles } from '../ports/roles.ts'
+import type { Sheet } from '../ports/sheet.ts'
 
 type Needs = Pick<Ports, 'vault' | 'log' | 'org' | 'clock'> & {
   readonly keys: Keys | undefined
@@ -34,10 +37,14 @@ type Needs = Pick<Ports, 'vault' | 'log' | 'org' | 'clock'> & {
   readonly roles: Roles | undefined
   /** Has the lists of a label published, later; absent where nothing publishes them. */
   readonly publishLater: ((label: string) => Promise<void>) | undefined
+  /** The list of weak keys; absent where none is configured. */
+  readonly weakSheet: Sheet | undefined
 }
 
 /** What was read of the authorities, for all invocations of this process: configurations, and no key that is open. */
 const shelf: Shelf = new Map()
+/** What was read of the list of weak keys. */
+const known: Known = {}
 /** Nothing outside of a configuration is read here, and every hardening is on. */
 const STRICT = { read: () => undefined, compatible: new Set<never>() }
 /** Tokens of CFSSL that this process has seen. Milliseconds. */
@@ -49,7 +56,10 @@ const BEYOND = new Set(['revoke', 'crl'])
 const random = (size: number) => randomBytes(size)
 
 /** Signs what its three doors let in: the only function that may use the keys of authorities. */
-export const handler = serve(window(parseVisit, answer), root(keys, later, pens, roles, secrets))
+export const handler = serve(
+  window(parseVisit, answer),
+  root(keys, later, pens, roles, secrets, weak),
+)
 
 async function answer(ports: Needs, visit: Visit, ids: Ids): Promise<Told> {
   const office = officeOf(ports)
@@ -114,7 +124,8 @@ function hosts({ store, log, elapsed, around, registry }: Rooms, body: Uint8Arra
   return grant({ store, log, elapsed, tagsOf, now: () => around().now }, body, caller)
 }
 
-function officeOf({ vault, keys, pens, roles, log, org, clock, publishLater }: Needs): Rooms {
+function officeOf(ports: Needs): Rooms {
+  const { vault, keys, pens, roles, log, org, clock, publishLater, weakSheet: sheet } = ports
   const { now } = clock
   const elapsed = () => performance.now()
   const sources: Sources = {
@@ -134,6 +145,7 @@ function officeOf({ vault, keys, pens, roles, log, org, clock, publishLater }: N
     ...{ store: found, log, elapsed, registry },
     around: () => ({ now: now(), random }),
     entitle: permitting(roles?.tagsOf),
+    ...(sheet && { weakKeys: () => weakKeys({ sheet, known, now, log }) }),
     async revoke(registry, order) {
       const outcome = await revoke(registry, order)
       await publishLater?.(order.label).catch(() =>

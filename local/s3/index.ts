@@ -10,6 +10,7 @@ const object = v.object({
   ...{ Bucket: v.string(), ...owned },
   Key: v.pipe(v.string(), v.minLength(1), v.maxLength(1024)),
 })
+const asked = v.object({ ...object.entries, IfNoneMatch: v.optional(v.string()) })
 const put = v.object({
   ...object.entries,
   Body: v.pipe(
@@ -45,8 +46,10 @@ export function s3({ clock, account }: Pick<World, 'clock' | 'account'>): Servic
       301,
     )
   }
-  const get = operation(object, ({ Key, ...named }, { region }) => {
+  const get = operation(asked, ({ Key, IfNoneMatch: known, ...named }, { region }) => {
     const parcel = find(named, region).get(Key)
+    if (parcel !== undefined && parcel.etag === known)
+      throw new AwsError('NotModified', 'Not Modified', 304)
     if (parcel !== undefined) return { parcel }
     throw new AwsError('NoSuchKey', 'The specified key does not exist.', 404)
   })

@@ -41,7 +41,9 @@ export function storage(headers: Readonly<Record<string, string>>) {
       const Prefix = searchParams.get('prefix') ?? ''
       const owner = headers['x-amz-expected-bucket-owner']
       const place = { Bucket, ...(owner !== undefined && { ExpectedBucketOwner: owner }) }
-      const named = Key === '' ? { ...place, Prefix } : { ...place, Key }
+      const known = headers['if-none-match']
+      const read = known !== undefined && operation === 'GetObject' && { IfNoneMatch: known }
+      const named = Key === '' ? { ...place, Prefix } : { ...place, Key, ...read }
       const parcel = { Body: body.toString('base64'), ContentType: headers['content-type'] }
       return { operation, input: operation === 'PutObject' ? { ...named, ...parcel } : named }
     },

@@ -79,3 +79,27 @@ describe('rollouts', () => {
     expect(wrong).not.toThrow(`=${value}`)
   })
 })
+
+describe('the list of weak keys', () => {
+  test('is an object of S3, or none', () => {
+    const of = (CERTRELAY_WEAK_KEYS: string) => config({ ...good, CERTRELAY_WEAK_KEYS }).weakKeys
+
+    expect([config(good).weakKeys, of('')]).toEqual([undefined, undefined])
+    expect(of('s3://acme-lists/weak/keys.txt')).toEqual({
+      ...{ bucket: 'acme-lists', key: 'weak/keys.txt' },
+    })
+  })
+
+  test.each([
+    'acme-lists/keys.txt',
+    's3://acme-lists',
+    's3://acme-lists/',
+    's3://a/k',
+    's3://acme-lists/*',
+  ])('%s is refused by the name of its variable', (value) => {
+    const wrong = () => config({ ...good, CERTRELAY_WEAK_KEYS: value })
+
+    expect(wrong).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+    expect(wrong).toThrow('CERTRELAY_WEAK_KEYS')
+  })
+})

@@ -10,7 +10,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { publisher } from '../../aws/s3.ts'
+import { publisher, sheet } from '../../aws/s3.ts'
 import { s3 } from '../../local/s3/index.ts'
 import { type Ground, open } from '../../local/world.ts'
 import { client, role } from '../support/client.ts'
@@ -43,6 +43,40 @@ test('what is published is read back byte by byte, with its type', async () => {
     ContentType: 'application/pkix-crl',
     ContentLength: 256,
   })
+})
+
+test('a sheet is read whole, and anew only where it is another edition', async () => {
+  const put = (Body: string) => sdk.send(new PutObjectCommand({ Bucket, Key, Body }))
+  const { read } = sheet(sdk, { ...OURS, key: Key, what: 'the list' })
+  await put('one')
+  const first = await read()
+  const same = await read(first?.mark)
+  await put('two')
+  const second = await read(first?.mark)
+
+  expect([first?.text, same, second?.text]).toEqual(['one', undefined, 'two'])
+  expect(second?.mark).not.toBe(first?.mark)
+})
+
+test.each([
+  ['that is not there', { key: 'other' }],
+  ['in no bucket', { bucket: 'no-such-bucket' }],
+  ['in a bucket of somebody else', { owner: '444455556666' }],
+])('a sheet %s is a mistake of who configured it, and named by what it is', async (_, more) => {
+  await sdk.send(new PutObjectCommand({ Bucket, Key, Body: 'one' }))
+  const { read } = sheet(sdk, { ...OURS, key: Key, what: 'the list', ...more })
+
+  await expect(read()).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/^cannot read the list: /),
+  })
+})
+
+test('a sheet is away while S3 is', async () => {
+  const { read } = sheet(sdk, { ...OURS, key: Key, what: 'the list' })
+  world.faults.add({ service: 's3' }, { kind: 'error', status: 503 })
+
+  await expect(read()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
 })
 
 test('what is published again takes the place of what was there', async () => {

@@ -29,8 +29,8 @@ export interface Bureau {
   close(): Promise<void>
 }
 
-/** Packages what is not packaged yet, starts a local AWS, and deploys the stack with its load balancer. */
-export async function bureau(): Promise<Bureau> {
+/** Packages what is not packaged yet, starts a local AWS, and deploys the stack with its load balancer; `more`: further parameters of it. */
+export async function bureau(more: Readonly<Record<string, string>> = {}): Promise<Bureau> {
   const artifacts = await packaged('authority')
   const aws = await start({ artifacts, clock: { flow: true } })
   const secrets = new SecretsManagerClient(client(aws))
@@ -44,6 +44,7 @@ export async function bureau(): Promise<Bureau> {
       Keys: keys.join(','),
       Subnets: 'subnet-1,subnet-2',
       SecurityGroups: 'sg-1',
+      ...more,
     },
   })
   const house = ring(aws, keys)
