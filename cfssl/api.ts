@@ -40,18 +40,29 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
 const MULTIROOT: ReadonlySet<string> = new Set(['authsign', 'info', 'health'])
 const PREFIX = '/api/v1/cfssl/'
 
-/** Answers one request of CFSSL's API. Never throws: what goes wrong is an answer, and nothing of a request is in it. */
+/**
+ * Answers one request of CFSSL's API. Never throws: what goes wrong is an answer, nothing of a request is in it, and a path that is not
+ * served has its record too.
+ */
 export async function respond(request: Request, desk: Desk): Promise<Answer> {
   const name = request.path.startsWith(PREFIX) ? request.path.slice(PREFIX.length) : ''
   const endpoint = ENDPOINTS.get(name)
   const served = desk.like === 'serve' || MULTIROOT.has(name) || desk.beyond?.has(name) === true
-  if (endpoint === undefined || !served || desk.disabled.has(name)) return NOT_FOUND
+  if (endpoint === undefined || !served || desk.disabled.has(name)) return nowhere(request, desk)
   try {
     if (request.method !== endpoint.method) throw notAllowed(name, request.method, desk)
-    return await endpoint.answer(request, desk)
+    const answer = await endpoint.answer(request, desk)
+    return answer === NOT_FOUND ? nowhere(request, desk) : answer
   } catch (error) {
     return told(error, name, request, desk)
   }
+}
+
+/** The path itself is not written down: it is whatever a stranger wrote. */
+function nowhere({ caller }: Request, desk: Desk): Answer {
+  const { status } = NOT_FOUND
+  desk.refused({ caller, action: 'none', status, code: status, message: 'no such path' })
+  return NOT_FOUND
 }
 
 function notAllowed(name: string, method: string, { like }: Desk): Declined {

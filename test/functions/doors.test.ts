@@ -246,6 +246,32 @@ test('a path that is none has its record, and is counted', async () => {
 })
 
 test.each([
+  ['that is none', 'POST', '/nowhere%0a{"outcome":"ok"}'],
+  ['of CFSSL that is not served', 'POST', '/api/v1/cfssl/sign'],
+  ['of certrelay’s own protocol', 'POST', '/sign'],
+  ['of nothing', 'GET', '/'],
+])(
+  'a path %s has its record through the load balancer too, and nothing of the path is in it',
+  async (_, method, path) => {
+    const before = counts()
+    const answer = await fetch(`http://${on.outputs['Host']}${path}`, {
+      method,
+      ...(method === 'POST' && { body: '{}' }),
+    })
+    await answer.text()
+
+    expect(answer.status).toBe(404)
+    await vi.waitFor(() => expect(counts()).toBe(before + 1))
+    const last = on.lines().findLast((one) => one['message'] === 'audit')
+    expect(last).toMatchObject({
+      ...{ door: 'cfssl', outcome: 'refused', action: 'none', status: 404, reason: 'no such path' },
+      who: '127.0.0.1',
+    })
+    expect(JSON.stringify(last)).not.toContain('nowhere')
+  },
+)
+
+test.each([
   ['/sign', '{"authority":"db","authority":"db","csr":""}'],
   ['/revoke', '{"authority":"db","serial":"1","serial":"2"}'],
   ['/list', '{"authority":"db","authority":"db"}'],
