@@ -39,6 +39,10 @@ const common = {
   CERTRELAY_ACCOUNT: v.pipe(v.optional(v.string(), ''), v.regex(/^(\d{12})?$/)),
   CERTRELAY_LISTS: v.pipe(v.optional(v.string(), ''), v.regex(/^[A-Za-z0-9_-]{0,64}$/)),
   CERTRELAY_LIST_BUCKET: v.pipe(v.optional(v.string(), ''), v.regex(BUCKET)),
+  CERTRELAY_TRUST_NAMES: v.pipe(
+    v.optional(v.string(), ''),
+    v.regex(/^[A-Za-z0-9/_+=.@*-]{0,256}$/),
+  ),
   CERTRELAY_WEAK_KEYS: v.pipe(v.optional(v.string(), ''), v.regex(OBJECT)),
   CERTRELAY_DEADLINE: v.pipe(v.optional(v.string(), ''), v.regex(/^([1-9]\d{0,3})?$/)),
 }
@@ -73,6 +77,8 @@ export interface Config {
   readonly lists?: string
   /** Bucket of S3 that revocation lists are put into; absent: none. */
   readonly bucket?: string
+  /** Names that trust bundles of authorities may have, `*` for any characters; absent: nobody says which. */
+  readonly trustNames?: string
   /** Object of S3 with fingerprints of keys that are not certified; absent: none. */
   readonly weakKeys?: { readonly bucket: string; readonly key: string }
   /** Name of the function that runs. */
@@ -117,6 +123,9 @@ export function config(
     ...(parsed.output.CERTRELAY_LISTS !== '' && { lists: parsed.output.CERTRELAY_LISTS }),
     ...(parsed.output.CERTRELAY_LIST_BUCKET !== '' && {
       bucket: parsed.output.CERTRELAY_LIST_BUCKET,
+    }),
+    ...(parsed.output.CERTRELAY_TRUST_NAMES !== '' && {
+      trustNames: parsed.output.CERTRELAY_TRUST_NAMES,
     }),
     ...objectOf(parsed.output.CERTRELAY_WEAK_KEYS),
     ...(parsed.output.CERTRELAY_SIGN !== '' && { sign: parsed.output.CERTRELAY_SIGN }),

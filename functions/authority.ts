@@ -4,6 +4,7 @@ import { root } from '../aws/index.ts'
 import { mint } from '../aws/keypair.ts'
 import { again } from '../aws/parts/again.ts'
 import { keys, pens } from '../aws/parts/keys.ts'
+import { names } from '../aws/parts/names.ts'
 import { secrets } from '../aws/parts/secrets.ts'
 import { sign } from '../aws/parts/sign.ts'
 import { configuration } from '../cfssl/config.ts'
@@ -35,5 +36,5 @@ const service: Resource<Given, Service> = {
 /** Answers `Custom::ServiceAuthority`. */
 export const handler = serve(
   custom(parseRequest, serviceAuthority, service),
-  root(again, keys, pens, secrets, sign),
+  root(again, keys, names, pens, secrets, sign),
 )

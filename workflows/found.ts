@@ -13,13 +13,26 @@ import { anchorsOf } from './draw.ts'
 import type { Asked, Made, Resource } from './resource.ts'
 import { remove } from './retire.ts'
 import { conclude, establish, type Founded, type Mint, type RootWish } from './roots.ts'
-import { idsOf, inOrder, KEPT, LABEL, NOBODY, OWNER, REMOVAL, stays, TRUST } from './succession.ts'
+import {
+  allowed,
+  idsOf,
+  inOrder,
+  KEPT,
+  LABEL,
+  NOBODY,
+  OWNER,
+  REMOVAL,
+  stays,
+  TRUST,
+} from './succession.ts'
 import { trust } from './trust.ts'
 
 type Needs = Mint &
   Pick<Ports, 'vault' | 'keeper'> & {
     /** Reads a CFSSL configuration and rules about names. @throws CONFIG_INVALID */
     readonly examine: (config: unknown, names: unknown) => void
+    /** Which names trust bundles may have, `*` for any characters; absent: any. */
+    readonly trustNames: string | undefined
   }
 
 /** What a user asks for with `Custom::ServiceAuthority`. */
@@ -57,6 +70,7 @@ async function make(ports: Needs, asked: Asked<Service>): Promise<Made> {
   const held = await own(ports, asked)
   const trusted = await inspect(ports, wanted.trustSecret, heir(held, owner))
   stays(wanted, held)
+  allowed(wanted, ports.trustNames)
   inOrder(wanted, held)
   const founded = await rootsOf(ports, wanted, held)
   const anchors = [...new Set(founded.map(({ root }) => root.anchors))].join('')

@@ -31,6 +31,26 @@ export function stays({ trustSecret }: Pick<Service, 'trustSecret'>, held: Held 
   )
 }
 
+/** What an ARN has behind a name (Secrets Manager API, CreateSecret): IAM sees both. */
+const SUFFIX = '-AAAAAA'
+
+/**
+ * This function may keep trust bundles of some names only; a `*` in them stands for any characters, as in IAM. Absent: nobody says which.
+ * @throws PROPERTY_INVALID
+ */
+export function allowed(
+  { trustSecret }: Pick<Service, 'trustSecret'>,
+  names: string | undefined,
+): void {
+  if (names === undefined) return
+  const parts = names.split('*').map((one) => one.replace(/[.+]/g, '\\$&'))
+  if (new RegExp(`^${parts.join('.*')}$`).test(`${trustSecret}${SUFFIX}`)) return
+  throw new RelayError(
+    'PROPERTY_INVALID',
+    `TrustSecret: ${trustSecret} is no name that authorities may have for it (${names}): take one of those, or deploy the signing authority's stack with others (TrustNames)`,
+  )
+}
+
 /**
  * What is not trusted yet must not sign, and what still signs must stay trusted.
  * @throws PROPERTY_INVALID with the list to give first

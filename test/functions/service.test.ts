@@ -211,6 +211,16 @@ describe('refused', () => {
   })
 })
 
+it('a trust bundle of a name that its role may not have is refused before anything is made', async () => {
+  const { Status, Reason } = await found('outside', { TrustSecret: 'mesh/outside' })
+
+  expect([Status, Reason]).toEqual([
+    'FAILED',
+    expect.stringMatching(/^PROPERTY_INVALID: TrustSecret: mesh\/outside .*certrelay\/trust\/\*/),
+  ])
+  expect(await on.secret('certrelay/authority/outside')).toBeUndefined()
+})
+
 describe('the roles', () => {
   const call = (role: string, what: string, input: Readonly<Record<string, unknown>>) => {
     const [service = '', operation = ''] = what.split(' ')

@@ -20,6 +20,7 @@ function needs(world: World) {
   return {
     ...world.ports,
     pens: undefined,
+    trustNames: 'certrelay/trust/*',
     mint: (signing: string) => {
       const { privateKey } = generateKeyPairSync('ec', { namedCurve: CURVES[signing] ?? 'P-256' })
       const der = privateKey.export({ type: 'pkcs8', format: 'der' })
@@ -237,6 +238,37 @@ describe('refused', () => {
 
     await expect(make(one, { Config })).rejects.toThrow(code('CONFIG_INVALID'))
     expect([...one.shelf.kept.keys()]).toEqual([])
+  })
+
+  test.each([
+    ['mesh/trust', false],
+    ['certrelay/trust', false],
+    ['certrelay/trusty/db', false],
+    ['x/certrelay/trust/db', false],
+    ['certrelay/trust/db', true],
+    ['certrelay/trust/a/b', true],
+  ])(
+    'TrustSecret %s, before anything is made, unless it is of TrustNames',
+    async (name, isRight) => {
+      const one = await fakes({ sealing: true })
+      const made = make(one, { TrustSecret: name })
+
+      if (isRight) await expect(made).resolves.toBeDefined()
+      else
+        await expect(made).rejects.toThrow(code('PROPERTY_INVALID', /^TrustSecret: .*TrustNames/))
+      expect(one.shelf.kept.size).toBe(isRight ? 2 : 0)
+    },
+  )
+
+  test('nothing of TrustNames that IAM would let through: an ARN has six characters behind the name', async () => {
+    const one = await fakes({ sealing: true })
+    const ports = { ...needs(one), trustNames: 'mesh/*/trust-*' }
+    const properties = serviceAuthority({ Label: 'db', TrustSecret: 'mesh/db/trust' }, place)
+    const request = { type: 'create' as const, owner: OWNER, home: HOME, token: token() }
+
+    await expect(
+      authority.make(ports, { ...request, last: false, properties }),
+    ).resolves.toBeDefined()
   })
 
   test('a change of the trust bundle’s name, which peers read', async () => {
