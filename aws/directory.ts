@@ -9,6 +9,7 @@ import { ask } from './errors.ts'
 
 /** Of the record of an authority (authority/record.ts). */
 const RECORD = { tag: 'certrelay:authority', prefix: 'certrelay/authority/' }
+const FOUNDING = 'certrelay:founding'
 
 /** Secrets Manager as the list of who needs revocation lists. */
 export function directory(client: SecretsManagerClient): Directory {
@@ -36,10 +37,11 @@ export function directory(client: SecretsManagerClient): Directory {
     async labels() {
       const found: string[] = []
       for await (const page of tagged(RECORD.tag))
-        for (const { name, tags } of page)
-          if (name === `${RECORD.prefix}${tags.get(RECORD.tag)}`)
-            found.push(name.slice(RECORD.prefix.length))
+        found.push(...page.flatMap(labelOf).map(({ label }) => label))
       return found.sort()
+    },
+    async *founding() {
+      for await (const page of tagged(FOUNDING)) yield page.flatMap(labelOf)
     },
   }
 }
@@ -48,6 +50,12 @@ interface Entry {
   readonly arn: string
   readonly name: string
   readonly tags: ReadonlyMap<string, string>
+}
+
+/** Of a secret that is the record of an authority. */
+function labelOf({ arn, name, tags }: Entry) {
+  const label = tags.get(RECORD.tag)
+  return label !== undefined && name === `${RECORD.prefix}${label}` ? [{ secret: arn, label }] : []
 }
 
 /** A replica is looked after where its primary is. */

@@ -17,3 +17,8 @@ export function parseSchedule(event: unknown): { readonly time: string } {
     )
   return { time: parsed.output.time }
 }
+
+/** Whether an event is the tick of a schedule. */
+export function isSchedule(event: unknown): event is v.InferOutput<typeof schema> {
+  return v.is(schema, event)
+}

@@ -3,6 +3,7 @@ import { readRules } from '../authority/entitle.ts'
 import { root } from '../aws/index.ts'
 import { mint } from '../aws/keypair.ts'
 import { again } from '../aws/parts/again.ts'
+import { directory } from '../aws/parts/directory.ts'
 import { keys, pens } from '../aws/parts/keys.ts'
 import { names } from '../aws/parts/names.ts'
 import { secrets } from '../aws/parts/secrets.ts'
@@ -10,10 +11,13 @@ import { sign } from '../aws/parts/sign.ts'
 import { configuration } from '../cfssl/config.ts'
 import { serviceAuthority } from '../events/authority.ts'
 import { parseRequest } from '../events/request.ts'
+import { isSchedule } from '../events/schedule.ts'
+import { beside } from '../middleware/beside.ts'
 import { custom } from '../middleware/custom.ts'
 import { serve } from '../middleware/serve.ts'
 import { authority, type Service } from '../workflows/found.ts'
 import type { Resource } from '../workflows/resource.ts'
+import { tidy } from '../workflows/tidy.ts'
 
 /** As `sign` reads configurations: nothing outside of them, and every hardening is on. */
 const STRICT = { read: () => undefined, compatible: new Set<never>() }
@@ -33,8 +37,8 @@ const service: Resource<Given, Service> = {
   remove: (ports, gone) => authority.remove({ ...ports, ...OWN }, gone),
 }
 
-/** Answers `Custom::ServiceAuthority`. */
+/** Answers `Custom::ServiceAuthority`; by the hour, closes keys that a founding has left open to it. */
 export const handler = serve(
-  custom(parseRequest, serviceAuthority, service),
-  root(again, keys, names, pens, secrets, sign),
+  beside(isSchedule, tidy, custom(parseRequest, serviceAuthority, service)),
+  root(again, directory, keys, names, pens, secrets, sign),
 )

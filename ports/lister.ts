@@ -31,4 +31,6 @@ export interface Directory {
   listening(): AsyncIterable<readonly Listening[]>
   /** Labels of all authorities that have a record. @throws ACCESS_REFUSED, SERVICE_UNAVAILABLE */
   labels(): Promise<readonly string[]>
+  /** Records with a root whose key may still be open to the function that founded it, page by page. @throws as `labels` */
+  founding(): AsyncIterable<readonly { readonly secret: string; readonly label: string }[]>
 }

@@ -1,15 +1,15 @@
-import { type CaRecord, PREFIX, parseRecord, renderRecord, TAG } from '../authority/record.ts'
+import { type CaRecord, FOUNDING, PREFIX, TAG } from '../authority/record.ts'
 import { facts } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { LISTENS, labelsOf, listensTo } from '../pki/listens.ts'
 import type { Signing } from '../pki/signing.ts'
 import { type Own, sourceOf, trustOf } from '../pki/source.ts'
-import { contentId } from '../pki/version.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { inspect } from './claim.ts'
 import { anchorsOf } from './draw.ts'
+import { known, store } from './editions.ts'
 import type { Asked, Made, Resource } from './resource.ts'
 import { remove } from './retire.ts'
 import { conclude, establish, type Founded, type Mint, type RootWish } from './roots.ts'
@@ -75,15 +75,19 @@ async function make(ports: Needs, asked: Asked<Service>): Promise<Made> {
   const founded = await rootsOf(ports, wanted, held)
   const anchors = [...new Set(founded.map(({ root }) => root.anchors))].join('')
   const arn = held?.arn ?? (await create(ports, asked))
+  // if this is cut short, somebody looks after it by this tag (tidy.ts)
+  if (founded.some(opens)) await ports.keeper.tag(arn, { [FOUNDING]: 'true' })
   const versions: string[] = []
+  let closed = true
   for (const { id, root, fresh } of founded) {
     const record = recordOf(ports.org, wanted, { ...root, anchors })
     versions.push(await store(ports, arn, { id, record }))
-    await conclude(ports, { label: wanted.label, custody: root.custody, fresh })
+    const stored = { label: wanted.label, custody: root.custody, fresh }
+    closed = (await conclude(ports, stored)) && closed
   }
   if (trusted !== undefined) await ports.keeper.tag(trusted.arn, { [OWNER]: owner })
   const published = await publish(ports, asked, { anchors, arn: trusted?.arn })
-  await settle(ports, asked, { arn, versions })
+  await settle(ports, asked, { arn, versions, closed })
   const [first] = founded
   if (first === undefined) throw new TypeError('an authority has a root')
   const source = sourceOf(wanted)
@@ -131,6 +135,10 @@ interface Rooted {
   readonly fresh: boolean
 }
 
+function opens({ fresh, root }: Rooted): boolean {
+  return fresh && root.custody.mode === 'kms'
+}
+
 /** The roots that there are, and new ones for the others. */
 async function rootsOf(
   ports: Needs,
@@ -166,35 +174,6 @@ function nobody(): never {
   throw new TypeError('no private CA of AWS is asked')
 }
 
-/** A root that is kept. @throws PROPERTY_INVALID when what is asked of it is what only a new one can have */
-async function known(
-  { vault, org }: Needs,
-  { label, algorithm }: Service,
-  { arn, version, id }: { readonly arn: string; readonly version: string; readonly id: string },
-): Promise<Founded> {
-  const { content } = await vault.read(arn, version)
-  try {
-    const record = parseRecord(content, label)
-    if (record.org !== org)
-      throw new RelayError('CONTEXT_MISMATCH', `authority ${label} belongs to another organization`)
-    if (record.algorithm === algorithm) {
-      const { custody, certificate, chain } = record
-      return { algorithm, custody, certificate, chain, anchors: anchorOf(record) }
-    }
-  } finally {
-    content.wipe()
-  }
-  throw new RelayError(
-    'PROPERTY_INVALID',
-    `Algorithm: root ${id} has another one and keeps it; list a new root under Roots`,
-  )
-}
-
-/** Of a root itself, or of what signed it: not those of the roots beside it. */
-function anchorOf({ certificate, chain, anchors }: CaRecord): string {
-  return chain === '' && anchors.includes(certificate) ? certificate : anchors
-}
-
 function recordOf(org: string, { label, config, names }: Service, root: Founded): CaRecord {
   return {
     ...{ label, org, kind: 'x509', ...root },
@@ -211,31 +190,6 @@ async function create({ vault }: Needs, { properties, owner }: Asked<Service>): 
 
 function tagsOf({ label, removal, trustSecret, tags }: Service, owner: string) {
   return { ...tags, [TAG]: label, [OWNER]: owner, [REMOVAL]: removal, [TRUST]: trustSecret }
-}
-
-/** Stores the record of a root under its label; the first one of a secret signs at once. The same record is stored once. */
-async function store(
-  { vault }: Needs,
-  arn: string,
-  { id, record }: { readonly id: string; readonly record: CaRecord },
-): Promise<string> {
-  const content = renderRecord(record)
-  try {
-    const version = versionOf(record)
-    const { versions = new Map() } = (await vault.find(arn)) ?? {}
-    const before = holder(versions, `${LABEL}${id}`)
-    if (before === version) return version
-    await vault.put(arn, version, content, 'AWSPENDING')
-    await vault.move(arn, `${LABEL}${id}`, before, version)
-    return version
-  } finally {
-    content.wipe()
-  }
-}
-
-/** Made from what is stored, without what is secret about it: a sealed key is named by its certificate. */
-function versionOf({ custody: { mode }, ...record }: CaRecord): string {
-  return contentId(JSON.stringify({ ...record, mode }))
 }
 
 async function publish(
@@ -267,11 +221,18 @@ async function listened({ vault }: Needs, { parent }: Service): Promise<readonly
   return [parent.label, ...labelsOf(held?.tags[LISTENS] ?? '')]
 }
 
+interface Settling {
+  readonly arn: string
+  readonly versions: readonly string[]
+  /** Whether no key is open to this function any more. */
+  readonly closed: boolean
+}
+
 /** Lets the first root sign, now that its certificate is published, and lets go of those that are asked for no more. */
 async function settle(
   { vault, keeper }: Needs,
   { properties, owner }: Asked<Service>,
-  { arn, versions }: { readonly arn: string; readonly versions: readonly string[] },
+  { arn, versions, closed }: Settling,
 ): Promise<void> {
   const { roots, secretKey: key, replicas } = properties
   const held = await vault.find(arn)
@@ -283,6 +244,12 @@ async function settle(
     if (roots.some((one) => one.id === id)) continue
     await vault.move(arn, `${LABEL}${id}`, holder(held.versions, `${LABEL}${id}`), undefined)
   }
-  await keeper.tag(arn, tagsOf(properties, owner), held.tags[KEPT] === undefined ? [] : [KEPT])
+  const tags = { ...tagsOf(properties, owner), ...(!closed && { [FOUNDING]: 'true' }) }
+  const stale = closed ? [KEPT, FOUNDING] : [KEPT]
+  await keeper.tag(
+    arn,
+    tags,
+    stale.filter((one) => held.tags[one] !== undefined),
+  )
   await keeper.keep(held, { replicas, ...(key !== undefined && { key }) })
 }

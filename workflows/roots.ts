@@ -6,7 +6,7 @@ import { type Order, root } from '../authority/root.ts'
 import { RelayError } from '../pki/error.ts'
 import type { KeyPair } from '../pki/keypair.ts'
 import { pem, pemBlocks } from '../pki/pem.ts'
-import type { CaContext } from '../pki/sealed.ts'
+import { type CaContext, keyRegion } from '../pki/sealed.ts'
 import type { Own } from '../pki/source.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Pens } from '../ports/keys.ts'
@@ -126,21 +126,39 @@ interface Stored {
 }
 
 /**
- * Takes from this function what lets it have a root's key sign. Done again with each update: one that was cut short leaves it
- * behind. Only a fresh root waits for every region; the profiles of others can be changed while one is out.
+ * Takes from this function what lets it have a root's key sign, and answers whether that is gone. Done again with each update, and by
+ * the hour where it is left (tidy.ts). Only a fresh root waits for every region; the profiles of others can be changed while one is out.
  */
-export async function conclude(
-  { pens, org, log }: Mint,
-  { label, custody, fresh }: Stored,
-): Promise<void> {
-  if (custody.mode !== 'kms' || pens === undefined) return
-  const context: CaContext = { org, purpose: 'ca', ca: label }
+export async function conclude(ports: Closing, { fresh, ...root }: Stored): Promise<boolean> {
   try {
-    await pens.untag(FOUNDING, { keys: custody.keys, context })
+    await close(ports, root)
+    return true
   } catch (error) {
     if (fresh || !(error instanceof RelayError)) throw error
-    log.warn('founding-tag', { label, code: error.code })
+    left(ports, root, error)
+    return false
   }
+}
+
+type Closing = Pick<Mint, 'pens' | 'org' | 'log'>
+type Root = Omit<Stored, 'fresh'>
+
+/** Takes the tag off the keys of a root, in every region. @throws SERVICE_UNAVAILABLE and what KMS refuses */
+export async function close({ pens, org }: Closing, { label, custody }: Root): Promise<void> {
+  if (custody.mode !== 'kms' || pens === undefined) return
+  const context: CaContext = { org, purpose: 'ca', ca: label }
+  await pens.untag(FOUNDING, { keys: custody.keys, context })
+}
+
+/** Writes down what is left, and what a person does where nothing else helps. */
+export function left({ log }: Pick<Closing, 'log'>, { label, custody }: Root, error: RelayError) {
+  const keys = custody.mode === 'kms' ? custody.keys : []
+  const commands = keys.map(
+    (key) =>
+      `aws kms untag-resource --region ${keyRegion(key)} --key-id ${key} --tag-keys ${FOUNDING}`,
+  )
+  const { code, message: reason } = error
+  log.warn('founding-tag', { label, code, reason, byHand: commands.join('; ') })
 }
 
 function same(one: Uint8Array, other: Uint8Array): boolean {

@@ -187,6 +187,7 @@ test('what needs a person calls one', async () => {
   const alarms = (await resources()).filter(([, { Type }]) => Type === 'AWS::CloudWatch::Alarm')
 
   expect(alarms.map(([, { Properties }]) => Properties['MetricName']).sort()).toEqual([
+    'FoundingOpen',
     'KmsIntegrity',
     'KmsUnavailable',
     'ListHoursLeft',

@@ -6,6 +6,7 @@ import { signingKeys } from '../support/founded.ts'
 import { AWAY, HOME, type Stage, stage } from '../support/stage.ts'
 
 let on: Stage
+const HOUR = 3_600_000
 const Config = {
   signing: {
     default: { usages: ['signing', 'server auth', 'client auth'], expiry: '24h' },
@@ -177,6 +178,35 @@ describe('with its key in KMS for ever', () => {
     expect([Status, Reason]).toEqual(['SUCCESS', ''])
     expect(JSON.stringify(await tagsOf(second))).not.toContain('founding')
   })
+
+  it('a key that a founding could not close is closed within the hour, and until then the log has the command', async () => {
+    const [near, far] = await tagged('left', founding)
+    const out = { service: 'kms', region: AWAY, operation: 'UntagResource' }
+    const recover = on.aws.faults.add(out, { kind: 'refuse' })
+    const { Status, Reason } = await found('left', rooted([near, far]))
+    const open = await on.kept('certrelay/authority/left')
+    await on.elapse(HOUR)
+    const still = JSON.stringify(await tagsOf(far))
+    recover()
+    await on.elapse(HOUR)
+
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    expect(open.tags['certrelay:founding']).toBe('true')
+    expect(still).toContain('founding')
+    const lines = on.aws
+      .lines({ group: '/aws/lambda/certrelay-authority' })
+      .map(({ message }) => parsedObject(message))
+    const left = lines.filter(
+      (one) => one?.['message'] === 'founding-tag' && one['label'] === 'left',
+    )
+    expect(left.length).toBeGreaterThanOrEqual(2) // of the founding, and of the first hour
+    const command = `aws kms untag-resource --region ${AWAY} --key-id ${far} --tag-keys certrelay:founding`
+    for (const one of left) expect(one?.['byHand']).toContain(command)
+    expect(lines.filter((one) => one?.['FoundingOpen'] === 1).length).toBeGreaterThanOrEqual(1)
+    for (const key of [near, far])
+      expect(JSON.stringify(await tagsOf(key))).not.toContain('founding')
+    expect((await on.kept('certrelay/authority/left')).tags['certrelay:founding']).toBeUndefined()
+  }, 120_000)
 
   it('profiles change while a region is out; what could not be looked at is written down', async () => {
     const keys = await tagged('out', founding)
