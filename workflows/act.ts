@@ -7,7 +7,7 @@ import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { describe, type Run, type Seen } from './observe.ts'
-import { certify, wishOf } from './own.ts'
+import { certify, filled, wishOf } from './own.ts'
 import { lay, stage, verify } from './publish.ts'
 import { leaving, mark, record } from './record.ts'
 import { reseal } from './reseal.ts'
@@ -109,7 +109,8 @@ async function store(
 }
 
 /**
- * A new key, certified and stored. Cut short before it is stored, what was signed is an orphan whose key is gone, and the next
+ * A new key, certified and stored, unless the version that a rotation waits with is filled: then the next step is to have it
+ * signed under an id of its own. Cut short before it is stored, what was signed is an orphan whose key is gone, and the next
  * look has another one signed; cut short after, the next look finds it in the secret.
  */
 async function sign(
@@ -117,7 +118,12 @@ async function sign(
   { held, registration }: Seen,
   token: string | undefined,
 ): Promise<Partial<Run>> {
-  const drawn = await certify(ports, wishOf(registration), registration.layout)
+  const wish = wishOf(registration)
+  if (token !== undefined) {
+    const has = await filled(ports.vault, { secret: held.arn, version: token }, wish)
+    if (has !== undefined) return has === 'foreign' ? { taken: token } : { rotated: token }
+  }
+  const drawn = await certify(ports, wish, registration.layout)
   const { version, instead } = await lay(ports, held, drawn, token)
   if (instead === 'foreign') return { taken: version }
   // another run was quicker: what it has signed is as good

@@ -1,4 +1,4 @@
-import { type Bundle, facts } from '../pki/bundle.ts'
+import { type Bundle, type Facts, facts } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { altName, sameSpelling } from '../pki/san.ts'
@@ -100,14 +100,36 @@ export async function bundleOf(
   }
 }
 
+/**
+ * What a version that a rotation by Secrets Manager waits with was filled with; `undefined` when nothing was stored yet. What
+ * it holds stays: a certificate signed for it would be an orphan.
+ *
+ * @returns `older`: a certificate of the same source, which need not be what is wished for now
+ */
+export async function filled(
+  vault: Ports['vault'],
+  { secret, version }: { readonly secret: string; readonly version: string },
+  wish: Wish,
+): Promise<'older' | 'foreign' | undefined> {
+  try {
+    const there = read((await vault.read(secret, version)).content)
+    there?.passphrase?.wipe()
+    const ours =
+      there?.facts.source === wish.source || (there && fitting(there, wish)) !== undefined
+    return ours ? 'older' : 'foreign'
+  } catch (error) {
+    if (error instanceof RelayError && error.code === 'SECRET_MISSING') return undefined
+    throw error
+  }
+}
+
 /** The walkthrough's layout does not say where it came from. */
 function fitting({ certificate, facts: { source } }: Bundle, wish: Wish): Certificate | undefined {
   if (source !== wish.source && source !== 'walkthrough') return undefined
-  const one = described(wish, certificate)
+  const about = facts(wish.source, certificate)
   const set = (names: readonly string[]) => [...new Set(names.map(sameSpelling))].sort().join(' ')
-  const { names, keyAlgorithm } = facts(wish.source, certificate)
-  const fits = set(names) === set(wish.names.map(altName)) && keyAlgorithm === wish.keyAlgorithm
-  return fits ? one : undefined
+  const named = set(about.names) === set(wish.names.map(altName))
+  return named && about.keyAlgorithm === wish.keyAlgorithm ? described(wish, about) : undefined
 }
 
 /**
@@ -133,7 +155,7 @@ export async function certify(
     const anchors = await anchorsOf(ports, { ...EMPTY, arn: wish.source, trust: wish.trust })
     const { privateKey, csr } = ports.demand(wish, passphrase)
     const { certificate, chain } = await notary.sign({ ...wish.own, csr })
-    const about = described(wish, certificate)
+    const about = described(wish, facts(wish.source, certificate))
     endure(about)
     return { exported: { certificate, chain, privateKey }, passphrase, anchors, certificate: about }
   } catch (error) {
@@ -142,10 +164,17 @@ export async function certify(
   }
 }
 
+/** What is wished for, to check against: nobody has signed it yet. */
+export function wanted({ source, names, keyAlgorithm, trust }: Wish): Certificate {
+  return { ...EMPTY, arn: source, names, keyAlgorithm, trust }
+}
+
 const EMPTY = { status: 'pending', names: [], keyAlgorithm: '', renewing: false } as const
 
-function described({ source, names, keyAlgorithm, trust }: Wish, certificate: string): Certificate {
-  const { serial, notBefore, notAfter } = facts(source, certificate)
+function described(
+  { source, names, keyAlgorithm, trust }: Wish,
+  { serial, notBefore, notAfter }: Facts,
+): Certificate {
   const life = { notBefore: Date.parse(notBefore), notAfter: Date.parse(notAfter) }
   return { ...EMPTY, arn: source, status: 'issued', serial, names, keyAlgorithm, trust, ...life }
 }

@@ -7,7 +7,7 @@ import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { promote, reject } from './act.ts'
 import { describe, type Supplied } from './observe.ts'
-import { certify, isOwn, wishOf } from './own.ts'
+import { certify, filled, isOwn, wanted, wishOf } from './own.ts'
 import { lay, type Staged, stage, verify, versionOf } from './publish.ts'
 
 type Needs = Pick<
@@ -54,6 +54,7 @@ export async function rotate(ports: Needs, { step, secret, token }: Rotation): P
   const registration = readTags(held.tags)
   if (registration === undefined) throw new TypeError('a secret under rotation is registered')
   const certificate = await describe(ports, held, registration)
+  if (isOwn(registration.source)) await unfit(ports, held, token, certificate)
   if (step === 'createSecret' && isOwn(registration.source))
     return sign(ports, held, token, certificate)
   if (typeof certificate === 'string')
@@ -120,12 +121,34 @@ async function sign(ports: Needs, held: Held, token: string, certificate: Suppli
   await mind(ports, held, token, await lay(ports, held, drawn, token))
 }
 
+/**
+ * Whether the version that a rotation waits with was filled with something else than what is wished for: names that nobody asked
+ * for, or such as the tags have wished for before. It is rejected, so that the next rotation may begin.
+ *
+ * @throws CHAIN_BROKEN, and PROPERTY_INVALID when a look has had a newer one signed since
+ */
+async function unfit(
+  ports: Needs,
+  held: Held,
+  token: string,
+  certificate: Supplied,
+): Promise<void> {
+  if (typeof certificate !== 'string' && versionOf(certificate, held) === token) return
+  const registration = readTags(held.tags)
+  if (registration === undefined) throw new TypeError('a secret under rotation is registered')
+  const wish = wishOf(registration)
+  const instead = await filled(ports.vault, { secret: held.arn, version: token }, wish)
+  if (instead === undefined) return
+  if (instead === 'older') await examined(ports, held, token, wanted(wish))
+  await mind(ports, held, token, { instead })
+}
+
 /** @throws PROPERTY_INVALID when the version that the rotation waits with did not take the certificate */
 async function mind(
   { queue }: Needs,
   { arn }: Held,
   token: string,
-  { instead }: Staged,
+  { instead }: Pick<Staged, 'instead'>,
 ): Promise<void> {
   if (instead === undefined) return
   if (instead === 'older') await queue.look(arn, 0)
@@ -147,6 +170,16 @@ async function test(
   certificate: Certificate,
 ): Promise<void> {
   if (versionOf(certificate, held) !== token) return
+  await examined(ports, held, token, certificate)
+}
+
+/** @throws CHAIN_BROKEN when the version fails the check: then it is rejected */
+async function examined(
+  ports: Needs,
+  held: Held,
+  token: string,
+  certificate: Certificate,
+): Promise<void> {
   const { notAfter } = readTags(held.tags) ?? {}
   const after = certificate.trust === undefined ? notAfter : undefined // as a look does
   const findings = await verify(ports, held.arn, token, certificate, after)

@@ -377,4 +377,41 @@ describe('a rotation by Secrets Manager', () => {
 
     expect([current(one).version, asked.length]).toEqual([TOKEN, 2])
   })
+
+  test('that took names which are wished for no more is rejected, and nothing more is signed for it', async () => {
+    const { one, asked, secret } = await rotating()
+    await rotate(one.ports, { step: 'createSecret', secret, token: TOKEN })
+    await one.ports.keeper.tag(secret, { 'certrelay:names': 'b.internal' })
+    const next = rotate(one.ports, { step: 'createSecret', secret, token: TOKEN })
+    await expect(next).rejects.toThrow(code('CHAIN_BROKEN', /NAMES_DIFFER/))
+
+    expect([labels(one, 'mesh/db')[TOKEN], asked.length]).toEqual([['REJECTED'], 2])
+    await look(one)
+    expect(current(one).bundle.facts.names).toEqual(['DNS:b.internal'])
+    expect(asked).toHaveLength(3)
+  })
+
+  test('whose version was filled by a run that died, for names that are wished for no more, has one certificate signed', async () => {
+    const { one, asked, secret } = await rotating()
+    await rotate(one.ports, { step: 'createSecret', secret, token: TOKEN })
+    await one.ports.keeper.tag(secret, { 'certrelay:names': 'b.internal' }, ['certrelay:rotated'])
+    await look(one)
+
+    expect(current(one).bundle.facts.names).toEqual(['DNS:b.internal'])
+    expect(asked).toHaveLength(3)
+  })
+
+  test("whose version is somebody else's has nothing signed", async () => {
+    const { one, asked, secret } = await rotating()
+    kept(one).versions.set(TOKEN, { content: 'theirs', labels: new Set(['AWSPENDING']) })
+    one.pass(16 * HOUR)
+    const next = rotate(one.ports, { step: 'createSecret', secret, token: TOKEN })
+    await expect(next).rejects.toThrow(code('PROPERTY_INVALID', /something else/))
+
+    expect(await look(one)).toMatchObject({
+      step: 'alarm',
+      reason: expect.stringContaining("somebody else's"),
+    })
+    expect(asked).toHaveLength(1)
+  })
 })
