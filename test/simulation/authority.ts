@@ -31,8 +31,6 @@ export interface Issue {
 /** ACM over a private CA: renewals take their time, by themselves from 60 days before the end, and everybody is told. */
 export interface Acm {
   readonly issues: ReadonlyMap<string, Issue>
-  /** Whether what is exported under this serial must never become current. */
-  readonly spoiled: ReadonlySet<string>
   add(nth: number, now: number): Issue
   describe(arn: string, age: number): Certificate
   export(arn: string, passphrase: string): Exported
@@ -40,9 +38,8 @@ export interface Acm {
 }
 
 export function acm(world: World, mint: Mint, tell: (arn: string, kind: string) => void): Acm {
-  const { loop, dice, issued } = world
+  const { loop, dice, issued, spoiled } = world
   const issues = new Map<string, Issue>()
-  const spoiled = new Set<string>()
   let serials = 0
 
   const change = (issue: Issue, described: Certificate) => {
@@ -115,7 +112,6 @@ export function acm(world: World, mint: Mint, tell: (arn: string, kind: string) 
 
   return {
     issues,
-    spoiled,
     add(nth, now) {
       const arn = `${ARN}00000000-0000-0000-0000-${String(nth).padStart(12, '0')}`
       const material = make(now)

@@ -48,12 +48,14 @@ export interface Weather {
   /** Of deployments: the service is sick from then on, for up to so long (milliseconds). */
   readonly sick: number
   readonly sickness: number
-  /** Of certificates: what is exported does not fit together. */
+  /** Of certificates: what is exported, or signed, does not fit together. */
   readonly spoiled: number
-  /** Of renewals: the authority refuses. */
+  /** Of renewals, and of what an authority of certrelay's own is asked to sign: it refuses. */
   readonly refused: number
   /** Nothing answers in these times, epoch milliseconds. */
   readonly outages: readonly { readonly from: number; readonly to: number }[]
+  /** An authority of certrelay's own does not answer in these. */
+  readonly strikes: Weather['outages']
   /** The nth region's KMS does not answer in these times. */
   readonly regions: readonly { readonly nth: number; readonly from: number; readonly to: number }[]
 }
@@ -70,6 +72,7 @@ export const CALM: Weather = {
   spoiled: 0,
   refused: 0,
   outages: [],
+  strikes: [],
   regions: [],
 }
 
@@ -97,5 +100,6 @@ export function weather(dice: Dice, from: number, to: number): Weather {
     refused: share(0.1),
     outages,
     regions,
+    strikes: times(100),
   }
 }

@@ -1,8 +1,10 @@
 import { due } from '../../pki/due.ts'
 import { standing } from '../../pki/fresh.ts'
+import { isDeployed } from '../../pki/labels.ts'
 import { readTags } from '../../pki/tags.ts'
 import type { Acm } from './authority.ts'
 import { CALM } from './dice.ts'
+import type { Material } from './material.ts'
 import type { Site } from './ports.ts'
 import type { Rules } from './rules.ts'
 import { holder, type Kept, type Shelf } from './secrets.ts'
@@ -13,9 +15,21 @@ const DAY = 86_400_000
 const SEEN = 20 * 3_600_000
 const NEAR = 20 * DAY
 
+/** A rotation by Secrets Manager waits with an empty version, or was given up. */
+function isWaiting(kept: Kept): boolean {
+  const pending = kept.versions.get(holder(kept, 'AWSPENDING') ?? '')
+  return pending !== undefined && pending.content === undefined
+}
+
+/** Of what an authority of certrelay's own has signed: nobody else has it. */
+function newest(at: (label: string) => Material | undefined): string | undefined {
+  const all = ['REJECTED', 'AWSPENDING', 'ROLLEDBACK', 'AWSCURRENT'].flatMap((one) => at(one) ?? [])
+  return all.sort((a, b) => b.notBefore - a.notBefore)[0]?.serial
+}
+
 /**
  * What ListSecrets finds. To the sweep a secret that is settled and far from its renewal is shown every few days only, and so is
- * one whose newest certificate was rejected: in between they would be found fresh, or be looked at in vain.
+ * one whose newest certificate was rejected, or whose rotation waits: in between they would be found fresh, or looked at in vain.
  */
 export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['material']): Site['list'] {
   const quiet = new Map<Kept, { readonly held: Kept['held']; readonly until: number }>()
@@ -29,13 +43,18 @@ export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['materia
       looked,
       ...registration
     } = readTags(held.tags) ?? { source }
-    const serial = acm.issues.get(source)?.material.serial
-    const has = (label: string) => find(arn, holder(kept, label) ?? '')?.serial === serial
-    if (looked === undefined || notAfter - now < NEAR) return now
-    if (has('REJECTED')) return now + 3 * DAY
+    const at = (label: string) => find(arn, holder(kept, label) ?? '')
+    const serial = acm.issues.get(source)?.material.serial ?? newest(at)
+    const has = (label: string) => at(label)?.serial === serial
+    const life = notAfter - notBefore
+    const near = Math.min(NEAR, life / 3)
+    if (looked === undefined || notAfter - now < near) return now
+    if (has('REJECTED')) return now + Math.min(3 * DAY, life / 30)
+    const renewal = due(registration, { notBefore, notAfter })
+    if (isWaiting(kept) && has('AWSCURRENT') && isDeployed(held.versions))
+      return Math.min(renewal, now + DAY)
     if (!standing(held, now).fresh) return now
     if (!has('AWSCURRENT')) return looked + SEEN
-    const renewal = due(registration, { notBefore, notAfter })
     return Math.min(renewal, now + world.dice.stretch(2, 20) * DAY)
   }
 

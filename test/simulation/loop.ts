@@ -85,8 +85,10 @@ export function loop(start: number): Loop {
         })
       },
       die() {
-        if (!dead) end()
-        dead = true
+        if (!dead) {
+          dead = true // whoever hears of its end asks
+          end()
+        }
         return new Promise(() => {}) // one of its own: whoever waits for it is forgotten with it
       },
     }

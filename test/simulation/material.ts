@@ -1,10 +1,10 @@
 import { createPrivateKey, type KeyObject, sign, X509Certificate } from 'node:crypto'
 import { encryptKey } from '../../local/x509/pkcs8.ts'
-import { authority, leaf, pem, type Authority as Root } from '../../local/x509/x509.ts'
+import { authority, leaf, pem, type Authority as Root, spki } from '../../local/x509/x509.ts'
 import { plainSerial } from '../../pki/version.ts'
 import { DAY, required, START } from '../support/fakes.ts'
 
-/** Names that every certificate of the simulation has. */
+/** Names that every certificate of ACM has here. */
 export const NAMES = ['color.mesh.internal'] as const
 /** Stands out wherever it turns up; several, because each export has another. */
 export const PHRASES = Array.from({ length: 4 }, (_, n) => `${'canary-passphrase-'.repeat(2)}${n}`)
@@ -17,14 +17,32 @@ export interface Material {
   readonly serial: string
   readonly notBefore: number
   readonly notAfter: number
+  readonly name: string
+  /** What it is to be trusted by, PEM. */
+  readonly root: string
   /** Encrypted PKCS#8 by passphrase. */
   readonly keys: ReadonlyMap<string, string>
 }
 
-/** A real certificate and key to make others from. */
+/** A real certificate and key to make others from, and who signs them. */
 interface Mold {
   readonly certificate: Buffer
+  readonly name: string
+  readonly key: Buffer
   readonly keys: ReadonlyMap<string, string>
+  readonly signer: KeyObject
+  readonly root: string
+}
+
+/** What of a mold is replaced by something of the same length. Times in epoch milliseconds. */
+interface Shape {
+  readonly nth: number
+  readonly notBefore: number
+  readonly life: number
+  readonly name?: string
+  /** SPKI, DER. */
+  readonly key?: Uint8Array
+  readonly keys?: Material['keys']
 }
 
 /** Everything that is made once in a process. */
@@ -37,6 +55,12 @@ export interface Mint {
   make(nth: number, now: number): Material
   /** One with other names. */
   other(nth: number, now: number): Material
+  /** An authority of certrelay's own: its root, its issuing certificate, and what it signs for a P-256 key and a name like `own-0000`. */
+  readonly own: {
+    readonly root: string
+    readonly chain: string
+    sign(shape: Required<Shape>): Material
+  }
 }
 
 const MOLDS = 8
@@ -55,15 +79,28 @@ export function mint(): Promise<Mint> {
 }
 
 async function establish(): Promise<Mint> {
-  const [own, foreign] = [await hierarchy('Example'), await hierarchy('Stranger')]
-  const molds = await Promise.all(Array.from({ length: MOLDS }, () => mold(own.ca, NAMES)))
-  const stray = await mold(own.ca, ['stranger.mesh.internal'])
+  const [own, foreign, ours] = [
+    await hierarchy('Example'),
+    await hierarchy('Stranger'),
+    await hierarchy('Own'),
+  ]
+  const molds = await Promise.all(Array.from({ length: MOLDS }, () => mold(own, NAMES)))
+  const stray = await mold(own, ['stranger.mesh.internal'])
+  const blank = await mold(ours, ['own-0000.mesh.internal'])
+  const yearly = (nth: number, now: number) => {
+    return { nth, notBefore: Math.floor(now / DAY) * DAY, life: LIFE }
+  }
   return {
     root: own.root,
     chain: `${own.ca.certificate}\n${own.root}`,
     stranger: `${foreign.ca.certificate}\n${foreign.root}`,
-    make: (nth, now) => cast(required(molds[nth % MOLDS]), own.ca.key, nth, now),
-    other: (nth, now) => cast(stray, own.ca.key, nth, now),
+    make: (nth, now) => cast(required(molds[nth % MOLDS]), yearly(nth, now)),
+    other: (nth, now) => cast(stray, yearly(nth, now)),
+    own: {
+      root: ours.root,
+      chain: ours.ca.certificate,
+      sign: (shape) => cast(blank, shape),
+    },
   }
 }
 
@@ -73,9 +110,12 @@ async function hierarchy(name: string): Promise<{ root: string; ca: Root }> {
   return { root: root.certificate, ca }
 }
 
-async function mold(parent: Root, names: readonly string[]): Promise<Mold> {
+async function mold(
+  { root, ca }: Awaited<ReturnType<typeof hierarchy>>,
+  names: readonly [string],
+): Promise<Mold> {
   const serial = `7f${'00'.repeat(15)}`
-  const one = await leaf({ parent, names, serial, notBefore: START, notAfter: START + LIFE })
+  const one = await leaf({ parent: ca, names, serial, notBefore: START, notAfter: START + LIFE })
   const plain = one.key.export({ type: 'pkcs8', format: 'pem' }).toString()
   const keys = await Promise.all(
     PHRASES.map(async (phrase) => {
@@ -83,13 +123,16 @@ async function mold(parent: Root, names: readonly string[]): Promise<Mold> {
       return [phrase, key] as const
     }),
   )
-  return { certificate: new X509Certificate(one.certificate).raw, keys: new Map(keys) }
+  const certificate = new X509Certificate(one.certificate).raw
+  const about = { name: names[0], key: spki(one.key), keys: new Map(keys) }
+  return { certificate, ...about, signer: ca.key, root }
 }
 
-/** RFC 5280 4.1: `SEQUENCE { tbsCertificate, signatureAlgorithm, signature }`; serial and dates keep their lengths. */
-function cast({ certificate, keys }: Mold, signer: KeyObject, nth: number, now: number): Material {
-  const notBefore = Math.floor(now / DAY) * DAY
-  const notAfter = notBefore + LIFE
+/** RFC 5280 4.1: `SEQUENCE { tbsCertificate, signatureAlgorithm, signature }`; what is replaced keeps its length. */
+function cast(mold: Mold, shape: Shape): Material {
+  const { certificate, signer, root } = mold
+  const { nth, notBefore, name = mold.name, key = mold.key, keys = mold.keys } = shape
+  const notAfter = notBefore + shape.life
   const inner = skip(certificate, 0)
   const tbs = Buffer.from(certificate.subarray(inner.body, ends(certificate, inner.body)))
   const serial = find(tbs, '02107f')
@@ -97,13 +140,22 @@ function cast({ certificate, keys }: Mold, signer: KeyObject, nth: number, now: 
   const dates = find(tbs, '170d', serial)
   tbs.write(utc(notBefore), dates + 2, 'ascii')
   tbs.write(utc(notAfter), dates + 17, 'ascii')
+  if (key !== mold.key) tbs.set(key, tbs.indexOf(mold.key))
+  if (name !== mold.name) rename(tbs, mold.name, name)
   const algorithm = inner.body + tbs.length
   const signature = sign('sha256', tbs, signer)
   const bits = tlv(0x03, Buffer.concat([Buffer.from([0]), signature]))
   const identifier = certificate.subarray(algorithm, ends(certificate, algorithm))
   const der = tlv(0x30, Buffer.concat([tbs, identifier, bits]))
   const hex = plainSerial(tbs.subarray(serial + 2, serial + 18).toString('hex'))
-  return { certificate: pem(der, 'CERTIFICATE'), serial: hex, notBefore, notAfter, keys }
+  const about = { name, root, keys }
+  return { certificate: pem(der, 'CERTIFICATE'), serial: hex, notBefore, notAfter, ...about }
+}
+
+/** In the subject and in the alternative names. */
+function rename(bytes: Buffer, from: string, to: string): void {
+  for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + 1))
+    bytes.write(to, at, 'ascii')
 }
 
 function find(bytes: Buffer, hex: string, from = 0): number {

@@ -11,12 +11,14 @@ import { PHRASES } from './material.ts'
 import { putLook } from './messages.ts'
 import type { Queue } from './queues.ts'
 import type { Kept, Shelf } from './secrets.ts'
+import type { Signer } from './signer.ts'
 import type { World } from './world.ts'
 
 /** AWS, as far as the ports of a run reach. */
 export interface Site {
   readonly world: World
   readonly acm: Acm
+  readonly signer: Signer
   readonly shelf: Shelf
   readonly ecs: Ecs
   readonly looks: Queue
@@ -34,7 +36,7 @@ const PAGE = 5
 
 /** Ports of one run: every call takes time, and goes wrong as the weather has it. */
 export function portsOf(site: Site, run: Run): Ports {
-  const { world, acm, shelf, ecs, looks, rollouts, keys } = site
+  const { world, acm, signer, shelf, ecs, looks, rollouts, keys } = site
   const { dice } = world
   const call = <T>(what: string, effect: () => T): Promise<T> => take(world, run, what, effect)
   const age = () => (dice.chance(world.weather.stale) ? dice.between(500, 5_000) : 0)
@@ -52,12 +54,13 @@ export function portsOf(site: Site, run: Run): Ports {
       renew: (arn) => call('authority.renew', () => acm.renew(arn)),
       issuer: (arn) => call('authority.issuer', () => ({ ...ISSUER, arn, root: site.root })),
     },
-    notary: undefined,
-    demand: unused,
+    notary: { sign: (petition) => call('notary.sign', () => signer.sign(petition)) },
+    demand: signer.demand,
     vault: {
       create: unused,
       find: (secret) => call('vault.find', () => shelf.find(secret, age())),
-      read: (secret, version) => call('vault.read', () => shelf.read(secret, version)),
+      read: (secret, version) =>
+        call('vault.read', () => signer.anchors(secret) ?? shelf.read(secret, version)),
       async put(secret, version, content, label) {
         const text = Buffer.from(content.reveal()).toString()
         return call('vault.put', () => shelf.put(secret, version, text, label))

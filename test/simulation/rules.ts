@@ -1,11 +1,13 @@
-import { parseBundle } from '../../pki/bundle.ts'
+import { type Bundle, parseBundle } from '../../pki/bundle.ts'
 import { isDeployed } from '../../pki/labels.ts'
 import { sameCertificate } from '../../pki/version.ts'
 import type { Acm } from './authority.ts'
 import type { Ecs, Service, Tasks } from './fleet.ts'
 import type { Run } from './loop.ts'
-import { fits, type Material } from './material.ts'
+import { fits, type Material, NAMES } from './material.ts'
+import { isOwn, type Own, own } from './own.ts'
 import { holder, type Kept, type Shelf, type Watch } from './secrets.ts'
+import type { Signer } from './signer.ts'
 import type { World } from './world.ts'
 
 const DAY = 86_400_000
@@ -23,6 +25,8 @@ export interface Rules extends Watch {
   deployed(run: Run, service: string, about: Asked | undefined): void
   /** The certificate that a version holds. */
   material(secret: string, version: string): Material | undefined
+  /** An authority of certrelay's own is asked to sign for a name. */
+  asked(name: string): void
   /** Reads what tasks read, and looks at it again when it ends. */
   read(secret: string): string
   leaks(event: string, fields: Readonly<Record<string, unknown>>): void
@@ -48,12 +52,13 @@ interface Facts {
 interface About {
   readonly shelf: () => Shelf
   readonly acm: () => Acm
+  readonly signer: () => Signer
   readonly ecs: () => Ecs
   /** Milliseconds. */
   readonly coalesce: number
 }
 
-export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules {
+export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About): Rules {
   const { loop, dice } = world
   const facts = new Map<string, Facts>()
   const refused = new Set<string>()
@@ -62,6 +67,7 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
   const watched = new Set<string>()
   const key = (secret: string, version: string) => `${secret} ${version}`
   const material = (secret: string, version: string) => facts.get(key(secret, version))?.material
+  const ours: Own = own(world, signer, material)
 
   function promoted(kept: Kept, from: string | undefined, to: string): void {
     const { arn } = kept
@@ -75,6 +81,13 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
     if (before === undefined || after === undefined || after.notAfter >= before.notAfter) return
     const back = holder(kept, 'ROLLEDBACK') === from
     if (!back) world.fail(`the end of ${arn} moved back without a rollback`)
+  }
+
+  function rejected({ arn }: Kept, version: string): void {
+    refused.add(key(arn, version))
+    const { whole, material: found } = facts.get(key(arn, version)) ?? {}
+    if (whole === true && (found?.notAfter ?? 0) > loop.now())
+      world.fail(`${version} of ${arn} is rejected, and its parts belong together`)
   }
 
   /** Looks at the end of a certificate whether it is still in use. */
@@ -95,7 +108,9 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
         .some((tasks) => tasks.get(secret) === version),
     )
     const outs = world.weather.outages.filter(({ from }) => from < now)
-    const out = Math.max(...outs.map(({ to }) => to + REACHED), 0)
+    const kept = shelf().kept.get(secret)
+    const strike = kept !== undefined && isOwn(kept) ? ours.excused(kept) : 0
+    const out = Math.max(...outs.map(({ to }) => to + REACHED), strike)
     const excused = (service: Service) => Math.max(out, service.sick + WELL)
     const guilty = users.find((service) => excused(service) < now)
     if (guilty !== undefined)
@@ -109,11 +124,13 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
     material,
     stored(kept, version) {
       const content = kept.versions.get(version)?.content ?? ''
-      facts.set(key(kept.arn, version), weigh(world, acm(), kept, content, dice.chance(SHARE)))
+      const bundle = parseBundle(content)
+      facts.set(key(kept.arn, version), weigh(world, kept, bundle, dice.chance(SHARE)))
+      if (isOwn(kept)) ours.stored(kept, version, bundle)
     },
     moved(kept, label, from, to) {
       if (label === 'AWSCURRENT' && to !== undefined) promoted(kept, from, to)
-      if (label === 'REJECTED' && to !== undefined) refused.add(key(kept.arn, to))
+      if (label === 'REJECTED' && to !== undefined) rejected(kept, to)
       if (label === 'DEPLOYED' && to !== undefined) {
         world.counts.deployed++
         proven(world, ecs(), kept, to)
@@ -130,6 +147,12 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
       const once = `${service} ${about?.secret} ${about?.version} ${about?.since}`
       if (rolled.has(once)) world.fail(`a second deployment of ${service} for one promotion`)
       rolled.add(once)
+    },
+    asked(name) {
+      const kept = [...shelf().kept.values()].find(({ held }) => namesOf(held) === name)
+      if (kept === undefined)
+        world.fail(`an authority is asked to sign for ${name}, and nobody has it`)
+      else ours.asked(kept)
     },
     read(secret) {
       const kept = shelf().kept.get(secret)
@@ -152,8 +175,8 @@ export function rules(world: World, { shelf, acm, ecs, coalesce }: About): Rules
 }
 
 /** Whether what is stored belongs together: certificate, chain, key, passphrase, facts. */
-function weigh(world: World, acm: Acm, kept: Kept, content: string, real: boolean): Facts {
-  const { certificate, privateKey, passphrase, facts, chain } = parseBundle(content)
+function weigh(world: World, kept: Kept, bundle: Bundle, real: boolean): Facts {
+  const { certificate, privateKey, passphrase, facts, chain, anchors } = bundle
   const material = world.issued.get(certificate)
   if (material === undefined) return { material, whole: false }
   const phrase = passphrase && Buffer.from(passphrase.reveal()).toString()
@@ -163,10 +186,17 @@ function weigh(world: World, acm: Acm, kept: Kept, content: string, real: boolea
     facts.serial === material.serial &&
     facts.source === kept.source &&
     chain.split('BEGIN').length === 2 &&
-    !acm.spoiled.has(material.serial)
+    anchors === material.root &&
+    material.name === namesOf(kept.held) &&
+    !world.spoiled.has(material.serial)
   if (real && phrase !== undefined && whole !== (fits(certificate, privateKey, phrase) && whole))
     world.fail(`real cryptography finds another thing about a version of ${kept.arn}`)
   return { material, whole }
+}
+
+/** What the secret is to be certified for. */
+function namesOf({ tags }: Kept['held']): string {
+  return tags['certrelay:names'] ?? NAMES[0]
 }
 
 /** A version is only called deployed when every service that runs has it. */
@@ -189,7 +219,8 @@ function calm(world: World, acm: Acm, ecs: Ecs, kept: Kept, find: Find): void {
   const newest = acm.issues.get(source)
   const own = find(arn, current)
   const wanted = newest?.material.serial
-  if (own?.serial !== wanted && newest?.spoil === undefined)
+  if (isOwn(kept)) latest(world, kept, find)
+  else if (own?.serial !== wanted && newest?.spoil === undefined)
     world.fail(`in the end ${arn} does not have the certificate that ACM has`)
   const active = services.flatMap((name) => ecs.services.get(name) ?? []).filter(isActive)
   if (active.length > 0 && !isDeployed(kept.held.versions))
@@ -204,6 +235,25 @@ function calm(world: World, acm: Acm, ecs: Ecs, kept: Kept, find: Find): void {
     world.fail(`in the end the tags of ${arn} tell another end than its certificate's`)
   const ended = world.loop.now() + MINUTE
   if ((own?.notAfter ?? 0) < ended) world.fail(`in the end ${arn} has a certificate that is over`)
+}
+
+/** Of what certrelay has had signed nothing newer waits, and what is in use was renewed in time. */
+function latest(world: World, kept: Kept, find: Find): void {
+  const current = find(kept.arn, holder(kept, 'AWSCURRENT') ?? '')
+  if (current === undefined) return
+  for (const label of ['AWSPENDING', 'ROLLEDBACK']) {
+    const other = find(kept.arn, holder(kept, label) ?? '')
+    if (
+      other !== undefined &&
+      other.notBefore > current.notBefore &&
+      !world.spoiled.has(other.serial)
+    )
+      world.fail(`in the end ${kept.arn} does not have the newest of its certificates`)
+  }
+  const { notBefore, notAfter } = current
+  const left = Math.min(14 * DAY, (notAfter - notBefore) / 3) - 2 * DAY
+  if (notAfter - world.loop.now() < left)
+    world.fail(`in the end ${kept.arn} was not renewed in time`)
 }
 
 function isActive({ state }: Service): boolean {

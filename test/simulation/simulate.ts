@@ -1,7 +1,7 @@
 import { START } from '../support/fakes.ts'
 import { CALM } from './dice.ts'
 import { type Setting, site } from './site.ts'
-import type { Breach, Counts } from './world.ts'
+import type { Breach, Counts, World } from './world.ts'
 
 const DAY = 86_400_000
 /** After the last misfortune: what is under way ends, and whatever was missed is found. */
@@ -27,14 +27,15 @@ export interface History {
  * Real are the workflows (`reconcile`, `roll`, `settle`, `sweep`, `rotate`, `retry`) with everything that they decide, the
  * batches of the functions with their partial failures, X.509 certificates and encrypted keys, and the check of every version
  * before it is promoted. Certificates are cast from eight molds (material.ts): each has its own serial, validity and signature,
- * and one of eight keys, encrypted under one of four passphrases.
+ * and one of eight keys, encrypted under one of four passphrases. About a quarter of the secrets have certificates of an
+ * authority of certrelay's own instead (signer.ts): for those certrelay makes each key and its request itself, and what is signed
+ * holds the key of that request. Without the sweep there are none, for nothing else renews them.
  *
- * Imitated at the ports, so that no adapter, SDK or HTTP takes part: ACM with renewals that take their time; Secrets Manager;
- * ECS with deployments that end, fail or hang; SQS with duplicates, disorder and receives that are counted; EventBridge and
- * Lambda with their retries; people who answer alarms. KMS is a key in each of two regions, one
- * of which is out at times, or none. Nothing is paced: bench/fleet.ts does
- * that. A secret that is settled and far from its renewal is listed to the sweep only every few days, which spares looks
- * that find nothing.
+ * Imitated at the ports, so that no adapter, SDK or HTTP takes part: ACM with renewals that take their time; the function that
+ * signs, which is out at times, refuses, or answers with what does not fit; Secrets Manager; ECS with deployments that end, fail or
+ * hang; SQS with duplicates, disorder and receives that are counted; EventBridge and Lambda with their retries; people who answer
+ * alarms. KMS is a key in each of two regions, one of which is out at times, or none. Nothing is paced: bench/fleet.ts does that. A
+ * secret that is settled and far from its renewal is listed to the sweep only every few days, which spares looks that find nothing.
  */
 export async function simulate({ years, ...setting }: Simulation): Promise<History> {
   const began = performance.now()
@@ -47,7 +48,12 @@ export async function simulate({ years, ...setting }: Simulation): Promise<Histo
       await world.loop.play(Math.min(until, at + DAY))
   }
   await watch(end)
-  world.weather = { ...CALM, outages: world.weather.outages.filter(({ to }) => to <= end) }
+  const past = (times: World['weather']['outages']) => times.filter(({ to }) => to <= end)
+  world.weather = {
+    ...CALM,
+    outages: past(world.weather.outages),
+    strikes: past(world.weather.strikes),
+  }
   made.heal()
   await watch(end + EPILOGUE)
   if (world.breach === undefined) rules.settled()

@@ -12,12 +12,13 @@ import { functions } from './functions.ts'
 import { twoRegions } from './kms.ts'
 import { lists } from './lists.ts'
 import { loop, type Run } from './loop.ts'
-import { type Mint, mint, PHRASES } from './material.ts'
+import { type Material, type Mint, mint } from './material.ts'
 import { helper, rotations } from './people.ts'
 import { portsOf, type Site } from './ports.ts'
 import { fifo, standard } from './queues.ts'
 import { type Rules, rules } from './rules.ts'
 import { type Shelf, shelf } from './secrets.ts'
+import { nameOf, type Signer, signer } from './signer.ts'
 import { type Tape, tape } from './tape.ts'
 import { counts, type World } from './world.ts'
 
@@ -27,6 +28,8 @@ const DAY = 24 * HOUR
 const LOOKS = { most: 10, concurrency: 8 }
 const ROLLOUTS = { most: 10, concurrency: 2 }
 const COALESCE = 60
+/** Of the certificates: so many are signed by an authority of certrelay's own, which only a sweep renews. */
+const OWN = 0.25
 
 /** What a history depends on. */
 export interface Setting {
@@ -57,6 +60,7 @@ export async function site({ seed, certs, without }: Setting): Promise<Made> {
     counts: counts(),
     breach: undefined,
     issued: new Map(),
+    spoiled: new Set(),
     out: () => world.weather.outages.some(({ from, to }) => from <= time.now() && time.now() < to),
     note: (what, about, more) => record.note(time.now(), what, about, more),
     fail: (rule) => {
@@ -68,6 +72,7 @@ export async function site({ seed, certs, without }: Setting): Promise<Made> {
   const law = rules(world, {
     shelf: () => vault,
     acm: () => authority,
+    signer: () => own,
     ecs: () => services,
     coalesce: COALESCE * 1_000,
   })
@@ -76,18 +81,20 @@ export async function site({ seed, certs, without }: Setting): Promise<Made> {
   const authority: Acm = acm(world, minted, (source, why) =>
     event(() => looks.send(JSON.stringify({ source, why }), 0)),
   )
-  const services: Ecs = ecs(world, law.read, (service) => event(() => own.settle(service)))
-  const own = functions(
+  const own: Signer = signer(world, minted, law.asked)
+  const services: Ecs = ecs(world, law.read, (service) => event(() => deeds.settle(service)))
+  const deeds = functions(
     world,
     (run) => portsOf(place, run),
     (run, rollout) => asked.set(run, rollout),
   )
-  const looks = standard(world, { ...LOOKS, invoke: own.looks })
-  const rollouts = fifo(world, COALESCE, { ...ROLLOUTS, invoke: own.rollouts })
-  const call = helper(world, services, vault, own)
+  const looks = standard(world, { ...LOOKS, invoke: deeds.looks })
+  const rollouts = fifo(world, COALESCE, { ...ROLLOUTS, invoke: deeds.rollouts })
+  const call = helper(world, services, vault, deeds)
   const place: Site = {
     world,
     acm: authority,
+    signer: own,
     shelf: vault,
     ecs: services,
     looks,
@@ -98,10 +105,10 @@ export async function site({ seed, certs, without }: Setting): Promise<Made> {
     rolling: (run, service) => law.deployed(run, service, asked.get(run)),
     log: (run) => log(world, law, run, call),
   }
-  populate(world, minted, place, certs)
-  rotations(world, vault, own)
+  populate(place, minted, certs, without === 'sweep' ? 0 : OWN)
+  rotations(world, vault, deeds)
   turn(world, services)
-  if (without !== 'sweep') hourly(world, () => place.list(undefined).length > 0 && own.sweep())
+  if (without !== 'sweep') hourly(world, () => place.list(undefined).length > 0 && deeds.sweep())
   return {
     world,
     rules: law,
@@ -144,13 +151,25 @@ function hourly(world: World, sweep: () => unknown): void {
 }
 
 /** Certificates of all ages, current and deployed, in secrets that one to three services share. */
-function populate(world: World, minted: Mint, { acm, shelf, ecs }: Site, certs: number): void {
+function populate(
+  { world, acm, signer, shelf, ecs }: Site,
+  minted: Mint,
+  certs: number,
+  own: number,
+): void {
   const { dice } = world
   const names = Array.from({ length: Math.ceil(certs * 0.7) }, (_, n) => `mesh/service-${n}`)
   for (const name of names) ecs.add(name, dice.chance(0.8))
+  const first = (nth: number) => {
+    const { arn: source, material } = acm.add(nth, START - dice.between(2, 250) * DAY)
+    return { source, material, chain: minted.chain }
+  }
+  const ours = (nth: number) => {
+    const names = [nameOf(nth)]
+    return { ...signer.former(nameOf(nth)), names, chain: minted.own.chain }
+  }
   for (let nth = 0; nth < certs; nth++) {
-    const issue = acm.add(nth, START - dice.between(2, 250) * DAY)
-    const { arn: source, material } = issue
+    const { source, material, chain, ...wish } = dice.chance(own) ? ours(nth) : first(nth)
     const services = [
       ...new Set(Array.from({ length: 1 + Math.floor(dice.roll() * 2) }, () => dice.pick(names))),
     ]
@@ -161,6 +180,7 @@ function populate(world: World, minted: Mint, { acm, shelf, ecs }: Site, certs: 
       { source, services, rotating: dice.chance(0.15) },
       {
         ...writeTags({
+          ...wish,
           source,
           services,
           promoted: { version, at: START - DAY },
@@ -170,26 +190,22 @@ function populate(world: World, minted: Mint, { acm, shelf, ecs }: Site, certs: 
         }),
       },
     )
-    shelf.put(kept.arn, version, bundle(source, minted, material), 'AWSCURRENT')
+    shelf.put(kept.arn, version, bundle(source, chain, material), 'AWSCURRENT')
     shelf.move(kept.arn, 'DEPLOYED', undefined, version)
     for (const name of services) ecs.services.get(name)?.secrets.push(kept.arn)
   }
   for (const service of ecs.services.values()) ecs.turn(service, 'active')
 }
 
-function bundle(
-  source: string,
-  { chain, root }: Mint,
-  { certificate, keys }: ReturnType<Mint['make']>,
-): string {
+function bundle(source: string, chain: string, { certificate, keys, root }: Material): string {
   const [issuer = ''] = chain.split(/(?<=-----END CERTIFICATE-----\n)/)
-  const [phrase = ''] = PHRASES
+  const [[phrase, privateKey] = ['', '']] = keys
   const content = encodeBundle({
     format: 1,
     certificate,
     chain: issuer,
     anchors: root,
-    privateKey: keys.get(phrase) ?? '',
+    privateKey,
     passphrase: Secret.from(phrase),
     facts: facts(source, certificate),
   })

@@ -19,6 +19,8 @@ export interface World {
   breach: Breach | undefined
   /** Every certificate that was ever issued, by PEM and by serial. */
   readonly issued: Map<string, Material>
+  /** Serials of what does not fit together: such a certificate must never become current. */
+  readonly spoiled: Set<string>
   /** Nothing answers. */
   out(): boolean
   /** Says what happened, for whoever has to find out why a rule was broken. */
@@ -38,6 +40,9 @@ export interface Counts {
   rollbacks: number
   rejected: number
   renewals: number
+  /** By an authority of certrelay's own; and how many of those certificates no secret has ever had. */
+  signed: number
+  orphans: number
   helped: number
   dead: number
   /** Seals in fewer regions than there are; and passphrases that were sealed anew. */
@@ -56,6 +61,8 @@ export function counts(): Counts {
     rollbacks: 0,
     rejected: 0,
     renewals: 0,
+    signed: 0,
+    orphans: 0,
     helped: 0,
     dead: 0,
     degraded: 0,
