@@ -1,9 +1,11 @@
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
+import type { Secret } from '../pki/secret.ts'
 import { contentId } from '../pki/version.ts'
 import type { Archive } from '../ports/archive.ts'
 import type { Keeping, Vault } from '../ports/vault.ts'
 import { type CaRecord, EDITION, LABEL, PREFIX, renderRecord, TAG } from './record.ts'
+import { replace } from './replace.ts'
 import { Refused } from './request.ts'
 
 /** The records in Secrets Manager. */
@@ -82,18 +84,17 @@ export async function shelve(
   { over, keeping = { replicas: [] } }: { over: string | undefined; keeping?: Keeping },
 ): Promise<string> {
   const name = `${PREFIX}${record.label}`
-  const content = renderRecord(record)
+  const content = textOf(renderRecord(record))
+  const { made, version: current } = await shelved(vault, record.label)
+  if (current === contentId(content)) return current
+  if (current !== over) throw conflict(record.label)
+  if (!made) await vault.create(name, keeping, { [TAG]: record.label })
+  return replace(vault, { secret: name, over, content })
+}
+
+function textOf(content: Secret): string {
   try {
-    const version = contentId(Buffer.from(content.reveal()).toString('utf8'))
-    const { made, version: current } = await shelved(vault, record.label)
-    if (current === version) return version
-    if (current !== over) throw conflict(record.label)
-    if (!made) await vault.create(name, keeping, { [TAG]: record.label })
-    await vault.put(name, version, content, 'AWSPENDING')
-    // the first version of a secret becomes AWSCURRENT by itself: of two that come first, one
-    if ((await shelved(vault, record.label)).version !== version)
-      await vault.move(name, 'AWSCURRENT', current, version)
-    return version
+    return Buffer.from(content.reveal()).toString('utf8')
   } finally {
     content.wipe()
   }

@@ -1,10 +1,9 @@
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
-import { Secret } from '../pki/secret.ts'
-import { contentId } from '../pki/version.ts'
 import type { Held, Vault } from '../ports/vault.ts'
 import { type Book, emptyBook, parseBook, renderBook, revokedIn } from './book.ts'
 import { PREFIX, TAG } from './record.ts'
+import { replace } from './replace.ts'
 import type { Revocations } from './revocations.ts'
 
 /** Where the revocations of authorities are kept. */
@@ -47,21 +46,11 @@ export function register(
     }
   }
 
-  async function write(book: Book, { made, version: before }: Before): Promise<void> {
+  async function write(book: Book, { made, version: over }: Before): Promise<void> {
     const name = revokedName(book.label)
     const content = renderBook(book)
-    const version = contentId(content)
-    if (version === before) return
     if (!made) await vault.create(name, { replicas: [] }, tags(book.label))
-    await vault.put(name, version, Secret.from(content), 'AWSPENDING')
-    if (before !== undefined) return vault.move(name, 'AWSCURRENT', before, version)
-    // the first version of a secret becomes AWSCURRENT by itself: of two that come first, one
-    const held = await vault.find(name)
-    if (holder(held?.versions ?? new Map(), 'AWSCURRENT') === version) return
-    throw new RelayError(
-      'VERSION_CONFLICT',
-      `the secret ${name} was made by somebody else just now`,
-    )
+    await replace(vault, { secret: name, over, content })
   }
 
   async function change(label: string, next: (book: Book) => Book | Promise<Book>): Promise<Book> {

@@ -1,10 +1,9 @@
+import { replace } from '../authority/replace.ts'
 import { encodeTrust, openTrust, type Trust } from '../pki/bundle.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { addLists } from '../pki/lists.ts'
-import { Secret } from '../pki/secret.ts'
 import { readTags } from '../pki/tags.ts'
-import { contentId } from '../pki/version.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 
@@ -76,13 +75,8 @@ export async function storing(
   for (let tried = 1, versions = held.versions; ; tried++) {
     const before = await current(vault, { arn: held.arn, versions })
     const content = encodeTrust(next(before?.trust))
-    const version = contentId(content)
     try {
-      if (version === before?.version) return version
-      // the first version becomes current whatever its label, a later one only after the one that was read
-      await vault.put(held.arn, version, Secret.from(content), 'AWSPENDING')
-      if (before !== undefined) await vault.move(held.arn, 'AWSCURRENT', before.version, version)
-      return version
+      return await replace(vault, { secret: held.arn, over: before?.version, content })
     } catch (error) {
       const isLost = error instanceof RelayError && error.code === 'VERSION_CONFLICT'
       if (!isLost || tried === TRIES) throw error

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Authority, authority } from '../../local/x509/x509.ts'
-import { parseTrust } from '../../pki/bundle.ts'
+import { openTrust, parseTrust } from '../../pki/bundle.ts'
 import { RelayError } from '../../pki/error.ts'
 import { pemBlocks } from '../../pki/pem.ts'
 import { Secret } from '../../pki/secret.ts'
-import { publishLists } from '../../workflows/lists.ts'
+import { publishLists, storing } from '../../workflows/lists.ts'
 import { type Trusted, trust } from '../../workflows/trust.ts'
 import { asks, holder, trusted } from '../support/asks.ts'
 import { DAY, fakes, required, START, type World } from '../support/fakes.ts'
@@ -160,6 +160,24 @@ describe('publishing lists', () => {
     await Promise.all([publish(one), publish(issuing.certificate + two)])
 
     expect(stored().sort()).toEqual([plain(one), plain(two)].sort())
+  })
+
+  test('by two who store first is not lost either: the second one sees what the first has stored', async () => {
+    const made = await world.ports.vault.create('mesh/first', { replicas: [] }, {})
+    const seen: (string | undefined)[] = []
+    const store = (anchors: string) =>
+      storing(world.ports, { arn: made, versions: new Map() }, (before) => {
+        seen.push(before?.anchors)
+        return { format: 1, anchors: `${before?.anchors ?? ''}${anchors}` }
+      })
+    const versions = await Promise.all([store(root.certificate), store(issuing.certificate)])
+
+    expect(seen).toHaveLength(3)
+    expect(seen.filter((one) => one !== undefined)).toHaveLength(1)
+    const { version, content: last } = await world.ports.vault.read(made)
+    expect(versions).toContain(version)
+    const [one, other] = [root.certificate, issuing.certificate]
+    expect([one + other, other + one]).toContain(openTrust(last).anchors)
   })
 
   test('never makes current what was made of an older content, and gives up when others are always faster', async () => {
