@@ -5,7 +5,13 @@ import { packaged } from '../cli/package.ts'
 import { weigh } from '../cli/weigh.ts'
 import { parseNotice } from '../events/notice.ts'
 import { pattern } from '../local/events/pattern.ts'
-import { ofType, packagedTemplate, type Resources, statements } from './support/template.ts'
+import {
+  ofType,
+  packagedTemplate,
+  type Resources,
+  statements,
+  watched,
+} from './support/template.ts'
 
 /** Bytes that each function's bundle may have: about what it needs, so that a client that nobody named is noticed. */
 const LIMITS: Readonly<Record<string, number>> = {
@@ -174,24 +180,69 @@ describe('what wakes it', () => {
     }
   })
 
-  test('what needs a person calls one: dead letters, refused and failed certificates, KMS, a sweep that stands still', () => {
+  test('what needs a person calls one, and says in a sentence what to do', () => {
     const alarms = ofType(resources, 'AWS::CloudWatch::Alarm')
-    const metrics = alarms.map(([, { Properties }]) => Properties['MetricName'])
+    const metrics = alarms.flatMap(([, { Properties }]) => watched(Properties))
 
-    expect(metrics.sort()).toEqual([
+    expect([...new Set(metrics)].sort()).toEqual([
       'ApproximateNumberOfMessagesVisible',
       'Attention',
-      ...['DaysToExpiry', 'DaysToExpiry', 'DaysToExpiry', 'DaysToExpiry'],
-      'Invocations',
+      'DaysToExpiry',
+      'Errors',
+      'Failed',
       'KmsIntegrity',
       'KmsUnavailable',
       'Rejected',
       'RolledBack',
       'Stuck',
+      'Swept',
     ])
     for (const [id, { Properties }] of alarms) {
       expect(Properties['AlarmActions'], id).toEqual([{ Ref: 'Alarms' }])
+      expect(Properties['AlarmDescription'], id).toMatch(/\b(see|look|read)\b/)
     }
+  })
+
+  test('a sweep that fails every hour calls a person: only one that came to its end is counted, and none is too few', () => {
+    expect(resources.get('SweepAlarm')?.Properties).toMatchObject({
+      ...{ Namespace: 'certrelay', MetricName: 'Swept', Statistic: 'SampleCount' },
+      ...{ Threshold: 1, ComparisonOperator: 'LessThanThreshold' },
+      ...{ Period: 3600, EvaluationPeriods: 3, TreatMissingData: 'breaching' },
+    })
+  })
+
+  test.each(['reconcile', 'roll', 'rotate', 'settle', 'sweep'])(
+    'the errors of %s, for which nobody waits, call a person',
+    (name) => {
+      const alarms = ofType(resources, 'AWS::CloudWatch::Alarm').filter(
+        ([, { Properties }]) =>
+          watched(Properties).includes('Errors') &&
+          JSON.stringify(Properties).includes(`"Value":"certrelay-${name}"`),
+      )
+
+      expect(alarms.map(([, { Properties }]) => Properties['AlarmName'])).toEqual([
+        `certrelay-${name}-failed`,
+      ])
+      for (const [, { Properties }] of alarms)
+        expect(Properties).toMatchObject({
+          ...{ Threshold: 3, ComparisonOperator: 'GreaterThanOrEqualToThreshold' },
+          ...{ EvaluationPeriods: 1, TreatMissingData: 'notBreaching' },
+        })
+    },
+  )
+
+  test('an event that settle could not judge in three tries is kept in the dead-letter queue', () => {
+    const [[, config] = []] = ofType(resources, 'AWS::Lambda::EventInvokeConfig').filter(
+      ([, { Properties }]) => JSON.stringify(Properties['FunctionName']).includes('Settle'),
+    )
+    const role = resources.get('SettleRole')
+    const buries = (role === undefined ? [] : statements(role)).find(({ Sid }) => Sid === 'Bury')
+
+    expect(config?.Properties).toMatchObject({
+      MaximumRetryAttempts: 2,
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['DeadLetters', 'Arn'] } } },
+    })
+    expect(buries?.Resource).toEqual([{ 'Fn::GetAtt': ['DeadLetters', 'Arn'] }])
   })
 })
 

@@ -1,6 +1,7 @@
 import { passed, type Standing, standing } from '../pki/fresh.ts'
 import { keySet } from '../pki/sealed.ts'
 import type { Ports } from '../ports/index.ts'
+import type { Listed } from '../ports/vault.ts'
 import { tell } from './tell.ts'
 
 type Needs = Pick<Ports, 'keeper' | 'queue' | 'bus' | 'keys' | 'clock' | 'log'>
@@ -15,38 +16,65 @@ export interface Swept {
 const BUSY = 1_000
 /** Days: what ends so soon is queued whatever waits already. */
 const URGENT = 14
+/** Days without a look that found all well: from then on the alarm rings (resources.yml). */
+const LONG = 2
 /** Looks a second that lead to a renewal and an export each: ACM's quotas (aws/rates.ts). */
 const SERVED = 5
 
 /**
  * Puts every managed secret on the queue that is not provably fresh, page by page, the nearest end of a certificate first by
- * the delay of its message; measures the fleet; says which certificates end soon.
+ * the delay of its message; measures the fleet; says which certificates end soon. What cannot be queued is measured all the
+ * same: the pages for an end hang on it. Then it fails, and is tried again.
  */
 export async function sweep(ports: Needs): Promise<Swept> {
-  const { keeper, queue, keys, clock, log } = ports
+  const { keeper, queue, keys, log } = ports
   const set = keys === undefined ? undefined : keySet(keys.keys)
-  const busy = (await queue.waiting()) >= BUSY
+  const failures: unknown[] = []
+  const attempt = (step: () => Promise<void>) => step().catch((error) => void failures.push(error))
   const found = { managed: 0, queued: 0, stuck: 0, days: Infinity, unseen: 0 }
-  for await (const page of keeper.managed()) {
-    const looks: { secret: string; delay: number }[] = []
-    for (const one of page) {
-      const now = clock.now()
-      const about = standing(one, now, set)
-      found.managed++
-      found.stuck += about.stuck ? 1 : 0
-      found.days = Math.min(found.days, counted(about))
-      found.unseen = Math.max(found.unseen, about.unseen ?? 0)
-      await warn(ports, one.arn, about, now)
-      const urgent = about.days !== undefined && about.days <= URGENT
-      if (!about.fresh && (!busy || urgent))
-        looks.push({ secret: one.arn, delay: delay(about, found.queued + looks.length) })
+  let busy = false
+  let whole = false
+  await attempt(async () => {
+    busy = (await queue.waiting()) >= BUSY
+  })
+  await attempt(async () => {
+    for await (const page of keeper.managed()) {
+      const looks = await survey(ports, page, found, { set, busy })
+      if (looks.length === 0 || failures.length > 0) continue // the next try queues them
+      await attempt(() => queue.looks(looks))
+      found.queued += looks.length
     }
-    if (looks.length > 0) await queue.looks(looks)
-    found.queued += looks.length
-  }
-  measure(log, found)
+    whole = true
+  })
+  measure(log, found, whole)
+  if (failures.length > 0) throw failures[0]
+  log.count('Swept', found.managed)
+  log.count('Queued', found.queued)
   log.info('swept', { managed: found.managed, queued: found.queued, stuck: found.stuck, busy })
   return { managed: found.managed, queued: found.queued }
+}
+
+/** Counts a page into what was found, warns of what ends soon, and answers the looks that it needs. */
+async function survey(
+  ports: Needs,
+  page: readonly Listed[],
+  found: Found,
+  { set, busy }: { readonly set: string | undefined; readonly busy: boolean },
+) {
+  const looks: { secret: string; delay: number }[] = []
+  for (const one of page) {
+    const now = ports.clock.now()
+    const about = standing(one, now, set)
+    found.managed++
+    found.stuck += about.stuck ? 1 : 0
+    found.days = Math.min(found.days, counted(about))
+    found.unseen = Math.max(found.unseen, about.unseen ?? 0)
+    await warn(ports, one.arn, about, now)
+    const urgent = about.days !== undefined && about.days <= URGENT
+    if (!about.fresh && (!busy || urgent))
+      looks.push({ secret: one.arn, delay: delay(about, found.queued + looks.length) })
+  }
+  return looks
 }
 
 /** Seconds. Each goes when those before it have been served, but what ends soon does not wait for them: a day takes 5, ten 500. */
@@ -61,18 +89,19 @@ function counted({ days = Infinity, near }: Standing): number {
 }
 
 /** What a sweep counts: secrets, days to the nearest end, and days since the look that is longest ago. */
-interface Found extends Swept {
-  readonly stuck: number
-  readonly days: number
-  readonly unseen: number
+interface Found {
+  managed: number
+  queued: number
+  stuck: number
+  days: number
+  unseen: number
 }
 
-function measure(log: Needs['log'], { managed, queued, stuck, days, unseen }: Found): void {
-  log.count('Swept', managed)
-  log.count('Queued', queued)
-  log.count('Stuck', stuck)
-  log.count('DaysSinceLook', unseen)
-  if (days < Infinity) log.count('DaysToExpiry', days)
+/** Half a list says what is bad, and never that all is well: that would silence an alarm. */
+function measure(log: Needs['log'], { stuck, days, unseen }: Found, whole: boolean): void {
+  if (whole || stuck > 0) log.count('Stuck', stuck)
+  if (whole || unseen >= LONG) log.count('DaysSinceLook', unseen)
+  if (days < Infinity && (whole || days < URGENT)) log.count('DaysToExpiry', days)
 }
 
 /** One line an hour for what ends soon, and one event at each threshold. */

@@ -1,6 +1,7 @@
 import { CreateSecretCommand, GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Stage, stage } from '../support/stage.ts'
+import deployment from '../../events/deployment.json' with { type: 'json' }
+import { HOME, type Stage, stage } from '../support/stage.ts'
 
 let on: Stage
 
@@ -53,6 +54,31 @@ describe('the dead-letter queue gets, with code and reason,', () => {
     expect(await on.letters()).toEqual([
       { body, code: 'EVENT_INVALID', reason: expect.stringMatching(reason) },
     ])
+  })
+})
+
+it('an ended deployment that cannot be judged is tried three times, and kept with its reason', async () => {
+  const service = `arn:aws:ecs:us-east-1:${on.aws.account}:service/mesh/color`
+  const event = { ...deployment, account: on.aws.account, resources: [service] }
+  const recover = on.aws.faults.add(
+    { service: 'secretsmanager', operation: 'ListSecrets' },
+    { kind: 'error', status: 400, code: 'AccessDeniedException' },
+  )
+  const Payload = Buffer.from(JSON.stringify(event)).toString('base64')
+  const input = { FunctionName: 'certrelay-settle', InvocationType: 'Event', Payload }
+  await on.aws.call('lambda', 'Invoke', input, { region: HOME })
+  await on.elapse(5 * 60_000)
+  recover()
+  const [letter, ...more] = await on.letters()
+
+  expect(more).toEqual([])
+  expect(JSON.parse(letter?.body ?? '')).toMatchObject({
+    requestContext: { condition: 'RetriesExhausted', approximateInvokeCount: 3 },
+    requestPayload: event,
+    responsePayload: {
+      errorType: 'RelayError',
+      errorMessage: expect.stringContaining('cannot list managed secrets'),
+    },
   })
 })
 

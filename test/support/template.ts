@@ -55,6 +55,19 @@ export function ofType(resources: Resources, type: string): [string, Resource][]
   return [...resources].filter(([, one]) => one.Type === type)
 }
 
+const metric = v.object({ MetricName: v.string() })
+const computed = v.object({
+  Metrics: v.array(v.object({ MetricStat: v.optional(v.object({ Metric: metric })) })),
+})
+
+/** The metrics that an alarm looks at: one, or those that it computes with. */
+export function watched(properties: Resource['Properties']): readonly string[] {
+  const one = v.safeParse(metric, properties)
+  if (one.success) return [one.output.MetricName]
+  const { Metrics } = v.parse(computed, properties)
+  return Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric.MetricName ?? [])
+}
+
 /** What a role's own policies say; a conditional statement counts as said. */
 export function statements({ Properties }: Resource): readonly Statement[] {
   const { Policies } = v.parse(role, Properties)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { RelayError } from '../../pki/error.ts'
 import { type Registration, writeTags } from '../../pki/tags.ts'
 import { versionId } from '../../pki/version.ts'
 import type { Listed } from '../../ports/vault.ts'
@@ -144,6 +145,46 @@ describe('the fleet is measured', () => {
 
     expect(await sweep(ports)).toEqual({ managed: 0, queued: 0 })
     expect(counts(world)).toEqual({ Swept: 0, Queued: 0, Stuck: 0, DaysSinceLook: 0 })
+  })
+})
+
+describe('a sweep that fails', () => {
+  const out = new RelayError('SERVICE_UNAVAILABLE', 'SQS is out; try again')
+  const fails = () => Promise.reject(out)
+
+  test.each(['waiting', 'looks'] as const)(
+    'because the queue does (%s) measures all of the fleet, so that its pages ring, and is not counted as one that ended',
+    async (method) => {
+      const { world, ports } = await fleet(
+        [listed('a', 100, { looked: START - 3 * DAY })],
+        [listed('near', 6)],
+      )
+      const queue = { ...ports.queue, [method]: fails }
+
+      await expect(sweep({ ...ports, queue })).rejects.toThrow(out)
+      expect(counts(world)).toEqual({ Stuck: 0, DaysSinceLook: 3, DaysToExpiry: 6 })
+      expect(world.lines.map(({ event }) => event)).toContain('expiry-near')
+      expect(world.looks).toEqual([])
+    },
+  )
+
+  test('while it lists says what is bad in the half that it saw, and does not say of the rest that all is well', async () => {
+    const half = async (...page: readonly Listed[]) => {
+      const { world, ports } = await fleet()
+      const managed = async function* () {
+        yield page
+        throw out
+      }
+      const keeper = { ...ports.keeper, managed }
+      await expect(sweep({ ...ports, keeper })).rejects.toThrow(out)
+      return counts(world)
+    }
+
+    expect(await half(listed('a', 100))).toEqual({})
+    expect(await half(listed('b', 6, { looked: START - 3 * DAY }))).toEqual({
+      DaysSinceLook: 3,
+      DaysToExpiry: 6,
+    })
   })
 })
 
