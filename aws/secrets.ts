@@ -196,10 +196,16 @@ function belongs({ tags }: Listed, source?: string, service?: string): boolean {
 }
 
 function listed(entry: SecretListEntry): Listed | undefined {
-  const { ARN: arn, Tags = [], SecretVersionsToStages = {} } = entry
+  const { ARN: arn, Tags = [], SecretVersionsToStages = {}, CreatedDate, LastChangedDate } = entry
   if (arn === undefined || isReplica(entry)) return undefined
   const tags = Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]))
-  return { arn, tags, versions: new Map(Object.entries(SecretVersionsToStages)) }
+  return {
+    arn,
+    tags,
+    versions: new Map(Object.entries(SecretVersionsToStages)),
+    ...(CreatedDate && { created: CreatedDate.getTime() }),
+    ...(LastChangedDate && { changed: LastChangedDate.getTime() }),
+  }
 }
 
 /** A replica carries its primary's tags, but it is looked after where its primary is. */

@@ -17,7 +17,11 @@ export interface Held {
 }
 
 /** A secret as a list of many shows it. */
-export type Listed = Pick<Held, 'arn' | 'tags' | 'versions'>
+export type Listed = Pick<Held, 'arn' | 'tags' | 'versions'> & {
+  /** When it was made, and when anything of it was changed last, its tags too; epoch milliseconds. */
+  readonly created?: number
+  readonly changed?: number
+}
 
 /** How a secret is kept. */
 export interface Keeping {

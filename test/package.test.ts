@@ -185,8 +185,10 @@ describe('what wakes it', () => {
     const metrics = alarms.flatMap(([, { Properties }]) => watched(Properties))
 
     expect([...new Set(metrics)].sort()).toEqual([
+      'ApproximateAgeOfOldestMessage',
       'ApproximateNumberOfMessagesVisible',
       'Attention',
+      'DaysSinceLook',
       'DaysToExpiry',
       'Errors',
       'Failed',
@@ -209,6 +211,28 @@ describe('what wakes it', () => {
       ...{ Threshold: 1, ComparisonOperator: 'LessThanThreshold' },
       ...{ Period: 3600, EvaluationPeriods: 3, TreatMissingData: 'breaching' },
     })
+  })
+
+  test('looks that stop call a person: by the days since the last one, and by messages that nobody takes', () => {
+    expect(resources.get('UnseenAlarm')?.Properties).toMatchObject({
+      ...{ Namespace: 'certrelay', MetricName: 'DaysSinceLook', Statistic: 'Maximum' },
+      ...{ Threshold: 2, ComparisonOperator: 'GreaterThanOrEqualToThreshold' },
+    })
+    expect(resources.get('WaitingAlarm')?.Properties).toMatchObject({
+      ...{ Namespace: 'AWS/SQS', MetricName: 'ApproximateAgeOfOldestMessage' },
+      Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': ['Looks', 'QueueName'] } }],
+      ...{ Statistic: 'Maximum', ComparisonOperator: 'GreaterThanOrEqualToThreshold' },
+    })
+  })
+
+  test('a message that is put off for as long as it can be and then fails every time does not count as one that nobody takes', () => {
+    const { Threshold } = resources.get('WaitingAlarm')?.Properties ?? {}
+    const { VisibilityTimeout, RedrivePolicy } = resources.get('Looks')?.Properties ?? {}
+    const { maxReceiveCount } = record(RedrivePolicy)
+    const longest = 900 + Number(VisibilityTimeout) * Number(maxReceiveCount)
+
+    expect(longest).toBeGreaterThan(3_600)
+    expect(Number(Threshold)).toBeGreaterThan(longest)
   })
 
   test.each(['reconcile', 'roll', 'rotate', 'settle', 'sweep'])(

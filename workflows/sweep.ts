@@ -1,5 +1,7 @@
+import { DAY } from '../pki/due.ts'
 import { passed, type Standing, standing } from '../pki/fresh.ts'
 import { keySet } from '../pki/sealed.ts'
+import { readTags } from '../pki/tags.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Listed } from '../ports/vault.ts'
 import { tell } from './tell.ts'
@@ -68,7 +70,7 @@ async function survey(
     found.managed++
     found.stuck += about.stuck ? 1 : 0
     found.days = Math.min(found.days, counted(about))
-    found.unseen = Math.max(found.unseen, about.unseen ?? 0)
+    found.unseen = Math.max(found.unseen, about.unseen ?? waited(one, now))
     await warn(ports, one.arn, about, now)
     const urgent = about.days !== undefined && about.days <= URGENT
     if (!about.fresh && (!busy || urgent))
@@ -86,6 +88,15 @@ function delay({ days }: Standing, nth: number): number {
 /** Days as the alarms see them: what lives short and is not late in its renewal counts as far from its end. */
 function counted({ days = Infinity, near }: Standing): number {
   return near === true ? days : Math.max(days, URGENT)
+}
+
+/**
+ * Whole days that a secret has waited for its first look that found all well. Ours from the start counts from when it was made;
+ * one that was registered by its tags may be old, and counts from its last change, for tagging it was one.
+ */
+function waited({ tags, created, changed }: Listed, now: number): number {
+  const since = readTags(tags)?.owner === undefined ? (changed ?? created) : (created ?? changed)
+  return since === undefined ? 0 : Math.floor((now - since) / DAY)
 }
 
 /** What a sweep counts: secrets, days to the nearest end, and days since the look that is longest ago. */

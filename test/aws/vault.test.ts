@@ -222,6 +222,18 @@ describe.each(SIDES)('%s', (_, side) => {
   })
 })
 
+test('a list shows when a secret was made, and when its tags were changed', async () => {
+  const source = `arn:aws:acm:us-east-1:111122223333:certificate/${randomUUID()}`
+  const made = world.clock.now()
+  const arn = await vault(east).create('aged', { replicas: [] }, { 'certrelay:source': source })
+  await world.clock.advance(60_000)
+  await keeper(east).tag(arn, { 'certrelay:hot': 'yes' })
+
+  const [one] = await collect(keeper(east).managed({ source }))
+  const seconds = (at = 0) => Math.round((at - made) / 1_000)
+  expect([seconds(one?.created), seconds(one?.changed)]).toEqual([0, 60])
+})
+
 test('a replica is looked after where its primary is, not where it is', async () => {
   const arn = await vault(east).create('replicated', { replicas: ['us-west-2'] }, OURS)
   await vault(east).put(arn, randomUUID(), Secret.from('1'), 'AWSPENDING')

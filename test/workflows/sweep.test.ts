@@ -148,6 +148,31 @@ describe('the fleet is measured', () => {
   })
 })
 
+describe('a secret that no look has ever found well', () => {
+  const unseen = async (over: Partial<Listed>, registration: Partial<Registration> = {}) => {
+    const { looked: _, ...tags } = writeTags({ ...registration })
+    const { world, ports } = await fleet([{ ...never(tags), ...over }])
+    await sweep(ports)
+    return counts(world)['DaysSinceLook']
+  }
+  const never = (tags: Readonly<Record<string, string>>): Listed => ({
+    arn: 'arn:never',
+    tags: { 'certrelay:source': 'certrelay:db', ...tags },
+    versions: new Map(),
+  })
+  const [created, changed] = [START - 3 * DAY, START - DAY / 2]
+
+  test('counts from when it was made', async () => {
+    expect(await unseen({ created, changed: START }, { owner: 'stack/Color' })).toBe(3)
+    expect(await unseen({ created, changed: created })).toBe(3)
+  })
+
+  test('counts from its last change when it was registered by its tags, for it may be older than they are', async () => {
+    expect(await unseen({ created: START - 900 * DAY, changed })).toBe(0)
+    expect(await unseen({ created: START - 900 * DAY, changed: created })).toBe(3)
+  })
+})
+
 describe('a sweep that fails', () => {
   const out = new RelayError('SERVICE_UNAVAILABLE', 'SQS is out; try again')
   const fails = () => Promise.reject(out)
