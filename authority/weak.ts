@@ -48,9 +48,9 @@ export async function weakKeys({ sheet, known, now, log }: Needs): Promise<Reado
     return known.edition.keys
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
+    log.warn('weak-keys-late', { code: error.code, reason: error.message }) // a door of CFSSL's tells the code only
     if (held === undefined || at - held.seen >= LAST) throw refused(error)
     known.edition = { ...held, next: at + AGAIN }
-    log.warn('weak-keys-late', { code: error.code, reason: error.message })
     return held.keys
   }
 }

@@ -72,6 +72,7 @@ describe('the list of weak keys', () => {
       code,
       message: expect.stringMatching(/nothing is signed without it/),
     })
+    expect(warned).toEqual(['weak-keys-late'])
     text = ONE
     expect(await asked()).toEqual([ONE])
   })
