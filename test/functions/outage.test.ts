@@ -125,3 +125,36 @@ describe.each(['sealed', 'held'])('of an authority whose key is %s', (label) => 
     expect(await listed(label)).toEqual(['0a', '0b'])
   }, 120_000)
 })
+
+describe('of an authority with a root whose key is locked for good', () => {
+  const declare = async (Roots: readonly object[]) => {
+    const known = (await on.secret('certrelay/authority/twin')) !== undefined
+    const { Status, Reason } = await on.desk.ask('certrelay-authority', {
+      ...(known && { type: 'Update', physicalId: 'certrelay:twin' }),
+      ...{ logicalId: 'twin', properties: { Label: 'twin', Mode: 'kms', Roots } },
+    })
+    expect([Status, Reason]).toEqual(['SUCCESS', ''])
+    await on.elapse(60_000)
+  }
+
+  test('lists wait until that root is dropped, which needs no key of it', async () => {
+    const tags = { 'certrelay:authority': 'twin', 'certrelay:founding': 'true' }
+    const old = { Id: '1', Keys: await signingKeys(on.aws, 'P-256', tags) }
+    const fresh = { Id: '2', Keys: await signingKeys(on.aws, 'P-256', tags) }
+    for (const roots of [[old], [old, fresh], [fresh, old]]) await declare(roots)
+    for (const KeyId of old.Keys)
+      await on.aws.call('kms', 'DisableKey', { KeyId }, { region: KeyId.split(':')[3] ?? '' })
+    const told = await invoked(on.aws, { revoke: { authority: 'twin', serial: '0c' } })
+    await on.elapse(HOUR)
+    const waiting = await listed('twin')
+    await declare([fresh])
+    await on.elapse(HOUR)
+
+    expect([told['number'], told['entries']]).toEqual([undefined, 1])
+    expect(waiting).not.toContain('0c')
+    expect(lines('certrelay-sign').filter((one) => one['message'] === 'list-later')).toContainEqual(
+      expect.objectContaining({ label: 'twin', code: 'KEY_DISABLED' }),
+    )
+    expect(await listed('twin')).toEqual(['0c'])
+  }, 240_000)
+})
