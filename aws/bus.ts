@@ -1,10 +1,8 @@
 import { type EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import { RelayError } from '../pki/error.ts'
-import type { Bus, News } from '../ports/bus.ts'
+import type { Bus } from '../ports/bus.ts'
 import { ask } from './errors.ts'
-
-/** Of `detail`: a reader of 1 may count on every field that `events/news.ts` has. */
-const FORMAT = 1
+import { entry } from './news.ts'
 
 /**
  * EventBridge's default bus as the bus; `events/news.ts` reads what arrives. PutEvents answers 200 when it took nothing
@@ -13,16 +11,10 @@ const FORMAT = 1
 export function bus(client: EventBridgeClient): Bus {
   return {
     async tell(news) {
-      const { kind, secret, source } = news
-      const entry = {
-        Source: 'certrelay',
-        DetailType: kind,
-        Resources: [secret, source],
-        Detail: JSON.stringify({ format: FORMAT, ...detail(news) }),
-      }
+      const { kind, secret } = news
       const what = `tell that secret ${secret} is ${kind}`
       const { FailedEntryCount = 0, Entries = [] } = await ask(what, () =>
-        client.send(new PutEventsCommand({ Entries: [entry] })),
+        client.send(new PutEventsCommand({ Entries: [entry(news)] })),
       )
       if (FailedEntryCount > 0) {
         const code = Entries[0]?.ErrorCode ?? 'no reason given'
@@ -30,9 +22,4 @@ export function bus(client: EventBridgeClient): Bus {
       }
     },
   }
-}
-
-/** As JSON wants it: times as ISO 8601. */
-function detail({ kind: _, ...rest }: News) {
-  return 'notAfter' in rest ? { ...rest, notAfter: new Date(rest.notAfter).toISOString() } : rest
 }

@@ -9,6 +9,13 @@ const OWN = /^certrelay:(\w{1,64})(?:\/([A-Za-z0-9][A-Za-z0-9._-]{0,62}))?$/
 /** Certificates of our own that live shorter cannot be renewed in time, milliseconds: their last third holds two sweeps and a rollout. */
 export const SHORTEST = 8 * 3_600_000
 
+const ACM = /^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/.+$/
+
+/** Whether a source is the ARN of an ACM certificate. A tag may hold anything else. */
+export function isAcm(source: string): boolean {
+  return ACM.test(source)
+}
+
 /** Reads a source; `undefined` when it is an ARN or anything else that is no authority of our own. */
 export function ownSource(source: string): Own | undefined {
   const [, label, profile] = OWN.exec(source) ?? []

@@ -1,8 +1,8 @@
-/** What everybody may hear: which secret, and the ACM certificate that it holds. References only, no material. */
+/** What everybody may hear: which secret, and where the certificate that it holds is from. References only, no material. */
 interface About {
   /** ARN of the secret. */
   readonly secret: string
-  /** ARN of the ACM certificate. */
+  /** As the tag has it: ARN of the ACM certificate, or `certrelay:LABEL`, maybe with `/PROFILE`: an authority of certrelay's own. */
   readonly source: string
   /** Version id that the news is about. */
   readonly version: string

@@ -93,6 +93,17 @@ test.each(NEWS)(
   },
 )
 
+test.each(['certrelay:db', 'certrelay:db/server'])(
+  'an event about a certificate of %s is one that the schema reads, and names ARNs alone as resources',
+  async (source) => {
+    await bus(bridge()).tell({ kind: 'Promoted', ...about, source, previous })
+
+    const [event] = await heard()
+    expect(parseNews(event)).toEqual(event)
+    expect(parseNews(event).resources).toEqual([about.secret])
+  },
+)
+
 test('a first version has nothing previous', async () => {
   await bus(bridge()).tell({ kind: 'Promoted', ...about })
 

@@ -1,9 +1,11 @@
 import { RelayError } from '../../pki/error.ts'
 import { DEADLINE } from '../../pki/rollout.ts'
 import { Secret } from '../../pki/secret.ts'
+import type { News } from '../../ports/bus.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { Log } from '../../ports/log.ts'
 import { CA } from '../support/fakes.ts'
+import { told } from '../support/told.ts'
 import type { Acm } from './authority.ts'
 import type { Ecs } from './fleet.ts'
 import type { Run } from './loop.ts'
@@ -109,7 +111,7 @@ export function portsOf(site: Site, run: Run): Ports {
           world.note('buried', body)
         }),
     },
-    bus: { tell: (news) => call('bus.tell', () => inform(site, run, news.kind, news.secret)) },
+    bus: { tell: (news) => call('bus.tell', () => inform(site, run, news)) },
     clock: { now: () => world.loop.now(), sleep: (milliseconds) => run.pause(milliseconds) },
     log: site.log(run),
     passphrase: () => Secret.from(dice.pick(PHRASES)),
@@ -137,8 +139,9 @@ function same<T>(value: T): T {
   return value
 }
 
-function inform({ world }: Site, run: Run, kind: string, secret: string): void {
-  world.note(`told ${kind}`, secret, run.id)
+function inform({ world }: Site, run: Run, news: News): void {
+  told(news)
+  world.note(`told ${news.kind}`, news.secret, run.id)
 }
 
 /** One call over the network. */

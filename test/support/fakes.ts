@@ -18,6 +18,7 @@ import { keys } from './keys.ts'
 import { desk, type Own, unasked } from './own.ts'
 import { type Line, recorder } from './recorder.ts'
 import { type Shelf, shelf } from './shelf.ts'
+import { told } from './told.ts'
 
 export const DAY = 86_400_000
 /** Where the time of every test begins. */
@@ -160,6 +161,7 @@ export async function fakes(options: Options = {}): Promise<World> {
     },
     bus: {
       async tell(news) {
+        told(news)
         world.news.push(news)
       },
     },

@@ -11,6 +11,8 @@ import { asks, trusted, wanted } from '../support/asks.ts'
 import { DAY, fakes, START, type World } from '../support/fakes.ts'
 
 const HOUR = DAY / 24
+/** ARN of a secret. */
+const at = (name: string) => `arn:aws:secretsmanager:us-east-1:111122223333:secret:${name}`
 const counts = ({ lines }: World) =>
   Object.fromEntries(
     lines.flatMap(({ level, event, fields }) =>
@@ -32,7 +34,7 @@ function listed(name: string, days: number, over: Partial<Registration> = {}): L
     looked: START,
     ...over,
   })
-  return { arn: `arn:${name}`, tags, versions: new Map([[version, ['AWSCURRENT', 'DEPLOYED']]]) }
+  return { arn: at(name), tags, versions: new Map([[version, ['AWSCURRENT', 'DEPLOYED']]]) }
 }
 
 /** Ports that list these, in pages. */
@@ -71,7 +73,7 @@ test('what is provably fresh costs no message', async () => {
   const { world, ports } = await fleet([listed('a', 390), listed('b', 390, { looked: 0 })])
 
   expect(await sweep(ports)).toEqual({ managed: 2, queued: 1 })
-  expect(world.looks).toMatchObject([{ secret: 'arn:b' }])
+  expect(world.looks).toMatchObject([{ secret: at('b') }])
 })
 
 test('each is looked at when those before it are served, but the nearest ends do not wait for them', async () => {
@@ -80,15 +82,15 @@ test('each is looked at when those before it are served, but the nearest ends do
   await sweep(ports)
   const delay = (secret: string) => world.looks.find((one) => one.secret === secret)?.delay ?? NaN
 
-  expect([0, 5, 9_999].map((at) => delay(`arn:far${at}`))).toEqual([0, 1, 1_999])
-  expect([delay('arn:near'), delay('arn:week')]).toEqual([45, 245])
+  expect([0, 5, 9_999].map((nth) => delay(at(`far${nth}`)))).toEqual([0, 1, 1_999])
+  expect([delay(at('near')), delay(at('week'))]).toEqual([45, 245])
 })
 
 test('what is over is looked at without delay', async () => {
   const { world, ports } = await fleet([listed('over', -2)])
   await sweep(ports)
 
-  expect(world.looks).toEqual([{ secret: 'arn:over', delay: 0 }])
+  expect(world.looks).toEqual([{ secret: at('over'), delay: 0 }])
 })
 
 test('while an earlier sweep is worked off only what ends in two weeks is queued again', async () => {
@@ -100,7 +102,7 @@ test('while an earlier sweep is worked off only what ends in two weeks is queued
   const queue = { ...ports.queue, waiting: async () => 1_000 }
 
   expect(await sweep({ ...ports, queue })).toEqual({ managed: 3, queued: 1 })
-  expect(world.looks).toMatchObject([{ secret: 'arn:near' }])
+  expect(world.looks).toMatchObject([{ secret: at('near') }])
   expect(await sweep(ports)).toEqual({ managed: 3, queued: 3 })
 })
 
@@ -156,7 +158,7 @@ describe('a secret that no look has ever found well', () => {
     return counts(world)['DaysSinceLook']
   }
   const never = (tags: Readonly<Record<string, string>>): Listed => ({
-    arn: 'arn:never',
+    arn: at('never'),
     tags: { 'certrelay:source': 'certrelay:db', ...tags },
     versions: new Map(),
   })
@@ -224,7 +226,7 @@ describe('what ends soon', () => {
 
     expect(said.length).toBeGreaterThan(24 * 14)
     expect(world.news.map((one) => 'days' in one && one.days)).toEqual([14, 7, 3, 1])
-    expect(world.news[0]).toMatchObject({ kind: 'ExpiryNear', secret: 'arn:near' })
+    expect(world.news[0]).toMatchObject({ kind: 'ExpiryNear', secret: at('near') })
   })
 
   test('is not said of what has 15 days or more', async () => {

@@ -5,7 +5,8 @@ import { tell } from '../../workflows/tell.ts'
 import { PASSPHRASE } from '../support/canary.ts'
 import { fakes } from '../support/fakes.ts'
 
-const news: News = { kind: 'Promoted', secret: 'arn:s', source: 'arn:c', version: 'v' }
+const secret = 'arn:aws:secretsmanager:us-east-1:111122223333:secret:mesh/color-AbCdEf'
+const news: News = { kind: 'Promoted', secret, source: 'certrelay:db', version: 'v' }
 
 test('what is told is heard', async () => {
   const world = await fakes()
@@ -28,6 +29,6 @@ test.each([
   }
   await tell({ ...world.ports, bus }, news)
 
-  const fields = { kind: 'Promoted', secret: 'arn:s', version: 'v', ...told }
+  const fields = { kind: 'Promoted', secret, version: 'v', ...told }
   expect(world.lines).toEqual([{ level: 'warn', event: 'not-told', fields }])
 })
