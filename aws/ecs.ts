@@ -60,6 +60,7 @@ export function fleet(client: ECSClient, once: ECSClient): Fleet {
     const { serviceName = '', status, desiredCount, deploymentController, deployments = [] } = about
     const name = `${cluster}/${serviceName}`
     const state = stateOf(status, desiredCount, deploymentController?.type)
+    if (state === 'foreign') return { name, state, deployments: sets(about, since) }
     if (state !== 'active') return { name, state, deployments: [] }
     const primary = deployments.find((one) => one.status === 'PRIMARY')
     const began = primary?.createdAt?.getTime() ?? 0
@@ -121,6 +122,17 @@ function deployment({ createdAt, status }: ServiceDeploymentBrief): Deployment |
   return { began: createdAt.getTime(), state: STATES[status ?? ''] ?? 'failed' }
 }
 
+/** What CodeDeploy or somebody else has deployed since: task sets, of which the primary one serves (ECS, TaskSet). */
+function sets({ taskSets = [] }: Told, since: number): readonly Deployment[] {
+  return taskSets
+    .map(({ createdAt, status, stabilityStatus }) => {
+      const serves = status === 'PRIMARY' && stabilityStatus === 'STEADY_STATE'
+      return { began: createdAt?.getTime() ?? 0, state: serves ? 'completed' : 'running' } as const
+    })
+    .filter(({ began }) => began >= since)
+    .sort((a, b) => b.began - a.began)
+}
+
 /** Whatever else there is means that its tasks are not what runs in the end. */
 const STATES: Readonly<Record<string, Deployment['state']>> = {
   PENDING: 'running',
@@ -136,8 +148,8 @@ function rolloutState(state: string | undefined): Deployment['state'] {
 function stateOf(status = 'INACTIVE', desired = 0, controller = 'ECS'): Running['state'] {
   if (status === 'DRAINING') return 'draining'
   if (status !== 'ACTIVE') return 'gone'
-  if (controller !== 'ECS') return 'foreign'
-  return desired === 0 ? 'idle' : 'active'
+  if (desired === 0) return 'idle'
+  return controller === 'ECS' ? 'active' : 'foreign'
 }
 
 function byCluster(names: readonly string[]): Map<string, string[]> {

@@ -1,8 +1,9 @@
 import { again, anew, DAY, due, MOST_ATTEMPTS, WORTHWHILE } from './due.ts'
 import { holder, isDeployed } from './labels.ts'
-import type { Decision, Issued, Observed, Source } from './observed.ts'
+import type { Decision, Issued, Observed } from './observed.ts'
 import { DEADLINE, type Progress, progress } from './rollout.ts'
 import type { Promoted } from './tags.ts'
+import { unissued } from './unissued.ts'
 import { isOurs, sameCertificate } from './version.ts'
 
 export type { Decision, Observed, Source } from './observed.ts'
@@ -79,7 +80,7 @@ function judge(
       step: 'alarm',
       reason: `no deployment of ${found.late.join(' ')} has begun since the promotion: see the function certrelay-roll and the dead letters`,
     } as const
-  return proof(found, current, now)
+  return proof(found, current, now) ?? missed(observed, found, current)
 }
 
 function listed({ failed }: Progress): string {
@@ -96,8 +97,26 @@ function proof(found: Progress, version: string, now: number) {
     const reason = `the tasks of ${taking.join(' ')} take it by themselves`
     return { step: 'wait', reason, at: Math.min(now + MINUTE, deadline) } as const
   }
-  if (proven.length === 0) return undefined
+  if (proven.length === 0 || found.foreign.length > 0) return undefined
   return { step: 'settle', reason: 'every service runs with it', version } as const
+}
+
+/** Services that certrelay cannot roll out, while their tasks may run with the certificate before. */
+function missed(
+  { previous }: Observed,
+  { foreign, gone, proven }: Progress,
+  version: string,
+): Decision | undefined {
+  const first = previous === undefined || sameCertificate(previous.version, version)
+  if (first && proven.length > 0)
+    return { step: 'settle', reason: 'nobody has had another one', version }
+  const [theirs, none] = [foreign, gone].map((names) => names.join(' '))
+  if (first || (theirs === '' && none === '')) return undefined
+  const reason =
+    theirs !== ''
+      ? `the deployments of ${theirs} are not ECS's own: have them deployed, until then their tasks keep the certificate before`
+      : `there is no service ${none}: correct the services of the secret, tasks may be left that have the certificate before`
+  return { step: 'alarm', reason }
 }
 
 /** The version to go back to, if there is one: the one before, unless that failed as well or ends soon. */
@@ -180,26 +199,9 @@ function supply(observed: Observed, now: number): Decision {
     : { step: 'reject', reason: checked.findings.map(({ code }) => code).join(' ') || 'again' }
 }
 
-const UNISSUED = {
-  failed: 'ACM could not issue the certificate',
-  expired: 'the certificate has expired: ACM does not renew it any more, ask for a new one',
-  revoked: 'the certificate was revoked: ACM does not renew it, ask for a new one',
-  missing: 'the certificate is gone from its source: ask for a new one',
-} as const
-
 /** Secrets Manager may be a while late with what it has. */
 function unseen(now: number): Decision {
   return { step: 'wait', reason: 'the version that was stored is not shown yet', at: now + MINUTE }
-}
-
-function unissued(
-  { status, why }: Exclude<Source, Issued | { readonly status: 'unsigned' }>,
-  now: number,
-): Decision {
-  if (status === 'pending')
-    return { step: 'wait', reason: 'the certificate is not issued yet', at: now + MINUTE }
-  const reason = why === undefined ? UNISSUED[status] : `${UNISSUED[status]}: ${why}`
-  return { step: 'alarm', reason }
 }
 
 /** Its serial is not stored: under its own id, or under the one that Secrets Manager's rotation waits with. */

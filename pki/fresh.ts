@@ -1,6 +1,6 @@
 import { DAY, due, MOST_ATTEMPTS, NEAR, share } from './due.ts'
 import { holder, isDeployed, type Versions } from './labels.ts'
-import { type Registration, readTags } from './tags.ts'
+import { type Previous, type Registration, readTags } from './tags.ts'
 import { sameCertificate } from './version.ts'
 
 /** What a list shows of a secret: no call is made for it. */
@@ -16,7 +16,7 @@ export interface Standing {
   readonly fresh: boolean
   /** In one state for longer than it should: a rollout that does not end, a certificate whose rollout failed too often. */
   readonly stuck: boolean
-  /** Whole days until the certificate in use ends, 0 on the last, below when it is over. */
+  /** Whole days until the certificate in use ends, 0 on the last, below when it is over: that of the tasks until all have a newer one. */
   readonly days?: number
   /** It ends so soon that somebody should know: within 14 days, or within a sixth of a lifetime that is shorter than 84. */
   readonly near?: boolean
@@ -26,6 +26,8 @@ export interface Standing {
   readonly unseen?: number
   /** Version in use. */
   readonly version?: string
+  /** The threshold before its end that has been passed and that nobody was told of, days (`NEAR` of due.ts). */
+  readonly passed?: number
   readonly source: string
 }
 
@@ -47,27 +49,42 @@ export function standing({ arn, tags, versions }: Shown, now: number, set?: stri
   if (registration === undefined || version === undefined)
     return { fresh: false, stuck: false, source: registration?.source ?? '' }
   const { source, looked } = registration
-  const notAfter = endOf(registration, version)
+  const used = inUse(registration, versions, version)
+  const { notBefore, notAfter } = used
+  const threshold = untold(registration, used, now)
   const seen = looked !== undefined && now - looked < OFTEN + share(arn) * SPREAD
   return {
     fresh: seen && isQuiet({ registration, versions, version }, now, set),
     stuck: isStuck(registration, versions, version, now),
     source,
-    version,
+    version: used.version,
     ...(notAfter !== undefined && {
       notAfter,
       days: Math.floor((notAfter - now) / DAY),
-      near: isNear(registration, notAfter, now),
+      near: isNear(notBefore, notAfter, now),
     }),
-    ...(registration.notBefore !== undefined && { notBefore: registration.notBefore }),
+    ...(notBefore !== undefined && { notBefore }),
+    ...(threshold !== undefined && { passed: threshold }),
     ...(looked !== undefined && { unseen: Math.floor((now - looked) / DAY) }),
   }
 }
 
-/** Somebody may have moved AWSCURRENT back by hand: then it is the end of the one before that counts. */
-function endOf({ promoted, previous, notAfter }: Registration, version: string) {
-  const moved = promoted !== undefined && !sameCertificate(promoted.version, version)
-  return moved && previous?.version === version ? previous.notAfter : notAfter
+/**
+ * The certificate whose end counts. Somebody may have moved AWSCURRENT back by hand: then it is the one before. And tasks go on
+ * with that one until all services have proved the new one, or a look found that none of them runs.
+ */
+function inUse(registration: Registration, versions: Versions, version: string): Previous {
+  const { promoted, previous, services, looked = 0, notBefore, notAfter } = registration
+  const own = {
+    version,
+    ...(notBefore !== undefined && { notBefore }),
+    ...(notAfter !== undefined && { notAfter }),
+  }
+  if (promoted === undefined || previous === undefined) return own
+  if (!sameCertificate(promoted.version, version))
+    return previous.version === version ? previous : own
+  const open = services.length > 0 && !isDeployed(versions) && looked < promoted.at
+  return open && (previous.notAfter ?? Infinity) < (notAfter ?? Infinity) ? previous : own
 }
 
 /** Nothing is under way and nothing is due, as far as tags and labels tell: only its source may have something newer. */
@@ -86,7 +103,16 @@ interface Read {
 }
 
 function isQuiet({ registration, versions, version }: Read, now: number, set?: string): boolean {
-  return isSettled(registration, versions, version) && !isDue(registration, now, version, set)
+  return (
+    !isCalled(registration) &&
+    isSettled(registration, versions, version) &&
+    !isDue(registration, now, version, set)
+  )
+}
+
+/** Whether a person is needed: no look since has found everything as it should be. */
+export function isCalled({ attention, looked = 0 }: Registration): boolean {
+  return attention !== undefined && attention >= looked
 }
 
 /** Whether the passphrase of a version is on record as sealed under a set of keys (`keySet` of sealed.ts). */
@@ -139,27 +165,21 @@ function isStuck(
 /** Days. Where a whole lifetime is shorter the thresholds shrink with it: 24 hours have them at 4 hours, 2 hours, 51 and 17 minutes. */
 const LONG = 84
 
-/**
- * The threshold that was passed within the hour before `now`, if one was: the last of several.
- *
- * @param life when the certificate begins and ends, epoch milliseconds; without its beginning it counts as a long one
- */
-export function passed(
-  life: { readonly notBefore?: number; readonly notAfter: number },
-  now: number,
-): (typeof NEAR)[number] | undefined {
-  return NEAR.findLast((days) => {
-    const at = life.notAfter - days * DAY * scale(life)
-    return at <= now && now < at + HOUR
-  })
+/** The threshold that was passed last, when nobody was told of it, or of one after it. */
+function untold({ told }: Registration, used: Previous, now: number): number | undefined {
+  const { version, notBefore, notAfter } = used
+  if (notAfter === undefined) return undefined
+  const part = scale(notBefore, notAfter)
+  const last = NEAR.findLast((days) => notAfter - days * DAY * part <= now)
+  const done = told !== undefined && sameCertificate(told.version, version) ? told.days : Infinity
+  return last !== undefined && last < done ? last : undefined
 }
 
-function scale(life: { readonly notBefore?: number; readonly notAfter: number }): number {
-  const { notBefore, notAfter } = life
+/** The share of the usual thresholds; of a certificate whose beginning is unknown the whole. */
+function scale(notBefore: number | undefined, notAfter: number): number {
   return notBefore === undefined ? 1 : Math.min(1, (notAfter - notBefore) / (LONG * DAY))
 }
 
-function isNear({ notBefore }: Registration, notAfter: number, now: number): boolean {
-  const life = { notAfter, ...(notBefore !== undefined && { notBefore }) }
-  return Math.floor((notAfter - now) / (DAY * scale(life))) <= NEAR[0]
+function isNear(notBefore: number | undefined, notAfter: number, now: number): boolean {
+  return Math.floor((notAfter - now) / (DAY * scale(notBefore, notAfter))) <= NEAR[0]
 }

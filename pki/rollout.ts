@@ -4,7 +4,10 @@ import { sameCertificate } from './version.ts'
 export interface Running {
   /** `cluster/service`. */
   readonly name: string
-  /** Only `active` ones are rolled out; `foreign`: its deployments are CodeDeploy's or somebody else's, not ECS's own. */
+  /**
+   * Only `active` ones are rolled out; `foreign`: its deployments are CodeDeploy's or somebody else's, not ECS's own, and shown as
+   * far as ECS knows of them.
+   */
   readonly state: 'active' | 'idle' | 'draining' | 'gone' | 'foreign'
   /** Deployments that began since the promotion, the newest first. */
   readonly deployments: readonly Deployment[]
@@ -29,6 +32,10 @@ export interface Progress {
   readonly running: readonly string[]
   readonly proven: readonly string[]
   readonly failed: readonly Failed[]
+  /** Somebody else has to deploy them, and has not yet. */
+  readonly foreign: readonly string[]
+  /** There is no such service. */
+  readonly gone: readonly string[]
   /** When the first of those that are waited for counts as failed or late, epoch milliseconds. */
   readonly deadline: number
 }
@@ -65,16 +72,25 @@ export function progress(
   const running: string[] = []
   const proven: string[] = []
   const failed: Failed[] = []
+  const foreign: string[] = []
+  const gone: string[] = []
   let first = Infinity
   for (const { name, state, deployments, serving = [] } of services) {
-    if (state !== 'active') continue
+    if (state === 'gone') gone.push(name)
+    if (state !== 'active' && state !== 'foreign') continue
     const own = deployments.filter(({ began }) => began >= since)
     const [newest] = own
-    if (newest === undefined && hot !== undefined && serves(serving, hot)) proven.push(name)
+    if (state === 'foreign' && newest !== undefined) {
+      // how its deployments fail, and what is done then, is for whoever makes them
+      const done = own.some((one) => one.state === 'completed')
+      if (done) proven.push(name)
+      else foreign.push(name)
+    } else if (newest === undefined && hot !== undefined && serves(serving, hot)) proven.push(name)
     else if (newest === undefined && hot !== undefined && now < since + HOT) {
       taking.push(name)
       first = Math.min(first, since + HOT)
-    } else if (newest === undefined) late.push(name)
+    } else if (state === 'foreign') foreign.push(name)
+    else if (newest === undefined) late.push(name)
     else if (own.some((one) => one.state === 'completed')) proven.push(name)
     else if (newest.state === 'failed' || now >= newest.began + deadline)
       failed.push({ name, times: own.length, began: newest.began })
@@ -83,7 +99,7 @@ export function progress(
       first = Math.min(first, newest.began + deadline)
     }
   }
-  return { late, taking, running, proven, failed, deadline: first }
+  return { late, taking, running, proven, failed, foreign, gone, deadline: first }
 }
 
 /** Whether every task serves a version of this certificate; no task proves nothing. */

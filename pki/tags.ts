@@ -4,10 +4,11 @@ export interface Promoted {
   readonly at: number
 }
 
-/** What AWSCURRENT was on before, and the end of its certificate (epoch milliseconds) where that is known. */
+/** What AWSCURRENT was on before, and the validity of its certificate (epoch milliseconds) where that is known. */
 export interface Previous {
   readonly version: string
   readonly notAfter?: number
+  readonly notBefore?: number
 }
 
 /** A version whose rollout failed so many times; `at` is the promotion (epoch milliseconds) that was counted last. */
@@ -54,6 +55,10 @@ export interface Registration {
   readonly notAfter?: number
   /** When a look last found everything as it should be, epoch milliseconds. */
   readonly looked?: number
+  /** Since when a person is needed, epoch milliseconds; over when a later look found everything as it should be. */
+  readonly attention?: number
+  /** The version, and the threshold in days before its end, that somebody was told of last. */
+  readonly told?: { readonly version: string; readonly days: number }
   /** ARNs of certificates that `source` replaces and that are not removed yet: an update is under way, or was cut short. */
   readonly replaces?: readonly string[]
 }
@@ -80,6 +85,8 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
   const notBefore = time(tags[`${PREFIX}not-before`])
   const notAfter = time(tags[`${PREFIX}not-after`])
   const looked = time(tags[`${PREFIX}looked`])
+  const attention = time(tags[`${PREFIX}attention`])
+  const told = threshold(words(tags, 'told'))
   const owner = tags[`${PREFIX}owner`]
   const [under, set] = words(tags, 'sealed')
   const replaces = words(tags, 'replaces').filter((arn) => arn.startsWith('arn:'))
@@ -106,6 +113,8 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
     ...(notBefore !== undefined && { notBefore }),
     ...(notAfter !== undefined && { notAfter }),
     ...(looked !== undefined && { looked }),
+    ...(attention !== undefined && { attention }),
+    ...(told && { told }),
     ...(replaces.length > 0 && { replaces }),
   }
 }
@@ -114,7 +123,7 @@ export function readTags(tags: Readonly<Record<string, string>>): Registration |
 export function writeTags(record: Partial<Registration>): Record<string, string> {
   const { source, services, renewBefore, layout, owner, promoted, previous, attempts } = record
   const { names, keyAlgorithm, trust } = record
-  const { rotated, sealed, notBefore, notAfter, looked, replaces = [] } = record
+  const { rotated, sealed, notBefore, notAfter, looked, attention, told, replaces = [] } = record
   const own: Record<string, string | undefined> = {
     source,
     'key-algorithm': keyAlgorithm,
@@ -124,13 +133,15 @@ export function writeTags(record: Partial<Registration>): Record<string, string>
     layout,
     owner,
     promoted: promoted && `${promoted.version} ${iso(promoted.at)}`,
-    previous: previous && `${previous.version} ${optional(previous.notAfter)}`.trimEnd(),
+    previous: previous && [previous.version, ...validity(previous)].join(' '),
     attempts: attempts && `${attempts.version} ${attempts.count} ${iso(attempts.at)}`,
     rotated: rotated && `${rotated.token} ${rotated.of}`,
     sealed: sealed && `${sealed.version} ${sealed.set}`,
     'not-before': notBefore === undefined ? undefined : iso(notBefore),
     'not-after': notAfter === undefined ? undefined : iso(notAfter),
     looked: looked === undefined ? undefined : iso(looked),
+    attention: attention === undefined ? undefined : iso(attention),
+    told: told && `${told.version} ${told.days}`,
   }
   const tags = Object.entries(own).flatMap(([key, value]) =>
     value === undefined ? [] : [[`${PREFIX}${key}`, value]],
@@ -168,7 +179,8 @@ export function staleTags(
 }
 
 /** What certrelay writes down by itself: no update of the registration takes it away. */
-const STATE = 'promoted previous attempts rotated sealed not-before not-after looked'.split(' ')
+const STATE =
+  'promoted previous attempts rotated sealed not-before not-after looked attention told'.split(' ')
 const SERVICE = /^[A-Za-z0-9_-]{1,255}\/[A-Za-z0-9_-]{1,255}$/
 const serviceKeys = Array.from({ length: SERVICE_TAGS }, (_, index) => serviceKey(index))
 const nameKeys = Array.from({ length: NAME_TAGS }, (_, index) => numbered(`${PREFIX}names`, index))
@@ -220,8 +232,10 @@ function iso(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }
 
-function optional(milliseconds: number | undefined): string {
-  return milliseconds === undefined ? '' : iso(milliseconds)
+/** End and beginning, as far as they are known. */
+function validity({ notAfter, notBefore }: Previous): readonly string[] {
+  if (notAfter === undefined) return []
+  return notBefore === undefined ? [iso(notAfter)] : [iso(notAfter), iso(notBefore)]
 }
 
 function words(tags: Readonly<Record<string, string>>, name: string): readonly string[] {
@@ -240,9 +254,19 @@ function promotion([version, at]: readonly string[]): Promoted | undefined {
   return version && when !== undefined ? { version, at: when } : undefined
 }
 
-function former([version, end]: readonly string[]): Previous | undefined {
-  const notAfter = time(end)
-  return version ? { version, ...(notAfter !== undefined && { notAfter }) } : undefined
+function former([version, end, start]: readonly string[]): Previous | undefined {
+  const [notAfter, notBefore] = [time(end), time(start)]
+  if (!version) return undefined
+  return {
+    version,
+    ...(notAfter !== undefined && { notAfter }),
+    ...(notBefore !== undefined && { notBefore }),
+  }
+}
+
+function threshold([version, text]: readonly string[]): Registration['told'] {
+  const days = Number(text)
+  return version && Number.isInteger(days) && days > 0 ? { version, days } : undefined
 }
 
 function failures([version, times, at]: readonly string[]): Attempts | undefined {

@@ -106,6 +106,8 @@ test('docs/tags.md has every tag', () => {
     notBefore: 0,
     notAfter: 0,
     looked: 0,
+    attention: 0,
+    told: { version: 'x', days: 1 },
     replaces: ['arn:x'],
     names: ['x'],
     keyAlgorithm: 'RSA_2048' as const,

@@ -306,7 +306,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'secretsmanager:RemoveRegionsFromReplication': ['Certificate', 'Trust'],
   'secretsmanager:ReplicateSecretToRegions': ['Certificate', 'Trust'],
   'secretsmanager:RestoreSecret': ['Certificate', 'Trust'],
-  'secretsmanager:TagResource': ['Certificate', 'Reconcile', 'Rotate', 'Settle', 'Trust'],
+  'secretsmanager:TagResource': ['Certificate', 'Reconcile', 'Rotate', 'Settle', 'Sweep', 'Trust'],
   'secretsmanager:UntagResource': ['Certificate', 'Trust'],
   'secretsmanager:UpdateSecret': ['Certificate', 'Trust'],
   'secretsmanager:UpdateSecretVersionStage': [

@@ -106,7 +106,8 @@ async function asked(
 ): Promise<readonly Running[]> {
   const told: Running[] = []
   for (const one of services) {
-    const silent = one.state !== 'active' || one.deployments.length > 0
+    const runs = one.state === 'active' || one.state === 'foreign'
+    const silent = !runs || one.deployments.length > 0
     told.push(silent ? one : { ...one, serving: await fleet.serving(one.name) })
   }
   return told

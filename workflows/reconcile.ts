@@ -1,10 +1,11 @@
 import { type Decision, decide } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
-import { quiet } from '../pki/fresh.ts'
-import { writeTags } from '../pki/tags.ts'
+import { isCalled, quiet } from '../pki/fresh.ts'
+import { type Registration, writeTags } from '../pki/tags.ts'
 import { act, type Needs } from './act.ts'
 import { lost } from './lost.ts'
 import { observe, type Run, type Seen, START } from './observe.ts'
+import { skip } from './settled.ts'
 
 /** What woke us: a secret to look at, or a certificate whose secrets are to be looked at. */
 export type Notice =
@@ -77,6 +78,7 @@ async function look(
 ): Promise<Look> {
   let run = START
   let waits = before
+  let known: Registration | undefined
   for (let count = 0; count < MOST_STEPS && remaining() > STEP_TIME; count++) {
     try {
       const seen = await observe(ports, secret, run)
@@ -85,6 +87,7 @@ async function look(
         ports.log.warn('not-managed', { secret, reason })
         return { secret, step: 'unmanaged', reason }
       }
+      known = seen.registration
       const decision = over(ports, seen, run, before) ?? decide(seen.observed, ports.clock.now())
       const { step, reason } = decision
       ports.log.info(step, { secret, reason })
@@ -95,7 +98,7 @@ async function look(
       run = { ...run, ...(await act(ports, seen, decision, run).catch(lost)) }
       if (MOVES.some((one) => one === step)) waits = 0
     } catch (error) {
-      return attention(ports, secret, error)
+      return attention(ports, secret, error, known)
     }
   }
   await later(ports, secret, 1, waits)
@@ -112,18 +115,40 @@ function over({ clock }: Needs, { held, observed }: Seen, run: Run, waits: numbe
 }
 
 /** What only a person can mend is said at once: the same look would fail again. @throws what may succeed later */
-function attention({ log }: Pick<Needs, 'log'>, secret: string, error: unknown): Look {
+async function attention(
+  ports: Needs,
+  secret: string,
+  error: unknown,
+  known: Registration | undefined,
+): Promise<Look> {
   if (!(error instanceof RelayError) || error.remedy === 'retry' || error.remedy === 'wait')
     throw error
   const { code, message: reason } = error
+  const { log } = ports
   log.error('attention', { secret, code, reason })
   log.count('Attention', 1)
+  await remember(ports, secret, known)
   return { secret, step: 'alarm', reason: `${code}: ${reason}` }
+}
+
+/** Notes since when a person is needed: until a look finds all well, every sweep has the secret looked at, which says it again. */
+async function remember(
+  { keeper, clock, log }: Needs,
+  secret: string,
+  known: Registration | undefined,
+): Promise<void> {
+  if (known === undefined || isCalled(known)) return
+  try {
+    await keeper.tag(secret, writeTags({ attention: clock.now() }))
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    log.warn('not-noted', { secret, code: error.code, reason: error.message })
+  }
 }
 
 async function end(
   ports: Needs,
-  { held, registration }: Seen,
+  { held, registration, observed }: Seen,
   decision: Extract<Decision, { readonly step: 'wait' | 'done' | 'alarm' }>,
   waits: number,
 ): Promise<void> {
@@ -133,11 +158,14 @@ async function end(
   if (decision.step === 'alarm') {
     log.error('attention', { secret, source: registration.source, reason: decision.reason })
     log.count('Attention', 1)
+    await remember(ports, secret, registration)
   }
   if (decision.step === 'done') {
-    const { looked = 0, promoted } = registration
-    if (looked < now - HALF_DAY || looked < (promoted?.at ?? 0))
-      await keeper.tag(secret, writeTags({ looked: now }))
+    const { looked = 0, promoted, attention: called = 0 } = registration
+    // services that no rollout reaches: nobody else would say so
+    skip(ports, secret, observed.services)
+    if (looked < now - HALF_DAY || looked < (promoted?.at ?? 0) || isCalled(registration))
+      await keeper.tag(secret, writeTags({ looked: Math.max(now, called + 1) }))
   } else if (decision.at !== undefined && (decision.step === 'wait' || decision.at < now + HOUR)) {
     // what a person has to see to is said once an hour, by the sweep
     await later(ports, secret, (decision.at - now) / 1000, waits)

@@ -25,8 +25,12 @@ export async function record(
 }
 
 /** What is known of the version that AWSCURRENT leaves. */
-export function leaving({ notAfter }: Registration, version: string) {
-  return { version, ...(notAfter !== undefined && { notAfter }) }
+export function leaving({ notBefore, notAfter }: Registration, version: string) {
+  return {
+    version,
+    ...(notBefore !== undefined && { notBefore }),
+    ...(notAfter !== undefined && { notAfter }),
+  }
 }
 
 /** Puts a promotion on record that was made and not written down: what is on record is still what was current before. */

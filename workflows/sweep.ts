@@ -1,7 +1,8 @@
 import { DAY } from '../pki/due.ts'
-import { passed, type Standing, standing } from '../pki/fresh.ts'
+import { RelayError } from '../pki/error.ts'
+import { type Standing, standing } from '../pki/fresh.ts'
 import { keySet } from '../pki/sealed.ts'
-import { readTags } from '../pki/tags.ts'
+import { type Registration, readTags, writeTags } from '../pki/tags.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Listed } from '../ports/vault.ts'
 import { tell } from './tell.ts'
@@ -71,7 +72,7 @@ async function survey(
     found.stuck += about.stuck ? 1 : 0
     found.days = Math.min(found.days, counted(about))
     found.unseen = Math.max(found.unseen, about.unseen ?? waited(one, now))
-    await warn(ports, one.arn, about, now)
+    await warn(ports, one.arn, about)
     const urgent = about.days !== undefined && about.days <= URGENT
     if (!about.fresh && (!busy || urgent))
       looks.push({ secret: one.arn, delay: delay(about, found.queued + looks.length) })
@@ -115,16 +116,26 @@ function measure(log: Needs['log'], { stuck, days, unseen }: Found, whole: boole
   if (days < Infinity && (whole || days < URGENT)) log.count('DaysToExpiry', days)
 }
 
-/** One line an hour for what ends soon, and one event at each threshold. */
-async function warn(
-  ports: Needs,
-  secret: string,
-  { days, near, notBefore, notAfter, version, source }: Standing,
-  now: number,
-): Promise<void> {
+/** One line an hour for what ends soon, and one event at each threshold, told again when nobody noted that it was. */
+async function warn(ports: Needs, secret: string, about: Standing): Promise<void> {
+  const { days, near, notAfter, version, source, passed } = about
   if (days === undefined || notAfter === undefined || version === undefined || near !== true) return
   ports.log.error('expiry-near', { secret, version, source, days })
-  const life = { notAfter, ...(notBefore !== undefined && { notBefore }) }
-  if (passed(life, now) === undefined) return
+  if (passed === undefined) return
   await tell(ports, { kind: 'ExpiryNear', secret, source, version, notAfter, days })
+  await noted(ports, secret, { version, days: passed })
+}
+
+/** Notes what was told; a sweep does not end because one secret cannot be written to. */
+async function noted(
+  { keeper, log }: Needs,
+  secret: string,
+  told: NonNullable<Registration['told']>,
+): Promise<void> {
+  try {
+    await keeper.tag(secret, writeTags({ told }))
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    log.warn('not-noted', { secret, code: error.code, reason: error.message })
+  }
 }

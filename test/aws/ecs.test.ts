@@ -1,9 +1,11 @@
+import { createServer } from 'node:http'
 import {
   CreateClusterCommand,
   CreateServiceCommand,
   type CreateServiceCommandInput,
   DeleteServiceCommand,
   DescribeServicesCommand,
+  ECSClient,
   RegisterTaskDefinitionCommand,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs'
@@ -122,6 +124,60 @@ describe('a service that has no part in a rollout', () => {
       await expect(ports.roll(name)).rejects.toThrow(
         expect.objectContaining({ code: 'ROLLOUT_BUSY' }),
       )
+  })
+})
+
+describe('a service that somebody else deploys', () => {
+  /** What ECS says of one service, over the wire. */
+  async function saying(about: Readonly<Record<string, unknown>>): Promise<Fleet> {
+    const service = { serviceName: 'web', status: 'ACTIVE', ...about }
+    const server = createServer((_, response) =>
+      response
+        .setHeader('content-type', 'application/x-amz-json-1.1')
+        .end(JSON.stringify({ services: [service], failures: [] })),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const bound = server.address()
+    const endpoint = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`
+    const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+    const client = new ECSClient({ endpoint, region: 'us-east-1', credentials })
+    onTestFinished(() => client.destroy())
+    return fleet(client, client)
+  }
+  const set = (seconds: number, status: string, stabilityStatus: string) => ({
+    createdAt: seconds,
+    status,
+    stabilityStatus,
+  })
+  const theirs = { desiredCount: 2, deploymentController: { type: 'CODE_DEPLOY' } }
+
+  test('shows the task sets that were made since: the primary one that is steady has completed', async () => {
+    const taskSets = [
+      set(100, 'ACTIVE', 'STEADY_STATE'),
+      set(200, 'PRIMARY', 'STEADY_STATE'),
+      set(300, 'ACTIVE', 'STABILIZING'),
+      set(400, 'PRIMARY', 'STABILIZING'),
+    ]
+    const found = await (await saying({ ...theirs, taskSets })).look(['mesh/web'], 200_000)
+
+    expect(found).toEqual([
+      {
+        name: 'mesh/web',
+        state: 'foreign',
+        deployments: [
+          { began: 400_000, state: 'running' },
+          { began: 300_000, state: 'running' },
+          { began: 200_000, state: 'completed' },
+        ],
+      },
+    ])
+  })
+
+  test('is idle when none of its tasks are wanted', async () => {
+    const [found] = await (await saying({ ...theirs, desiredCount: 0 })).look(['mesh/web'], 0)
+
+    expect(found?.state).toBe('idle')
   })
 })
 

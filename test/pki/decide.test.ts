@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decide, type Observed, rollout } from '../../pki/decide.ts'
 import { due } from '../../pki/due.ts'
+import type { Running } from '../../pki/rollout.ts'
 import { nextVersion, versionId } from '../../pki/version.ts'
 import { DAY } from '../support/fakes.ts'
 import {
@@ -63,6 +64,27 @@ describe('first what is under way in the services, without a word from the sourc
     [
       'one completed, the other gone: settle',
       { services: [service('a/b', ['completed', 0]), { ...service('a/c'), state: 'gone' }] },
+      1,
+      'settle',
+    ],
+    [
+      'one runs, the other is not for us to deploy: wait',
+      { services: [service('a/b', ['running', 0]), { ...service('a/c'), state: 'foreign' }] },
+      1,
+      'wait',
+    ],
+    [
+      'the first certificate, one completed, the other is not for us to deploy: settle',
+      {
+        previous: { version: NEW },
+        services: [service('a/b', ['completed', 0]), { ...service('a/c'), state: 'foreign' }],
+      },
+      1,
+      'settle',
+    ],
+    [
+      'the only one was deployed by somebody else: settle',
+      { services: [{ ...service('a/b', ['completed', 0]), state: 'foreign' }] },
       1,
       'settle',
     ],
@@ -538,6 +560,44 @@ describe('then the certificate at its source', () => {
 
     expect(reason({ versions: staged, ...before, checked })).toBe('EXPIRED KEY_MISMATCH')
     expect(decide(look(), START)).toMatchObject({ at: due({ source: SOURCE }, issued) })
+  })
+
+  describe('a promotion that no rollout of ours can carry on', () => {
+    const gone: Running = { ...service('a/gone'), state: 'gone' }
+    const theirs: Running = { ...service('a/theirs'), state: 'foreign' }
+    const idle: Running = { ...service('a/idle'), state: 'idle' }
+    const ours = service('a/ours', ['completed', 0])
+    const end = (services: readonly Running[], over: Partial<Observed> = {}) =>
+      decide(look({ versions: rolling, services, ...over }), START + MINUTE)
+
+    test('calls a person as long as tasks may run with the certificate before', () => {
+      expect(end([ours, theirs])).toMatchObject({
+        step: 'alarm',
+        reason: expect.stringMatching(/^the deployments of a\/theirs are not ECS's own: /),
+      })
+      expect(end([gone, idle])).toMatchObject({
+        step: 'alarm',
+        reason: expect.stringMatching(/^there is no service a\/gone: /),
+      })
+    })
+
+    test('calls nobody for the first certificate, and not for services that stand still', () => {
+      const previous = { version: NEW }
+
+      expect(end([idle]).step).toBe('done')
+      expect(
+        [end([gone], { previous }), end([theirs], { previous })].map(({ step }) => step),
+      ).toEqual(['done', 'done'])
+    })
+
+    test('does not hold up the next certificate', () => {
+      const version = versionId(SOURCE, '3')
+
+      expect(end([theirs], { certificate: { ...issued, version } })).toMatchObject({
+        step: 'export',
+        version,
+      })
+    })
   })
 
   test('services that do not run are said to be the reason that nothing was rolled out', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DAY } from '../../pki/due.ts'
-import { passed, quiet, standing } from '../../pki/fresh.ts'
+import { quiet, standing } from '../../pki/fresh.ts'
 import { type Registration, writeTags } from '../../pki/tags.ts'
 import { nextVersion } from '../../pki/version.ts'
 import { FOREIGN, HOUR, issued, labels, MINUTE, NEW, OLD, SOURCE, START } from './states.ts'
@@ -129,6 +129,31 @@ describe('the end that counts', () => {
   })
 })
 
+describe('while services have not proved the new certificate', () => {
+  const previous = { version: OLD, notBefore: NOW - 392 * DAY, notAfter: NOW + 3 * DAY }
+  const open = { [NEW]: ['AWSCURRENT'], [OLD]: ['AWSPREVIOUS'] }
+  const promoted = { version: NEW, at: NOW - HOUR }
+  const looked = NOW - 2 * HOUR
+  const old = { version: OLD, days: 3, near: true, passed: 3 }
+  const own = { version: NEW, days: 385, near: false }
+
+  test('the end that counts is that of the one before, which tasks go on with', () => {
+    expect(stand({ previous, promoted, looked }, open)).toMatchObject(old)
+    expect(stand({ previous, promoted, looked }, deployed)).toMatchObject(own)
+  })
+
+  test('it is not when a look has found since that none of them runs, or there are none', () => {
+    expect(stand({ previous, promoted, looked: NOW }, open)).toMatchObject(own)
+    expect(stand({ previous, promoted, looked, services: [] }, open)).toMatchObject(own)
+  })
+
+  test('it is not when the one before ends later', () => {
+    const later = { ...previous, notAfter: NOW + 500 * DAY }
+
+    expect(stand({ previous: later, promoted, looked }, open)).toMatchObject(own)
+  })
+})
+
 describe('a secret is quiet', () => {
   const tags = writeTags(usual)
 
@@ -143,6 +168,15 @@ describe('a secret is quiet', () => {
 
     expect(quiet({ tags, versions: labels({ [NEW]: ['AWSCURRENT'] }) }, NOW)).toBe(false)
     expect(quiet({ tags, versions: labels(deployed) }, due)).toBe(false)
+  })
+
+  test('not as long as a person is needed, and then it is not fresh either', () => {
+    const called = { attention: NOW - HOUR }
+
+    expect(
+      quiet({ tags: writeTags({ ...usual, ...called }), versions: labels(deployed) }, NOW),
+    ).toBe(false)
+    expect(stand(called).fresh).toBe(false)
   })
 
   test('not when it is none of ours, or holds nothing', () => {
@@ -186,25 +220,36 @@ describe('a secret is stuck', () => {
   })
 })
 
-test('each threshold is passed for an hour, so that an hourly sweep tells of it once', () => {
-  const end = START + 100 * DAY
-  const told = Array.from({ length: 24 * 20 }, (_, hour) =>
-    passed({ notAfter: end }, end - 15 * DAY + hour * HOUR + MINUTE),
-  ).filter((one) => one !== undefined)
+describe('somebody is to be told', () => {
+  const end = NOW + 14 * DAY
+  const at = (days: number, told?: Registration['told']) =>
+    stand({ notBefore: end - 395 * DAY, notAfter: end, ...(told && { told }) }, deployed, {
+      now: end - days * DAY,
+    }).passed
 
-  expect(told).toEqual([14, 7, 3, 1])
+  test('at each threshold that has been passed, the last of several, until it was done', () => {
+    expect([15, 14.1, 14, 8, 7, 5, 3, 2, 1, 0, -1].map((days) => at(days))).toEqual([
+      ...[undefined, undefined, 14, 14, 7, 7, 3, 3, 1, 1, 1],
+    ])
+    const told = { version: NEW, days: 7 }
+    expect([7, 4, 3, 1].map((days) => at(days, told))).toEqual([undefined, undefined, 3, 1])
+  })
+
+  test('again of another certificate', () => {
+    expect(at(7, { version: OLD, days: 1 })).toBe(7)
+    expect(at(7, { version: nextVersion(NEW), days: 1 })).toBeUndefined()
+  })
 })
 
 describe('a certificate of a day', () => {
   const life = { notBefore: START, notAfter: START + DAY }
 
   test('is told of when a sixth, a twelfth, a 28th and an 84th of its life is left', () => {
-    const told = [4, 2, 24 / 28, 24 / 84].map((hours) =>
-      passed(life, life.notAfter - hours * HOUR + MINUTE),
-    )
+    const told = (left: number) => stand(life, deployed, { now: life.notAfter - left }).passed
+    const sixth = [4, 2, 24 / 28, 24 / 84]
 
-    expect(told).toEqual([14, 7, 3, 1])
-    expect(passed(life, START + 16 * HOUR)).toBeUndefined()
+    expect(sixth.map((hours) => told(hours * HOUR - MINUTE))).toEqual([14, 7, 3, 1])
+    expect(told(8 * HOUR)).toBeUndefined()
   })
 
   test('is near its end when its renewal is late, and not before', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEADLINE, progress, type Running } from '../../pki/rollout.ts'
-import { MINUTE, START, service } from './states.ts'
+import { MINUTE, NEW, OLD, START, service } from './states.ts'
 
 const seen = (services: readonly Running[], minutes = 1, deadline?: number) => {
   const { late, running, proven, failed } = progress(
@@ -58,6 +58,29 @@ describe('a service is', () => {
     ['not failed a minute before', service('s', ['running', 0]), 29, { running: ['s'] }],
   ])('%s', (_, one, minutes, expected) => {
     expect(seen([one], minutes)).toEqual({ ...none, ...expected })
+  })
+
+  test('told as foreign until a deployment of somebody else since then has completed', () => {
+    const foreign = (...deployments: Parameters<typeof service>[1][]) => {
+      const one = { ...service('s', ...deployments), state: 'foreign' } as const
+      const { proven, foreign: left } = progress([one], START, START + MINUTE)
+      return { proven, left }
+    }
+
+    expect(foreign()).toEqual({ proven: [], left: ['s'] })
+    expect(foreign(['completed', -1])).toEqual({ proven: [], left: ['s'] })
+    expect(foreign(['running', 1])).toEqual({ proven: [], left: ['s'] })
+    expect(foreign(['running', 1], ['completed', 0])).toEqual({ proven: ['s'], left: [] })
+  })
+
+  test('proven though it is foreign when its tasks say that they serve the version', () => {
+    const one = { ...service('s'), state: 'foreign', serving: [[NEW]] } as const
+    const at = (minutes: number, serving: readonly (readonly string[])[]) =>
+      progress([{ ...one, serving }], START, START + minutes * MINUTE, { hot: NEW })
+
+    expect(at(1, [[NEW]])).toMatchObject({ proven: ['s'], foreign: [] })
+    expect(at(1, [[OLD]])).toMatchObject({ taking: ['s'], foreign: [] })
+    expect(at(5, [[OLD]])).toMatchObject({ taking: [], foreign: ['s'] })
   })
 
   test.each(['idle', 'draining', 'gone', 'foreign'] as const)('left out when it is %s', (state) => {

@@ -32,7 +32,12 @@ const registration: fc.Arbitrary<Registration> = fc.record(
     renewBefore: fc.integer({ min: 1, max: 394 }),
     owner: fc.stringMatching(/^[a-z0-9-]{1,36}\/[A-Za-z0-9]{1,100}$/),
     promoted: fc.record({ version: fc.uuid(), at: time }),
-    previous: fc.record({ version: fc.uuid(), notAfter: time }, { requiredKeys: ['version'] }),
+    previous: fc.oneof(
+      fc.record({ version: fc.uuid(), notAfter: time }, { requiredKeys: ['version'] }),
+      fc.record({ version: fc.uuid(), notAfter: time, notBefore: time }),
+    ),
+    attention: time,
+    told: fc.record({ version: fc.uuid(), days: fc.integer({ min: 1, max: 14 }) }),
     attempts: fc.record({ version: fc.uuid(), count: fc.integer({ min: 1, max: 99 }), at: time }),
     rotated: fc.record({ token: fc.uuid(), of: fc.uuid() }),
     sealed: fc.record({ version: fc.uuid(), set: fc.stringMatching(/^[0-9a-f]{16}$/) }),

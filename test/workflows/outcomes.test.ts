@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { RelayError } from '../../pki/error.ts'
 import { Secret } from '../../pki/secret.ts'
+import { readTags } from '../../pki/tags.ts'
 import { certificate } from '../../workflows/certificate.ts'
 import { reconcile } from '../../workflows/reconcile.ts'
 import { sweep } from '../../workflows/sweep.ts'
 import { asks, holder, wanted } from '../support/asks.ts'
 import { CA, DAY, fakes, required, type World } from '../support/fakes.ts'
 
+const HOUR = DAY / 24
 const OTHER = '9c4a3b1e-0a56-4c1c-9d35-6f1f1d0c2b7a'
 
 /** A secret that a service runs with. */
@@ -40,7 +42,27 @@ async function told({ world, secret, first }: Made, ports = world.ports): Promis
   expect(step).toBe('alarm')
   expect(holder(world, secret, 'AWSCURRENT')).toBe(first)
   expect(world.rollouts).toEqual([])
-  return attention(world).at(-1) ?? ''
+  const reason = attention(world).at(-1) ?? ''
+  await again({ world, secret, reason }, ports)
+  return reason
+}
+
+/** Every sweep has it looked at anew, and the same is said, as long as nothing is done about it. */
+async function again(
+  { world, secret, reason }: Pick<Made, 'world' | 'secret'> & { readonly reason: string },
+  ports: World['ports'],
+): Promise<void> {
+  for (const hour of [1, 2]) {
+    world.pass(HOUR)
+    world.looks.length = 0
+    await sweep(world.ports)
+    expect(
+      world.looks.map((one) => one.secret),
+      `sweep ${hour}`,
+    ).toContain(secret)
+    await look(world, secret, ports)
+    expect(attention(world).at(-1)).toBe(reason)
+  }
 }
 
 describe('the certificate', () => {
@@ -100,6 +122,82 @@ describe('the certificate', () => {
     all.world.issues.delete(all.source)
 
     expect(await told(all)).toBe('the certificate is gone from its source: ask for a new one')
+  })
+})
+
+describe('a person who is needed', () => {
+  test('is called until a look finds all well, and then no longer', async () => {
+    const all = await made()
+    const { world, secret, source } = all
+    const issue = required(world.issues.get(source))
+    issue.status = 'revoked'
+    await told(all)
+    const since = readTags(required(world.shelf.get(secret)).tags)?.attention
+    issue.status = 'issued'
+    expect(await look(world, secret)).toMatchObject({ step: 'done' })
+    world.pass(HOUR)
+    world.looks.length = 0
+    await sweep(world.ports)
+
+    expect(since).toBe(world.ports.clock.now() - 3 * HOUR)
+    expect(world.looks).toEqual([])
+  })
+
+  test('is called though nothing can be written to the secret', async () => {
+    const all = await made()
+    const { world, secret, source } = all
+    required(world.issues.get(source)).status = 'revoked'
+    const tag = async () => {
+      throw new RelayError('ACCESS_REFUSED', 'cannot tag it')
+    }
+
+    const ports = { ...world.ports, keeper: { ...world.ports.keeper, tag } }
+    expect(await look(world, secret, ports)).toMatchObject({ step: 'alarm' })
+    expect(attention(world)).toEqual([expect.stringMatching(/^the certificate was revoked/)])
+    expect(world.lines.map(({ event }) => event)).toContain('not-noted')
+  })
+})
+
+describe('services that certrelay cannot deploy', () => {
+  const renewed = async (state: 'foreign' | 'gone' | 'idle') => {
+    const all = await made()
+    const { world, secret, source } = all
+    if (state === 'gone') world.services.delete('mesh/color')
+    else world.services.set('mesh/color', { name: 'mesh/color', state, deployments: [] })
+    await world.renewed(source)
+    return { ...all, end: await look(world, secret) }
+  }
+  const skipped = ({ lines }: World) =>
+    lines.flatMap(({ event, fields }) => (event === 'service-skipped' ? [fields['state']] : []))
+
+  test('are said, and a person is called every hour, while their tasks may have the certificate before', async () => {
+    for (const state of ['foreign', 'gone'] as const) {
+      const { world, secret, end } = await renewed(state)
+
+      expect(end).toMatchObject({ step: 'alarm', reason: expect.stringContaining('mesh/color') })
+      await again({ world, secret, reason: end.reason }, world.ports)
+    }
+  })
+
+  test('are well again when somebody else has deployed them', async () => {
+    const { world, secret, end } = await renewed('foreign')
+    const began = world.ports.clock.now()
+    world.services.set('mesh/color', {
+      name: 'mesh/color',
+      state: 'foreign',
+      deployments: [{ began, state: 'completed' }],
+    })
+
+    expect(end.step).toBe('alarm')
+    expect(await look(world, secret)).toMatchObject({ step: 'done' })
+    expect(holder(world, secret, 'DEPLOYED')).toBe(holder(world, secret, 'AWSCURRENT'))
+  })
+
+  test('are only said when they stand still: nobody has to come', async () => {
+    const { world, end } = await renewed('idle')
+
+    expect(end).toMatchObject({ step: 'done' })
+    expect(skipped(world)).toEqual(['idle'])
   })
 })
 

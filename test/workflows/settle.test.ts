@@ -93,6 +93,19 @@ describe('a rollout that fails', () => {
     expect(holder(world, secret, 'DEPLOYED')).toBe(first)
   })
 
+  test('leaves the validity of the certificate that is current again on record, and no end of the other one', async () => {
+    const { world, secret } = await rolling()
+    const before = { ...readTags(required(world.shelf.get(secret)).tags)?.previous }
+    await end(world, 'mesh/gateway', 'failed')
+    const { notBefore, notAfter } = readTags(required(world.shelf.get(secret)).tags) ?? {}
+
+    expect(notBefore).toBeDefined()
+    expect({ notBefore, notAfter }).toEqual({
+      notBefore: before.notBefore,
+      notAfter: before.notAfter,
+    })
+  })
+
   test('is tried again a bounded number of times, with growing gaps, then only by a person', async () => {
     const { world, secret, first, second } = await rolling(['mesh/color'])
     const tries: number[] = []

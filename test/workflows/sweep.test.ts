@@ -37,13 +37,18 @@ function listed(name: string, days: number, over: Partial<Registration> = {}): L
   return { arn: at(name), tags, versions: new Map([[version, ['AWSCURRENT', 'DEPLOYED']]]) }
 }
 
-/** Ports that list these, in pages. */
+/** Ports that list these, in pages, with the tags that they have got since. */
 async function fleet(...pages: readonly (readonly Listed[])[]) {
   const world = await fakes()
+  const written = new Map<string, Readonly<Record<string, string>>>()
   const managed = async function* () {
-    yield* pages
+    for (const page of pages)
+      yield page.map((one) => ({ ...one, tags: { ...one.tags, ...written.get(one.arn) } }))
   }
-  const ports = { ...world.ports, keeper: { ...world.ports.keeper, managed } }
+  const tag = async (secret: string, tags: Readonly<Record<string, string>>) => {
+    written.set(secret, { ...written.get(secret), ...tags })
+  }
+  const ports = { ...world.ports, keeper: { ...world.ports.keeper, managed, tag } }
   return { world, ports }
 }
 
@@ -227,6 +232,22 @@ describe('what ends soon', () => {
     expect(said.length).toBeGreaterThan(24 * 14)
     expect(world.news.map((one) => 'days' in one && one.days)).toEqual([14, 7, 3, 1])
     expect(world.news[0]).toMatchObject({ kind: 'ExpiryNear', secret: at('near') })
+  })
+
+  test('is told later when a sweep did not come at its hour, and a sweep goes on though that cannot be noted', async () => {
+    const { world, ports } = await fleet([listed('near', 15), listed('other', 15)])
+    world.pass(1.5 * DAY)
+    const tag = async () => {
+      throw new RelayError('ACCESS_REFUSED', 'not allowed')
+    }
+    const told = () => world.news.map((one) => 'days' in one && one.days)
+    await sweep({ ...ports, keeper: { ...ports.keeper, tag } })
+    expect(told()).toEqual([13, 13])
+    expect(world.lines.filter(({ event }) => event === 'not-noted').length).toBe(2)
+    await sweep(ports)
+    await sweep(ports)
+
+    expect(told()).toEqual([13, 13, 13, 13])
   })
 
   test('is not said of what has 15 days or more', async () => {
