@@ -27,16 +27,41 @@ const MISSING = { ResourceNotFoundException: 'SECRET_MISSING' } as const
 
 /** Secrets Manager as the vault. */
 export function vault(client: SecretsManagerClient): Vault {
+  async function find(secret: string): Promise<Held | undefined> {
+    try {
+      const command = new DescribeSecretCommand({ SecretId: secret })
+      return held(await ask(`describe secret ${secret}`, () => client.send(command), MISSING))
+    } catch (error) {
+      if (error instanceof RelayError && error.code === 'SECRET_MISSING') return undefined
+      throw error
+    }
+  }
+
+  /**
+   * AWS has one name for a secret that is gone and for a version that is not there, and shows what was stored a moment ago not
+   * everywhere at once: which of both it is says the secret itself.
+   */
+  async function told<T>(
+    secret: string,
+    version: string | undefined,
+    call: Promise<T>,
+  ): Promise<T> {
+    try {
+      return await call
+    } catch (error) {
+      const missing = error instanceof RelayError && error.code === 'SECRET_MISSING'
+      if (!missing || version === undefined) throw error
+      const there = await find(secret)
+      if (there === undefined || there.deleted) throw error
+      const why = `the secret is there, its version ${version} is not shown yet`
+      throw new RelayError('VERSION_MISSING', `${error.message}; ${why}: it is tried again`, {
+        cause: error.cause,
+      })
+    }
+  }
+
   return {
-    async find(secret) {
-      try {
-        const command = new DescribeSecretCommand({ SecretId: secret })
-        return held(await ask(`describe secret ${secret}`, () => client.send(command), MISSING))
-      } catch (error) {
-        if (error instanceof RelayError && error.code === 'SECRET_MISSING') return undefined
-        throw error
-      }
-    },
+    find,
     async create(name, { key, replicas }, tags) {
       const command = new CreateSecretCommand({
         Name: name,
@@ -71,10 +96,11 @@ export function vault(client: SecretsManagerClient): Vault {
       })
       const what =
         version === undefined ? `secret ${secret}` : `version ${version} of secret ${secret}`
-      const { VersionId, SecretString } = await ask(`read ${what}`, () => client.send(command), {
+      const reading = ask(`read ${what}`, () => client.send(command), {
         ...MISSING,
         InvalidRequestException: 'SECRET_MISSING',
       })
+      const { VersionId, SecretString } = await told(secret, version, reading)
       if (SecretString === undefined)
         throw new RelayError('BUNDLE_INVALID', `${what} holds binary data, not a bundle`)
       return {
@@ -89,14 +115,12 @@ export function vault(client: SecretsManagerClient): Vault {
         ...(from !== undefined && { RemoveFromVersionId: from }),
         ...(to !== undefined && { MoveToVersionId: to }),
       })
-      await ask(
-        `move ${label} of secret ${secret} to version ${to ?? 'none'}`,
-        () => client.send(command),
-        {
-          ...MISSING,
-          InvalidParameterException: 'VERSION_CONFLICT',
-        },
-      )
+      const what = `move ${label} of secret ${secret} to version ${to ?? 'none'}`
+      const moving = ask(what, () => client.send(command), {
+        ...MISSING,
+        InvalidParameterException: 'VERSION_CONFLICT',
+      })
+      await told(secret, to ?? from, moving)
     },
   }
 }

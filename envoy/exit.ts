@@ -27,6 +27,7 @@ const STATUS: Partial<Record<Code, number>> = {
   PROFILE_REFUSED: EXIT.refused,
   AUTHORITY_REFUSED: EXIT.refused,
   SERVICE_UNAVAILABLE: EXIT.unavailable,
+  VERSION_MISSING: EXIT.unavailable,
   ACCESS_REFUSED: EXIT.refused,
   KEY_DISABLED: EXIT.refused,
   CONFIG_INVALID: EXIT.config,

@@ -8,7 +8,8 @@ const LAST = 100
 
 /** What goes wrong for a moment: AWS comes back, and a renewal may be about to create the secret. */
 const PASSING = new Set([
-  ...['SERVICE_UNAVAILABLE', 'SECRET_MISSING', 'AUTHORITY_MISSING', 'VERSION_CONFLICT'],
+  ...['SERVICE_UNAVAILABLE', 'SECRET_MISSING', 'AUTHORITY_MISSING'],
+  ...['VERSION_CONFLICT', 'VERSION_MISSING'],
 ])
 
 /**

@@ -20,7 +20,7 @@ export type Mishap =
   | { readonly kind: 'throttle' }
   /** The operation is carried out, and the connection ends before its answer. */
   | { readonly kind: 'lost' }
-  /** Answers what the same request was answered the time before. */
+  /** Answers what the same request was answered the time before; Secrets Manager also as if a new version were not there yet. */
   | { readonly kind: 'stale' }
   /** Events only: never delivered. */
   | { readonly kind: 'drop' }

@@ -71,7 +71,8 @@ export async function serve(wiring: Wiring, port = 0): Promise<Server> {
         (await misbehave(mishap, service.name, { request, response }, fail))
       )
         return
-      const call = admit(received, wish, requestId, wiring)
+      const admitted = admit(received, wish, requestId, wiring)
+      const call = mishap?.kind === 'stale' ? { ...admitted, stale: true } : admitted
       if (!wiring.quotas.take(service.name, operation, region)) return fail(throttled(service.name))
       const fresh = await wiring.dispatch(service, call, input).then(
         (output) => protocol.success(output, requestId, operation),

@@ -26,6 +26,8 @@ export interface Call {
   readonly requestId: string
   /** The client's `user-agent`, where it came over the wire. */
   readonly userAgent?: string | undefined
+  /** It reaches a part of the service that has not heard of what came last. */
+  readonly stale?: boolean
 }
 
 /** What an IAM policy is asked about: the resource and the condition keys of one request. */

@@ -18,6 +18,7 @@ export const CODES = {
   ROLLOUT_BUSY: 'wait',
   SERVICE_UNAVAILABLE: 'retry',
   VERSION_CONFLICT: 'retry',
+  VERSION_MISSING: 'retry',
   ACCESS_REFUSED: 'ask-operator',
   REQUEST_REFUSED: 'ask-operator',
   CONFIG_INVALID: 'ask-operator',

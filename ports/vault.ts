@@ -51,11 +51,15 @@ export interface Vault {
     content: Secret,
     label: 'AWSPENDING' | 'AWSCURRENT',
   ): Promise<void>
-  /** @throws SECRET_MISSING when there is no such version. */
+  /**
+   * The current version, or that of an id.
+   * @throws SECRET_MISSING when there is no such secret, or none is current; VERSION_MISSING when the secret is there and a version
+   * of that id is not, or not yet: what was stored a moment ago is not always shown, and one that a rotation waits with is empty.
+   */
   read(secret: string, version?: string): Promise<Stored>
   /**
    * Moves a label: compare-and-swap on the version that holds it now.
-   * @throws VERSION_CONFLICT when another version holds it.
+   * @throws VERSION_CONFLICT when another version holds it; VERSION_MISSING as `read` does.
    */
   move(
     secret: string,

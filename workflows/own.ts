@@ -4,7 +4,7 @@ import { holder } from '../pki/labels.ts'
 import { altName, sameSpelling } from '../pki/san.ts'
 import { type Own, ownSource, SHORTEST, trustOf } from '../pki/source.ts'
 import { type OwnAlgorithm, type Registration, readTags } from '../pki/tags.ts'
-import { sameCertificate } from '../pki/version.ts'
+import { isOurs, sameCertificate } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
@@ -63,7 +63,7 @@ export async function newest(
 ): Promise<Certificate | undefined> {
   let found: Certificate | undefined
   for (const version of candidates(held)) {
-    const bundle = await bundleOf(vault, held.arn, version)
+    const bundle = await bundleOf(vault, held.arn, version).catch(unfilled(held, version))
     const one = bundle && fitting(bundle, wish)
     if (one === undefined) continue
     if (found === undefined || (one.notBefore ?? 0) > (found.notBefore ?? 0))
@@ -83,21 +83,24 @@ function candidates({ versions, tags }: Held): readonly string[] {
   return [...new Set(all.filter((version) => version !== undefined))]
 }
 
-/** A version as a bundle, without its passphrase; `undefined` when it is none or holds nothing. */
+/** Passes over the version that a rotation waits with while nothing is stored in it; any other is only not shown yet. */
+function unfilled({ versions, tags }: Held, version: string) {
+  return (error: unknown): undefined => {
+    const absent = error instanceof RelayError && error.code === 'VERSION_MISSING'
+    const stored = isOurs(version) || readTags(tags)?.rotated?.token === version
+    if (!absent || stored || versions.get(version)?.includes('AWSCURRENT')) throw error
+  }
+}
+
+/** A version as a bundle, without its passphrase; `undefined` when it is none. @throws what `Vault.read` throws */
 export async function bundleOf(
   vault: Ports['vault'],
   secret: string,
   version: string,
 ): Promise<Bundle | undefined> {
-  try {
-    const bundle = read((await vault.read(secret, version)).content)
-    bundle?.passphrase?.wipe()
-    return bundle
-  } catch (error) {
-    // a rotation by Secrets Manager has begun, and nothing was stored yet
-    if (error instanceof RelayError && error.code === 'SECRET_MISSING') return undefined
-    throw error
-  }
+  const bundle = read((await vault.read(secret, version)).content)
+  bundle?.passphrase?.wipe()
+  return bundle
 }
 
 /**
@@ -118,7 +121,7 @@ export async function filled(
       there?.facts.source === wish.source || (there && fitting(there, wish)) !== undefined
     return ours ? 'older' : 'foreign'
   } catch (error) {
-    if (error instanceof RelayError && error.code === 'SECRET_MISSING') return undefined
+    if (error instanceof RelayError && error.code === 'VERSION_MISSING') return undefined
     throw error
   }
 }

@@ -39,6 +39,7 @@ export function versions(
   store: Store,
   replication: Replication,
 ): Versions {
+  const early = earliness(world)
   const repeated = (secret: Secret, id: string, value: Value) => {
     const before = secret.versions.get(id)
     if (before?.content === undefined) return undefined
@@ -82,7 +83,8 @@ export function versions(
         async ({ SecretId, VersionId, VersionStage }, call) => {
           const secret = store.alive(call, SecretId)
           const version = chosen(secret, VersionId, VersionStage)
-          if (version.content === undefined) throw absent(VersionId, VersionStage)
+          const unseen = VersionId !== undefined && early(call, version)
+          if (unseen || version.content === undefined) throw absent(VersionId, VersionStage)
           const stages = [...version.stages]
           const place = { arn: secret.arn, region: secret.region, version: version.id }
           const value = await unseal(world, version.content, place, call.caller)
@@ -129,6 +131,8 @@ export function versions(
         }),
         ({ SecretId, VersionStage, MoveToVersionId, RemoveFromVersionId }, call) => {
           const secret = store.writable(call, SecretId)
+          const target = secret.versions.get(MoveToVersionId ?? '')
+          if (target !== undefined && early(call, target)) throw absent(MoveToVersionId, undefined)
           moveLabel(secret, VersionStage, MoveToVersionId, RemoveFromVersionId)
           replication.changed(secret)
           return { ARN: secret.arn, Name: secret.name }
@@ -158,6 +162,19 @@ export function versions(
         },
       ),
     },
+  }
+}
+
+const HOUR = 3_600_000
+
+/** Tells whether a stale call comes too early for a version: the first of its operation that names it, within an hour. */
+function earliness({ clock }: Pick<World, 'clock'>) {
+  const reached = new WeakMap<Version, Set<string>>()
+  return ({ stale = false, operation }: Call, version: Version): boolean => {
+    const by = reached.get(version) ?? new Set()
+    const first = !by.has(operation)
+    reached.set(version, by.add(operation))
+    return stale && first && clock.now() < version.created + HOUR
   }
 }
 

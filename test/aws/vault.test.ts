@@ -148,7 +148,31 @@ describe.each(SIDES)('%s', (_, side) => {
         .then(({ version, content }) => [version, text(content)]),
     ).toEqual([first, '1'])
     expect(text((await side().vault.read(arn, second)).content)).toBe('2')
-    await expect(side().vault.read(arn, randomUUID())).rejects.toThrow(code('SECRET_MISSING'))
+  })
+
+  test('a version that is not there, in a secret that is, may be there in a moment: no reason to call a person', async () => {
+    const { arn, put } = await secret()
+    const [first, none] = [await put('1', 'AWSPENDING'), randomUUID()]
+
+    await expect(side().vault.read(arn, none)).rejects.toThrow(code('VERSION_MISSING'))
+    await expect(side().vault.move(arn, 'AWSCURRENT', first, none)).rejects.toThrow(
+      code('VERSION_MISSING'),
+    )
+    await expect(side().vault.move(arn, 'REJECTED', undefined, none)).rejects.toMatchObject({
+      remedy: 'retry',
+    })
+  })
+
+  test('a secret that is gone is missing, whichever version is asked for', async () => {
+    const gone = 'arn:aws:secretsmanager:us-east-1:111122223333:secret:gone-AbCdEf'
+    const { arn } = await secret()
+
+    for (const version of [undefined, randomUUID()])
+      await expect(side().vault.read(gone, version)).rejects.toThrow(code('SECRET_MISSING'))
+    await expect(side().vault.move(gone, 'REJECTED', undefined, randomUUID())).rejects.toThrow(
+      code('SECRET_MISSING'),
+    )
+    await expect(side().vault.read(arn)).rejects.toThrow(code('SECRET_MISSING')) // nothing in it
   })
 
   test('changes tags: some go, some come, the rest stay', async () => {

@@ -4,6 +4,7 @@ import {
   GetSecretValueCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { faults } from '../../local/faults.ts'
@@ -132,6 +133,30 @@ describe('over the wire', () => {
     world.faults.add({}, { kind: 'stale' })
 
     expect(await read()).toBe('two')
+  })
+
+  test('a new version is not there for the first stale read and the first stale move that name it, and then it is', async () => {
+    const { VersionId } = await east.send(
+      new PutSecretValueCommand({
+        ...{ SecretId: 'a', SecretString: 'two', VersionStages: ['AWSPENDING'] },
+      }),
+    )
+    const get = () => east.send(new GetSecretValueCommand({ SecretId: 'a', VersionId }))
+    const move = () =>
+      east.send(
+        new UpdateSecretVersionStageCommand({
+          ...{ SecretId: 'a', VersionStage: 'NEW', MoveToVersionId: VersionId },
+        }),
+      )
+    const absent = expect.objectContaining({ name: 'ResourceNotFoundException' })
+    world.faults.add({ times: 1, operation: 'GetSecretValue' }, { kind: 'stale' })
+    world.faults.add({ times: 1, operation: 'UpdateSecretVersionStage' }, { kind: 'stale' })
+
+    await expect(get()).rejects.toEqual(absent)
+    await expect(move()).rejects.toEqual(absent)
+    await move()
+
+    expect(await get()).toMatchObject({ SecretString: 'two', VersionStages: ['AWSPENDING', 'NEW'] })
   })
 
   test.each(['hang', 'refuse', 'error'] as const)(

@@ -87,12 +87,14 @@ describe('a failure', () => {
     expect(world.buried).toMatchObject([{ reason: { code: 'EVENT_INVALID' } }])
   })
 
-  test.each(['CERTIFICATE_PENDING', 'VERSION_CONFLICT', 'SERVICE_UNAVAILABLE'] as const)(
-    '%s comes again',
-    async (code) => {
-      expect((await run(messages(['1', look('a')]), { a: error(code) })).failed).toEqual(['1'])
-    },
-  )
+  test.each([
+    'CERTIFICATE_PENDING',
+    'VERSION_CONFLICT',
+    'VERSION_MISSING',
+    'SERVICE_UNAVAILABLE',
+  ] as const)('%s comes again', async (code) => {
+    expect((await run(messages(['1', look('a')]), { a: error(code) })).failed).toEqual(['1'])
+  })
 
   test.each([
     'ACCESS_REFUSED',

@@ -62,13 +62,19 @@ export function portsOf(site: Site, run: Run): Ports {
       create: unused,
       find: (secret) => call('vault.find', () => shelf.find(secret, age())),
       read: (secret, version) =>
-        call('vault.read', () => signer.anchors(secret) ?? shelf.read(secret, version)),
+        call('vault.read', () => {
+          shelf.reach(secret, version, age())
+          return signer.anchors(secret) ?? shelf.read(secret, version)
+        }),
       async put(secret, version, content, label) {
         const text = Buffer.from(content.reveal()).toString()
         return call('vault.put', () => shelf.put(secret, version, text, label))
       },
       move: (secret, label, from, to) =>
-        call(`vault.move ${label}`, () => shelf.move(secret, label, from, to)),
+        call(`vault.move ${label}`, () => {
+          shelf.reach(secret, to, age())
+          shelf.move(secret, label, from, to)
+        }),
     },
     keeper: {
       keep: unused,

@@ -43,6 +43,8 @@ export interface Shelf {
   ): Kept
   /** As it was `age` milliseconds ago, for reads that are stale. */
   find(secret: string, age: number): Held | undefined
+  /** What names a version comes too early when that was stored less than `age` milliseconds ago. @throws VERSION_MISSING */
+  reach(secret: string, version: string | undefined, age: number): void
   read(secret: string, version: string | undefined): Stored
   put(secret: string, version: string, content: string, label: string): void
   /** A version without content, as RotateSecret makes one. */
@@ -85,11 +87,17 @@ export function shelf(world: World, watch: Watch): Shelf {
       const before = kept?.past.filter(({ until }) => until > at).at(-1)
       return before?.held ?? kept?.held
     },
+    reach(secret, version, age) {
+      const { at = 0 } = all.get(secret)?.versions.get(version ?? '') ?? {}
+      if (at <= world.loop.now() - age) return
+      world.note('early', secret)
+      throw new RelayError('VERSION_MISSING', `version ${version} is not shown yet`)
+    },
     read(secret, version) {
       const kept = get(secret)
       const id = version ?? holder(kept, 'AWSCURRENT') ?? ''
       const content = kept.versions.get(id)?.content
-      if (content === undefined) throw new RelayError('SECRET_MISSING', `no version ${id}`)
+      if (content === undefined) throw new RelayError('VERSION_MISSING', `no version ${id}`)
       return { version: id, content: Secret.from(content) }
     },
     put(secret, version, content, label) {
@@ -115,7 +123,7 @@ export function shelf(world: World, watch: Watch): Shelf {
     move(secret, label, from, to) {
       const kept = get(secret)
       if (to !== undefined && !kept.versions.has(to))
-        throw new RelayError('SECRET_MISSING', `no version ${to}`)
+        throw new RelayError('VERSION_MISSING', `no version ${to}`)
       const has = holder(kept, label)
       if (has !== from && !(from === undefined && has === to))
         throw new RelayError('VERSION_CONFLICT', `${label} is on ${has ?? 'no version'}`)

@@ -23,8 +23,8 @@ const MINUTE = 60_000
 /** Goes through a case undisturbed, and finds every call that it makes. */
 export async function straight(scene: Scene, name: string): Promise<Straight> {
   const { sent, left } = await go(scene, name)
-  const points = sent.flatMap(({ operation, repeated }, at) =>
-    kinds.filter((kind) => kind !== 'stale' || repeated).map((kind) => ({ at, kind, operation })),
+  const points = sent.flatMap(({ operation, datable }, at) =>
+    kinds.filter((kind) => kind !== 'stale' || datable).map((kind) => ({ at, kind, operation })),
   )
   return { calls: sent.length, points, remains: left }
 }

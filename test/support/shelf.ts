@@ -76,13 +76,16 @@ function vault(kept: Map<string, Kept>, get: Get, alive: Alive): Vault {
       const id = version ?? holder(one, 'AWSCURRENT') ?? ''
       const there = one.versions.get(id)
       if (there === undefined || there.content === '')
-        throw new RelayError('SECRET_MISSING', `no version ${id}`)
+        throw new RelayError(
+          version === undefined ? 'SECRET_MISSING' : 'VERSION_MISSING',
+          `no version ${id}`,
+        )
       return { version: id, content: Secret.from(there.content) }
     },
     async move(secret, label, from, to) {
       const one = alive(secret)
       if (to !== undefined && !one.versions.has(to))
-        throw new RelayError('SECRET_MISSING', `no version ${to}`)
+        throw new RelayError('VERSION_MISSING', `no version ${to}`)
       const has = holder(one, label)
       if (has !== from && !(from === undefined && has === to))
         throw new RelayError('VERSION_CONFLICT', `${label} is on ${has ?? 'no version'}`)

@@ -12,7 +12,7 @@ export const KINDS = {
   after: 'its process is killed after it, before the reply',
   unavailable: 'it is carried out and answered with 5xx',
   throttled: 'it is throttled',
-  stale: 'it is answered as the time before',
+  stale: 'it is answered as the time before, or before a version was there',
 } as const
 export type Kind = keyof typeof KINDS
 
@@ -25,8 +25,8 @@ export interface Strike {
 /** One call that was made. */
 export interface Sent {
   readonly operation: string
-  /** The same was asked before: it can be answered as it was then. */
-  readonly repeated: boolean
+  /** It can be answered as the same was before, or as if the version that it names were not there yet. */
+  readonly datable: boolean
 }
 
 /** Counts what the SDK's clients send, above the SDK's own retries, and strikes one of the calls. */
@@ -44,32 +44,49 @@ export interface Striker {
 }
 
 const READS = /^(Describe|Get|List)/
+/** What names a version: the first that does so may come too early. */
+const NAMING: Readonly<Record<string, string>> = {
+  GetSecretValue: 'VersionId',
+  UpdateSecretVersionStage: 'MoveToVersionId',
+}
+
+interface Asked {
+  readonly operation: string
+  readonly region: string
+  /** The same call has the same one. */
+  readonly key: string
+  readonly input: ReadonlyMap<string, unknown>
+}
 
 /** @param faults of the local AWS, which answers throttles and stale reads by itself. */
 export function striker(faults: Faults): Striker {
   const asked = new Set<string>()
+  /** What would be the first to name a version that was stored. */
+  const fresh = new Set<string>()
   let sent: Sent[] | undefined
   let strike: Strike | undefined
   let struck: string | undefined
   let dead = false
 
   /** How this call goes wrong, if it does. */
-  function count(operation: string, key: string): Kind | undefined {
+  function count({ operation, key, input }: Asked): Kind | undefined {
     const repeated = READS.test(operation) && asked.has(key)
+    const named = `${operation} ${input.get(NAMING[operation] ?? '')}`
+    const datable = repeated || fresh.delete(named)
     asked.add(key)
+    if (operation === 'PutSecretValue')
+      for (const one of Object.keys(NAMING)) fresh.add(`${one} ${input.get('ClientRequestToken')}`)
     if (sent === undefined) return undefined
-    sent.push({ operation, repeated })
-    if (sent.length - 1 !== strike?.at || (strike.kind === 'stale' && !repeated)) return undefined
+    sent.push({ operation, datable })
+    if (sent.length - 1 !== strike?.at || (strike.kind === 'stale' && !datable)) return undefined
     struck = operation
     return strike.kind
   }
 
-  async function send<O>(
-    { operation, region, key }: { operation: string; region: string; key: string },
-    next: () => Promise<O>,
-  ): Promise<O> {
+  async function send<O>(call: Asked, next: () => Promise<O>): Promise<O> {
+    const { operation, region } = call
     if (dead) throw new Killed(operation)
-    const kind = count(operation, key)
+    const kind = count(call)
     if (kind === 'before') throw die(operation)
     if (kind === 'throttled') faults.add({ operation, region, times: 1 }, { kind: 'throttle' })
     if (kind === 'stale') faults.add({ operation, region, times: 1 }, { kind: 'stale' })
@@ -91,8 +108,9 @@ export function striker(faults: Faults): Striker {
           (next, { commandName = '' }) =>
             async (args) => {
               const operation = commandName.replace(/Command$/, '')
-              const key = `${region} ${operation} ${JSON.stringify(inputOf(args))}`
-              return send({ operation, region, key }, () => next(args))
+              const input = inputOf(args)
+              const key = `${region} ${operation} ${JSON.stringify(Object.fromEntries(input))}`
+              return send({ operation, region, key, input }, () => next(args))
             },
           PLACE,
         )
@@ -121,7 +139,10 @@ export function striker(faults: Faults): Striker {
       dead = false
       return killed
     },
-    forget: () => asked.clear(),
+    forget() {
+      asked.clear()
+      fresh.clear()
+    },
   }
 }
 
@@ -133,8 +154,10 @@ const PLACE = {
   override: true,
 } as const
 
-function inputOf(args: unknown): unknown {
-  return typeof args === 'object' && args !== null && 'input' in args ? args.input : undefined
+function inputOf(args: unknown): ReadonlyMap<string, unknown> {
+  const input =
+    typeof args === 'object' && args !== null && 'input' in args ? args.input : undefined
+  return new Map(Object.entries(input ?? {}))
 }
 
 function unavailable(operation: string): Error {

@@ -254,6 +254,9 @@ function outcome(world: World) {
   }
 }
 
+/** How often a person was called. */
+const pages = ({ lines }: World) => lines.filter(({ event }) => event === 'Attention').length
+
 async function fresh({ prepare = async () => undefined, options }: Case, when: Mishap) {
   const world = await fakes({ sealing: true, key: KEY, ...options })
   const memory: Memory = new Map()
@@ -266,7 +269,7 @@ const points = { struck: 0, calls: 0 }
 
 describe.each(Object.entries(CASES))('%s', (name, one) => {
   test.each(kinds)(
-    'ends the same whichever call is struck: %s',
+    'ends the same and calls nobody, whichever call is struck: %s',
     async (when) => {
       const straight = await fresh(one, when)
       const { ports, count } = crashing(straight.world.ports, -1, when, straight.memory)
@@ -289,6 +292,7 @@ describe.each(Object.entries(CASES))('%s', (name, one) => {
         await rest(world, one.swept)
 
         expect(outcome(world), where()).toEqual(expected)
+        if (pages(straight.world) === 0) expect(pages(world), where()).toBe(0)
       }
       points.calls += when === 'before' ? count.calls : 0
     },

@@ -343,7 +343,43 @@ describe('when something fails', () => {
     await expect(look(one)).rejects.toThrow(code('SERVICE_UNAVAILABLE'))
     expect(labels(one, 'mesh/db')).toEqual(before)
   })
+
+  test('what was signed and is not shown yet is waited for, not signed once more, and nobody is called', async () => {
+    const { world: one, asked } = await world()
+    await create(one)
+    await rest(one)
+    await look(one)
+    one.pass(16 * HOUR)
+    const ports = late(one.ports)
+    for (let count = 0; count < 3; count++)
+      await expect(look({ ...one, ports })).rejects.toThrow(code('VERSION_MISSING'))
+
+    await rest(one, true)
+    expect(asked).toHaveLength(2)
+    expect(labels(one, 'mesh/db')[current(one).version]).toContain('DEPLOYED')
+    expect(one.lines.filter(({ event }) => event === 'Attention')).toEqual([])
+  })
 })
+
+/** Ports that do not show what they store. */
+function late(ports: World['ports']): World['ports'] {
+  const stored = new Set<string | undefined>()
+  const { put, read } = ports.vault
+  return {
+    ...ports,
+    vault: {
+      ...ports.vault,
+      async put(secret, version, ...rest) {
+        stored.add(version)
+        return put(secret, version, ...rest)
+      },
+      read: async (secret, version) => {
+        if (stored.has(version)) throw new RelayError('VERSION_MISSING', 'it is not shown yet')
+        return read(secret, version)
+      },
+    },
+  }
+}
 
 describe('a rotation by Secrets Manager', () => {
   const TOKEN = '9c4a3b1e-0a56-4c1c-9d35-6f1f1d0c2b7a'
