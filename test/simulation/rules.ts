@@ -30,6 +30,8 @@ export interface Rules extends Watch {
   /** Reads what tasks read, and looks at it again when it ends. */
   read(secret: string): string
   leaks(event: string, fields: Readonly<Record<string, unknown>>): void
+  /** A metric: the pages for an end hang on one. */
+  counted(metric: string, value: number): void
   /** After all misfortune has ended and time has passed. */
   settled(): void
 }
@@ -168,6 +170,9 @@ export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About
         )
           world.fail(`a log line ${event} holds material`)
     },
+    counted(metric, value) {
+      if (metric === 'DaysToExpiry') paged(world, ecs(), material, value)
+    },
     settled() {
       for (const kept of shelf().kept.values()) calm(world, acm(), ecs(), kept, material)
     },
@@ -212,6 +217,24 @@ function proven(world: World, ecs: Ecs, kept: Kept, version: string): void {
 
 type Find = Rules['material']
 
+/** Certificates that live longer page at 14, 7, 3 and 1 days (pki/fresh.ts); shorter ones only when their renewal is late. */
+const LONG = 84 * DAY
+const PAGES = 14
+
+/** A sweep says how many days the certificates have that tasks run with, and not those of certificates that they have yet to get. */
+function paged(world: World, ecs: Ecs, find: Find, days: number): void {
+  const now = world.loop.now()
+  for (const service of ecs.services.values())
+    for (const [secret, version] of ecs.running(service).flatMap((tasks) => [...tasks])) {
+      const { notBefore = 0, notAfter = Infinity } = find(secret, version) ?? {}
+      const left = Math.floor((notAfter - now) / DAY)
+      if (notAfter - notBefore > LONG && left < PAGES && days > left + 1)
+        world.fail(
+          `a sweep finds ${days} days left, and ${service.name} runs with ${version} of ${secret}, which has ${left}`,
+        )
+    }
+}
+
 /** One version that is current, proven, in use, and the newest that ACM has (or ACM's does not fit). */
 function calm(world: World, acm: Acm, ecs: Ecs, kept: Kept, find: Find): void {
   const { arn, source, services } = kept
@@ -230,9 +253,10 @@ function calm(world: World, acm: Acm, ecs: Ecs, kept: Kept, find: Find): void {
     if (all.some((version) => find(arn, version)?.serial !== own?.serial))
       world.fail(`in the end ${service.name} does not run with ${current} of ${arn}`)
   }
-  const end = kept.held.tags['certrelay:not-after']
-  if (own !== undefined && end !== new Date(own.notAfter).toISOString())
-    world.fail(`in the end the tags of ${arn} tell another end than its certificate's`)
+  const [start, end] = ['before', 'after'].map((one) => kept.held.tags[`certrelay:not-${one}`])
+  const iso = (at: number) => new Date(at).toISOString()
+  if (own !== undefined && (start !== iso(own.notBefore) || end !== iso(own.notAfter)))
+    world.fail(`in the end the tags of ${arn} tell another validity than its certificate's`)
   const ended = world.loop.now() + MINUTE
   if ((own?.notAfter ?? 0) < ended) world.fail(`in the end ${arn} has a certificate that is over`)
 }

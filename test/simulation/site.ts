@@ -245,6 +245,9 @@ function log(world: World, rules: Rules, run: Run, call: (secret: string) => voi
     warn: write,
     error: write,
     audit: (fields) => rules.leaks('audit', fields),
-    count: (metric, _, fields = {}) => rules.leaks(metric, fields),
+    count: (metric, value, fields = {}) => {
+      rules.leaks(metric, fields)
+      rules.counted(metric, value)
+    },
   }
 }
