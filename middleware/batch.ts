@@ -1,7 +1,7 @@
 import { RelayError } from '../pki/error.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Edge } from './edge.ts'
-import { ours } from './report.ts'
+import { ours, timeUp } from './report.ts'
 
 type Needs = Pick<Ports, 'queue' | 'log'>
 
@@ -20,23 +20,35 @@ export interface Failures {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[]
 }
 
-/** As the queue's maxReceiveCount in serverless.yml: on the last try the reason goes along into the dead-letter queue. */
+/**
+ * One less than the maxReceiveCount in resources.yml: on the last try the reason goes along into the dead-letter queue, and who
+ * takes a message once more writes why it never came so far.
+ */
 const MOST_TRIES = 5
+
+/** What became of a batch so far: the messages that need not come again. */
+interface Course {
+  readonly done: Set<string>
+  /** The time is up: what is still under way is not waited for. */
+  over: boolean
+}
 
 /**
  * Messages of a queue, all at a time, for most of their time is spent waiting; in a FIFO queue those of a group one after the
  * other. One that nobody can process goes into the dead-letter queue with its reason; one that may succeed later comes again,
- * alone, or in a FIFO queue with those of its group that came after it.
+ * alone, or in a FIFO queue with those of its group that came after it. So does one that is not finished when the time is up.
  */
 export function batch<N, P = Ports>(
   parseBatch: (event: unknown) => readonly Message[],
   parseNotice: (body: string, place: { region: string; account: string }) => N,
   workflow: (ports: P, notice: N, remaining: () => number) => Promise<unknown>,
 ): Edge<readonly Message[], Failures, P & Needs> {
+  const courses = new WeakMap<readonly Message[], Course>()
   return {
     parse: parseBatch,
     async run(messages, { ports, remaining }) {
-      const failed = new Set<string>()
+      const course: Course = { done: new Set(), over: false }
+      courses.set(messages, course)
       const one = async (message: Message): Promise<boolean> => {
         try {
           if (message.tries > MOST_TRIES)
@@ -47,21 +59,34 @@ export function batch<N, P = Ports>(
           await workflow(ports, parseNotice(message.body, message), remaining)
           return true
         } catch (thrown) {
-          return settled(ports, message, ours(thrown))
+          return !course.over && settled(ports, message, ours(thrown))
         }
       }
       const inTurn = async (group: readonly Message[]): Promise<void> => {
-        let well = true
         for (const message of group) {
-          well = well && (await one(message))
-          if (!well) failed.add(message.id)
+          if (course.over || !(await one(message))) return
+          course.done.add(message.id)
         }
       }
       await Promise.all(groups(messages).map(inTurn))
-      const ids = messages.filter(({ id }) => failed.has(id)).map(({ id }) => id)
-      return { batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }
+      return failures(messages, course)
+    },
+    late(messages, log) {
+      const course = courses.get(messages) ?? { done: new Set(), over: false }
+      course.over = true
+      for (const { id, tries } of messages.filter((message) => !course.done.has(message.id))) {
+        const { code, remedy, message: reason } = timeUp()
+        log.error('comes-again', { messageId: id, code, remedy, reason, tries })
+        log.count('Retried', 1, { code })
+      }
+      return failures(messages, course)
     },
   }
+}
+
+function failures(messages: readonly Message[], { done }: Course): Failures {
+  const left = messages.filter(({ id }) => !done.has(id))
+  return { batchItemFailures: left.map(({ id }) => ({ itemIdentifier: id })) }
 }
 
 /** A message without a group is one of its own. */

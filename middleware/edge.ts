@@ -32,6 +32,8 @@ export interface Edge<E, R, P = All> {
   /** The trace that the front door began, where its event tells one: every line of the invocation then has it. */
   readonly trace?: (event: E) => string | undefined
   readonly run: (event: E, visit: Visit<P>) => Promise<R>
+  /** Answers for what is done when the time is up; without it the invocation fails as a whole. */
+  readonly late?: (event: E, log: Log) => R
   /** Answers in spite of a failure; without it the failure is thrown, and Lambda's retries decide. */
   readonly fail?: (event: unknown, error: RelayError, log: Log) => Promise<R>
 }

@@ -26,15 +26,16 @@ export function report<E, R, P>({ fail }: Edge<E, R, P>, log: Log) {
 export function ours(error: unknown): RelayError {
   if (error instanceof RelayError) return new RelayError(error.code, error.message)
   const name = error instanceof Error ? error.name : 'Error'
-  if (name === 'TimeoutError')
-    return new RelayError(
-      'SERVICE_UNAVAILABLE',
-      'the time of this invocation is up; it is tried again',
-    )
+  if (name === 'TimeoutError') return timeUp()
   return new RelayError(
     'SERVICE_UNAVAILABLE',
     `an unexpected ${name}${place(error)}; it is tried again, and if it stays, report it`,
   )
+}
+
+export function timeUp(): RelayError {
+  const message = 'the time of this invocation is up; it is tried again'
+  return new RelayError('SERVICE_UNAVAILABLE', message)
 }
 
 /** Where in our code it happened: file and line, which hold no data. The message before them is left out: it may look alike. */

@@ -1,17 +1,18 @@
 import middy from '@middy/core'
 import type { Context as LambdaContext } from 'aws-lambda'
-import { RelayError } from '../pki/error.ts'
 import type { Wired } from '../ports/index.ts'
 import type { Keys, Pens } from '../ports/keys.ts'
 import type { Log } from '../ports/log.ts'
 import type { Edge, Root } from './edge.ts'
 import { keys } from './keys.ts'
 import { parse } from './parse.ts'
-import { report } from './report.ts'
+import { report, timeUp } from './report.ts'
 import { bind, trace } from './trace.ts'
 
 /** Before Lambda ends the invocation, so that there is time to say so. Milliseconds. */
 const FAREWELL = 1_500
+/** So much before that whoever can answers for what is done. Milliseconds. */
+const SOONER = 500
 
 /** What the runtime and the middlewares put into the context. */
 interface Context extends LambdaContext {
@@ -48,10 +49,7 @@ export function serve<E, R, W extends Partial<Keyed>>(
   return middy<E, R, Error, Context>({
     timeoutEarlyInMillis: FAREWELL,
     timeoutEarlyResponse: () => {
-      throw new RelayError(
-        'SERVICE_UNAVAILABLE',
-        'the time of this invocation is up; it is tried again',
-      )
+      throw timeUp()
     },
   })
     .use(report(edge, log))
@@ -66,6 +64,22 @@ export function serve<E, R, W extends Partial<Keyed>>(
       const log = begun === undefined ? context.log : bind(context.log, { trace: begun })
       const ports = { ...wired, log, keys: context.keys(log), pens: context.pens(log) }
       const trace = begun ?? context.trace
-      return edge.run(event, { ports, request: context.awsRequestId, trace, remaining })
+      const work = edge.run(event, { ports, request: context.awsRequestId, trace, remaining })
+      const { late } = edge
+      if (late === undefined) return work
+      return within(work, remaining() - FAREWELL - SOONER, () => late(event, log))
     })
+}
+
+/** What comes of the work, or, when that takes longer than so many milliseconds, what there is to say then. */
+async function within<R>(work: Promise<R>, most: number, otherwise: () => R): Promise<R> {
+  let timer: NodeJS.Timeout | undefined
+  const up = new Promise<R>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise()), Math.max(0, most))
+  })
+  try {
+    return await Promise.race([work, up])
+  } finally {
+    clearTimeout(timer)
+  }
 }

@@ -151,7 +151,7 @@ describe('what wakes it', () => {
     ])
     expect(resources.get('Looks')?.Properties['RedrivePolicy']).toEqual({
       deadLetterTargetArn: dead,
-      maxReceiveCount: 5,
+      maxReceiveCount: 6,
     })
   })
 

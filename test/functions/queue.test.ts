@@ -1,4 +1,5 @@
 import { CreateSecretCommand, GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import deployment from '../../events/deployment.json' with { type: 'json' }
 import { HOME, type Stage, stage } from '../support/stage.ts'
@@ -55,6 +56,27 @@ describe('the dead-letter queue gets, with code and reason,', () => {
       { body, code: 'EVENT_INVALID', reason: expect.stringMatching(reason) },
     ])
   })
+})
+
+it('a message that was taken five times and never finished gets its reason on the sixth, before SQS moves it without one', async () => {
+  const body = look(`arn:aws:secretsmanager:us-east-1:${on.aws.account}:secret:killer-AbCdEf`)
+  await fed(false)
+  await on.send(body)
+  const take = new ReceiveMessageCommand({
+    ...{ QueueUrl: on.resources['Looks'], VisibilityTimeout: 0 },
+    MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+  })
+  for (let taken = '0'; taken !== '5'; ) {
+    const { Messages = [] } = await on.sqs.send(take)
+    expect(Messages.map(({ Body }) => Body)).toEqual([body])
+    taken = Messages[0]?.Attributes?.ApproximateReceiveCount ?? ''
+  }
+
+  await fed(true)
+  await on.aws.clock.advance(0)
+
+  const reason = expect.stringMatching(/^the message was taken 6 times and never finished/)
+  expect(await on.letters()).toEqual([{ body, code: 'EVENT_INVALID', reason }])
 })
 
 it('an ended deployment that cannot be judged is tried three times, and kept with its reason', async () => {
@@ -142,4 +164,12 @@ function said(message: string): string {
     .map((line) => line.message)
     .filter((line) => line.includes(`"message":"${message}"`))
     .join('\n')
+}
+
+/** Whether `reconcile` gets what is in the queue. */
+async function fed(Enabled: boolean): Promise<void> {
+  const [, id] =
+    Object.entries(on.resources).find(([name]) => name.startsWith('ReconcileEventSourceMapping')) ??
+    []
+  await on.aws.call('lambda', 'UpdateEventSourceMapping', { UUID: id, Enabled }, { region: HOME })
 }

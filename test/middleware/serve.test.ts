@@ -1,7 +1,11 @@
 import type { Context as LambdaContext } from 'aws-lambda'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import sample from '../../events/batch.json' with { type: 'json' }
+import { parseBatch } from '../../events/batch.ts'
+import { parseNotice } from '../../events/notice.ts'
 import request from '../../events/request.json' with { type: 'json' }
 import { parseRequest } from '../../events/request.ts'
+import { batch } from '../../middleware/batch.ts'
 import { custom } from '../../middleware/custom.ts'
 import type { Edge, Visit } from '../../middleware/edge.ts'
 import { serve } from '../../middleware/serve.ts'
@@ -168,6 +172,48 @@ test('the end of the invocation comes before Lambda kills it', async () => {
     code: 'SERVICE_UNAVAILABLE',
     message: expect.stringContaining('time of this invocation is up'),
   })
+})
+
+test('a batch whose time is up brings back what is not finished, and what is finished never again', async () => {
+  const [record] = sample.Records
+  const secret = (name: string) => `arn:aws:secretsmanager:us-east-1:111122223333:secret:${name}`
+  const message = (name: string) => ({
+    ...record,
+    messageId: name,
+    body: JSON.stringify({ certrelay: 'look', secret: secret(name) }),
+  })
+  const slow = batch(parseBatch, parseNotice, async (_, notice) => {
+    if ('secret' in notice && notice.secret === secret('slow')) await new Promise(() => undefined)
+  })
+  const handler = serve(slow, { begin, log: world.ports.log, connect: wired })
+  const event = { Records: ['a', 'slow', 'b'].map(message) }
+
+  expect(await invoke(handler, event, context(2_050))).toEqual({
+    batchItemFailures: [{ itemIdentifier: 'slow' }],
+  })
+  expect(world.lines).toContainEqual({
+    level: 'error',
+    event: 'comes-again',
+    fields: expect.objectContaining({ messageId: 'slow', code: 'SERVICE_UNAVAILABLE', tries: 1 }),
+  })
+  expect(world.lines.map((line) => line.event)).not.toContain('failed')
+})
+
+test('what fails after the time was up is not buried: the message comes again', async () => {
+  const [record] = sample.Records
+  let fail: () => void = () => undefined
+  const late = batch(parseBatch, parseNotice, async () => {
+    await new Promise((_, reject) => {
+      fail = () => reject(new RelayError('ACCESS_REFUSED', 'denied'))
+    })
+  })
+  const handler = serve(late, { begin, log: world.ports.log, connect: wired })
+  const answer = await invoke(handler, { Records: [record] }, context(2_050))
+  fail()
+  await new Promise(setImmediate)
+
+  expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: record?.messageId }] })
+  expect(world.buried).toEqual([])
 })
 
 test('a custom resource that is killed by its time-out has answered', async () => {
