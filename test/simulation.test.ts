@@ -21,6 +21,7 @@ describe('a year of certrelay in a world that goes wrong breaks no rule', () => 
 
     expect(told(history)).toBe('')
     expect(history.counts.promotions).toBeGreaterThan(60)
+    expect(history.counts.signed).toBeGreaterThan(20)
   })
 })
 

@@ -1,7 +1,8 @@
-import { due } from '../../pki/due.ts'
+import { due, MOST_ATTEMPTS } from '../../pki/due.ts'
 import { standing } from '../../pki/fresh.ts'
-import { isDeployed } from '../../pki/labels.ts'
+import { isDeployed, holder as labelled } from '../../pki/labels.ts'
 import { readTags } from '../../pki/tags.ts'
+import { sameCertificate } from '../../pki/version.ts'
 import type { Acm } from './authority.ts'
 import { CALM } from './dice.ts'
 import type { Material } from './material.ts'
@@ -21,6 +22,14 @@ function isWaiting(kept: Kept): boolean {
   return pending !== undefined && pending.content === undefined
 }
 
+/** So many rollouts of a certificate have failed that a person was called, and the end is far. */
+function isGivenUp({ versions, tags }: Kept['held']): boolean {
+  const attempts = readTags(tags)?.attempts
+  const undone = labelled(versions, 'ROLLEDBACK')
+  if (undone === undefined || attempts === undefined || attempts.count < MOST_ATTEMPTS) return false
+  return sameCertificate(attempts.version, undone)
+}
+
 /** Of what an authority of certrelay's own has signed: nobody else has it. */
 function newest(at: (label: string) => Material | undefined): string | undefined {
   const all = ['REJECTED', 'AWSPENDING', 'ROLLEDBACK', 'AWSCURRENT'].flatMap((one) => at(one) ?? [])
@@ -29,7 +38,8 @@ function newest(at: (label: string) => Material | undefined): string | undefined
 
 /**
  * What ListSecrets finds. To the sweep a secret that is settled and far from its renewal is shown every few days only, and so is
- * one whose newest certificate was rejected, or whose rotation waits: in between they would be found fresh, or looked at in vain.
+ * one whose newest certificate was rejected or failed too often, or whose rotation waits: in between they would be found fresh, or
+ * looked at in vain.
  */
 export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['material']): Site['list'] {
   const quiet = new Map<Kept, { readonly held: Kept['held']; readonly until: number }>()
@@ -53,6 +63,7 @@ export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['materia
     const renewal = due(registration, { notBefore, notAfter })
     if (isWaiting(kept) && has('AWSCURRENT') && isDeployed(held.versions))
       return Math.min(renewal, now + DAY)
+    if (isGivenUp(held) && isDeployed(held.versions)) return now + DAY / 4
     if (!standing(held, now).fresh) return now
     if (!has('AWSCURRENT')) return looked + SEEN
     return Math.min(renewal, now + world.dice.stretch(2, 20) * DAY)

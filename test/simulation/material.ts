@@ -55,7 +55,7 @@ export interface Mint {
   make(nth: number, now: number): Material
   /** One with other names. */
   other(nth: number, now: number): Material
-  /** An authority of certrelay's own: its root, its issuing certificate, and what it signs for a P-256 key and a name like `own-0000`. */
+  /** An authority of certrelay's own: its root, its issuing certificate, and what it signs for a P-256 key and a name like `own-00000`. */
   readonly own: {
     readonly root: string
     readonly chain: string
@@ -86,7 +86,7 @@ async function establish(): Promise<Mint> {
   ]
   const molds = await Promise.all(Array.from({ length: MOLDS }, () => mold(own, NAMES)))
   const stray = await mold(own, ['stranger.mesh.internal'])
-  const blank = await mold(ours, ['own-0000.mesh.internal'])
+  const blank = await mold(ours, ['own-00000.mesh.internal'])
   const yearly = (nth: number, now: number) => {
     return { nth, notBefore: Math.floor(now / DAY) * DAY, life: LIFE }
   }

@@ -1,12 +1,13 @@
 import type { Bundle } from '../../pki/bundle.ts'
 import { holder as labelled } from '../../pki/labels.ts'
 import { sameCertificate } from '../../pki/version.ts'
-import type { Material } from './material.ts'
+import { type Material, NAMES } from './material.ts'
 import type { Kept } from './secrets.ts'
 import type { Signer } from './signer.ts'
 import type { World } from './world.ts'
 
 const MINUTE = 60_000
+const QUARTER = 15 * MINUTE
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 /** What an authority refused or spoiled has such a time to be mended. */
@@ -40,9 +41,20 @@ export function own(world: World, signer: () => Signer, find: Find): Own {
     const material = find(kept.arn, version)
     const at = kept.versions.get(version)?.at ?? Infinity
     if (material === undefined || at > loop.now() - HOUR) return false
-    if (world.spoiled.has(material.serial)) return false
+    if (material.name !== namesOf(kept.held) || world.spoiled.has(material.serial)) return false
     const { notBefore, notAfter } = material
     return loop.now() < notBefore + (notAfter - notBefore) / 3
+  }
+
+  /** Nothing is asked for again so soon after a rejection: for a day, or a share of a short life. */
+  function hasty(kept: Kept): boolean {
+    const version = labelled(kept.held.versions, 'REJECTED') ?? ''
+    const material = find(kept.arn, version)
+    const at = kept.versions.get(version)?.at ?? Infinity
+    if (material === undefined || at > loop.now() - QUARTER) return false
+    const { name, notBefore, notAfter } = material
+    const pause = Math.min(DAY, (notAfter - notBefore) / 24)
+    return name === namesOf(kept.held) && loop.now() < notBefore + pause
   }
 
   return {
@@ -71,18 +83,23 @@ export function own(world: World, signer: () => Signer, find: Find): Own {
       for (const label of ['AWSPENDING', 'AWSCURRENT', 'ROLLEDBACK']) {
         const version = labelled(versions, label)
         if (version !== undefined && young(kept, version))
-          world.note(
-            `YOUNG another certificate is signed for ${kept.arn}, whose ${version} is young`,
-          )
+          world.fail(`another one is signed for ${kept.arn}, whose ${version} is young`)
       }
+      if (hasty(kept)) world.fail(`another one is signed for ${kept.arn} just after a rejection`)
     },
     excused(kept) {
       const { strikes } = world.weather
       const begun = strikes.filter(({ from }) => from < loop.now())
-      const name = kept.held.tags['certrelay:names'] ?? ''
-      return Math.max(signer().trouble(name), ...begun.map(({ to }) => to), 0) + MENDED
+      return (
+        Math.max(signer().trouble(namesOf(kept.held)), ...begun.map(({ to }) => to), 0) + MENDED
+      )
     },
   }
+}
+
+/** What a secret is to be certified for. */
+export function namesOf({ tags }: Kept['held']): string {
+  return tags['certrelay:names'] ?? NAMES[0]
 }
 
 /** Whether certrelay makes the keys of a secret. */

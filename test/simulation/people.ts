@@ -1,7 +1,9 @@
 import { CALM } from './dice.ts'
 import type { Ecs } from './fleet.ts'
 import type { Functions, Step } from './functions.ts'
+import { isOwn, namesOf } from './own.ts'
 import { holder, type Kept, type Shelf } from './secrets.ts'
+import { nextName } from './signer.ts'
 import type { World } from './world.ts'
 
 const HOUR = 3_600_000
@@ -41,6 +43,23 @@ export function helper(world: World, ecs: Ecs, shelf: Shelf, functions: Function
     if (kept === undefined || called.has(secret)) return
     called.add(secret)
     loop.after(dice.between(HOUR / 2, 2 * DAY), () => help(kept))
+  }
+}
+
+/** Of the secrets of an authority of certrelay's own: so many get another name some day. */
+const RENAMED = 0.3
+
+/** Somebody has a secret certified for another name, by its tag. */
+export function renames(world: World, shelf: Shelf): void {
+  const { loop, dice } = world
+  for (const kept of shelf.kept.values()) {
+    if (!isOwn(kept) || !dice.chance(RENAMED)) continue
+    loop.after(dice.between(1, 1_000) * DAY, () => {
+      if (world.weather.killed === CALM.killed) return
+      const name = nextName(namesOf(kept.held))
+      shelf.tag(kept.arn, { 'certrelay:names': name }, [])
+      world.note('renamed', kept.arn, name)
+    })
   }
 }
 

@@ -4,10 +4,10 @@ import { sameCertificate } from '../../pki/version.ts'
 import type { Acm } from './authority.ts'
 import type { Ecs, Service, Tasks } from './fleet.ts'
 import type { Run } from './loop.ts'
-import { fits, type Material, NAMES } from './material.ts'
-import { isOwn, type Own, own } from './own.ts'
+import { fits, type Material } from './material.ts'
+import { isOwn, namesOf, type Own, own } from './own.ts'
 import { holder, type Kept, type Shelf, type Watch } from './secrets.ts'
-import type { Signer } from './signer.ts'
+import { type Signer, sameWish } from './signer.ts'
 import type { World } from './world.ts'
 
 const DAY = 86_400_000
@@ -85,10 +85,11 @@ export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About
     if (!back) world.fail(`the end of ${arn} moved back without a rollback`)
   }
 
-  function rejected({ arn }: Kept, version: string): void {
+  function rejected({ arn, held }: Kept, version: string): void {
     refused.add(key(arn, version))
     const { whole, material: found } = facts.get(key(arn, version)) ?? {}
-    if (whole === true && (found?.notAfter ?? 0) > loop.now())
+    if (whole !== true || found === undefined || found.notAfter <= loop.now()) return
+    if (found.name === namesOf(held))
       world.fail(`${version} of ${arn} is rejected, and its parts belong together`)
   }
 
@@ -151,7 +152,7 @@ export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About
       rolled.add(once)
     },
     asked(name) {
-      const kept = [...shelf().kept.values()].find(({ held }) => namesOf(held) === name)
+      const kept = [...shelf().kept.values()].find(({ held }) => sameWish(namesOf(held), name))
       if (kept === undefined)
         world.fail(`an authority is asked to sign for ${name}, and nobody has it`)
       else ours.asked(kept)
@@ -192,16 +193,11 @@ function weigh(world: World, kept: Kept, bundle: Bundle, real: boolean): Facts {
     facts.source === kept.source &&
     chain.split('BEGIN').length === 2 &&
     anchors === material.root &&
-    material.name === namesOf(kept.held) &&
+    sameWish(material.name, namesOf(kept.held)) &&
     !world.spoiled.has(material.serial)
   if (real && phrase !== undefined && whole !== (fits(certificate, privateKey, phrase) && whole))
     world.fail(`real cryptography finds another thing about a version of ${kept.arn}`)
   return { material, whole }
-}
-
-/** What the secret is to be certified for. */
-function namesOf({ tags }: Kept['held']): string {
-  return tags['certrelay:names'] ?? NAMES[0]
 }
 
 /** A version is only called deployed when every service that runs has it. */
@@ -265,10 +261,13 @@ function calm(world: World, acm: Acm, ecs: Ecs, kept: Kept, find: Find): void {
 function latest(world: World, kept: Kept, find: Find): void {
   const current = find(kept.arn, holder(kept, 'AWSCURRENT') ?? '')
   if (current === undefined) return
+  const name = namesOf(kept.held)
+  if (current.name !== name) world.fail(`in the end ${kept.arn} is not certified for ${name}`)
   for (const label of ['AWSPENDING', 'ROLLEDBACK']) {
     const other = find(kept.arn, holder(kept, label) ?? '')
     if (
       other !== undefined &&
+      other.name === name &&
       other.notBefore > current.notBefore &&
       !world.spoiled.has(other.serial)
     )

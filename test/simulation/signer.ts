@@ -74,9 +74,19 @@ function lifeOf(profile = ''): number {
   return life
 }
 
-/** The name that the nth secret wishes for. */
-export function nameOf(nth: number): string {
-  return `own-${String(nth).padStart(4, '0')}.mesh.internal`
+/** The name that the nth secret wishes for, and those that it wishes for later. */
+export function nameOf(nth: number, edition = 0): string {
+  return `own-${edition}${String(nth).padStart(4, '0')}.mesh.internal`
+}
+
+/** The name that the same secret wishes for next. */
+export function nextName(name: string): string {
+  return nameOf(Number(name.slice(5, 9)), (Number(name[4]) + 1) % 10)
+}
+
+/** Whether the same secret wishes, or has wished, for both. */
+export function sameWish(a: string, b: string): boolean {
+  return a === b || (a.startsWith('own-') && a.slice(5) === b.slice(5) && b.startsWith('own-'))
 }
 
 /** @param asked hears of every certificate that is signed, by its name */
@@ -113,7 +123,7 @@ export function signer(world: World, mint: Mint, asked: (name: string) => void):
 
   function make(petition: Petition, now: number, spoil?: Spoil): Material {
     const { phrase, privateKey, ...about } = wanted(petition.csr)
-    const name = spoil === 'names' ? 'own-none.mesh.internal' : about.name
+    const name = spoil === 'names' ? 'own-other.mesh.internal' : about.name
     const key = spoil === 'key' ? spki(keyOf(0)) : about.key
     const nth = ++serials
     const life = spoil === 'life' ? 60 * MINUTE : lifeOf(petition.profile)

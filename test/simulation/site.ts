@@ -13,7 +13,7 @@ import { twoRegions } from './kms.ts'
 import { lists } from './lists.ts'
 import { loop, type Run } from './loop.ts'
 import { type Material, type Mint, mint } from './material.ts'
-import { helper, rotations } from './people.ts'
+import { helper, renames, rotations } from './people.ts'
 import { portsOf, type Site } from './ports.ts'
 import { fifo, standard } from './queues.ts'
 import { type Rules, rules } from './rules.ts'
@@ -107,6 +107,7 @@ export async function site({ seed, certs, without }: Setting): Promise<Made> {
   }
   populate(place, minted, certs, without === 'sweep' ? 0 : OWN)
   rotations(world, vault, deeds)
+  renames(world, vault)
   turn(world, services)
   if (without !== 'sweep') hourly(world, () => place.list(undefined).length > 0 && deeds.sweep())
   return {
