@@ -263,17 +263,15 @@ function renewal(certificate: Issued, at: number, now: number): Decision | undef
 }
 
 /**
- * These bytes are never tried again; a newer certificate is asked for once a day when the one in use ends soon, of short-lived
- * ones within the last third of a life and as often as that allows.
+ * These bytes are never tried again; a newer certificate is asked for once a day when the one in use ends soon or is not what
+ * is wished for, of short-lived ones within the last third of a life and as often as that allows.
  */
 function rejected(observed: Observed, certificate: Issued, now: number): Decision {
   const { notAfter = Infinity } = observed
-  const { notBefore } = certificate
+  const { notBefore, unmet } = certificate
   const life = certificate.notAfter - notBefore
-  const soon = Math.max(
-    notBefore + Math.min(DAY, life / 24),
-    notAfter - Math.min(14 * DAY, life / 3),
-  )
+  const next = notBefore + Math.min(DAY, life / 24)
+  const soon = unmet === true ? next : Math.max(next, notAfter - Math.min(14 * DAY, life / 3))
   const at = Math.floor(Math.min(due(observed, certificate), soon))
   return (
     renewal(certificate, at, now) ?? {

@@ -58,6 +58,8 @@ export interface Issued {
   readonly renewing: boolean
   /** The last renewal failed. */
   readonly refused?: { readonly at: number; readonly why: string }
+  /** The one in use is not what is wished for: it has other names, or another kind of key. */
+  readonly unmet?: boolean
 }
 
 /** The one next step, and why. */

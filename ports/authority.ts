@@ -19,6 +19,8 @@ export interface Certificate {
   readonly trust?: string
   /** The version that holds it, where it is known from there. */
   readonly version?: string
+  /** The version in use holds something else than what is wished for, where that is known from there. */
+  readonly unmet?: true
   /** True while a renewal is under way: a hint only, the serial decides. */
   readonly renewing: boolean
   /** The last renewal failed, at this time (epoch milliseconds), and why, as the authority says. */

@@ -137,7 +137,7 @@ function isUnsealed({ keys }: Needs, sealed: Registration['sealed'], version: st
 
 function summary(certificate: Supplied, held: Held): Source {
   if (typeof certificate === 'string') return { status: certificate }
-  const { status, serial, notBefore, notAfter, renewing, refused, failure } = certificate
+  const { status, serial, notBefore, notAfter, renewing, refused, failure, unmet } = certificate
   if (status !== 'issued') return { status, ...(failure !== undefined && { why: failure }) }
   if (serial === undefined || notBefore === undefined || notAfter === undefined)
     return { status: 'pending' }
@@ -148,5 +148,6 @@ function summary(certificate: Supplied, held: Held): Source {
     renewing,
     version: versionOf(certificate, held),
     ...(refused !== undefined && { refused }),
+    ...(unmet !== undefined && { unmet }),
   }
 }

@@ -61,15 +61,18 @@ export async function newest(
   held: Held,
   wish: Wish,
 ): Promise<Certificate | undefined> {
+  const current = holder(held.versions, 'AWSCURRENT')
   let found: Certificate | undefined
+  let met = false
   for (const version of candidates(held)) {
     const bundle = await bundleOf(vault, held.arn, version).catch(unfilled(held, version))
     const one = bundle && fitting(bundle, wish)
     if (one === undefined) continue
+    if (version === current) met = true
     if (found === undefined || (one.notBefore ?? 0) > (found.notBefore ?? 0))
       found = { ...one, version }
   }
-  return found
+  return found && { ...found, ...(!met && { unmet: true }) }
 }
 
 /** Versions that may hold the newest one; of those of one minute the first counts. */

@@ -450,6 +450,16 @@ describe('then the certificate at its source', () => {
       'renew',
     ],
     [
+      'rejected a day ago, and the one in use is not what is wished for: renew',
+      {
+        versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] }),
+        ...before,
+        certificate: { ...issued, unmet: true },
+      },
+      START + DAY,
+      'renew',
+    ],
+    [
       'rejected just now, and the one in use ends in two weeks: done',
       {
         versions: labels({ [OLD]: ['AWSCURRENT'], [NEW]: ['REJECTED'] }),

@@ -310,6 +310,22 @@ describe('when something fails', () => {
     expect(current(one).version).not.toBe(first)
   })
 
+  test('a certificate for another name that fails its check is followed by a new one the day after', async () => {
+    const tamper = (signed: { certificate: string; chain: string }, nth: number) =>
+      nth === 2 ? { ...signed, chain: '' } : signed
+    const { world: one, asked } = await world({ tamper, hours: { '': 24 * 90 } })
+    await create(one)
+    await rest(one)
+    await one.ports.keeper.tag(kept(one).arn, { 'certrelay:names': 'b.internal' })
+    await look(one)
+    await look(one)
+    expect(asked).toHaveLength(2)
+
+    one.pass(24 * HOUR)
+    await rest(one, true)
+    expect([current(one).bundle.facts.names, asked.length]).toEqual([['DNS:b.internal'], 3])
+  })
+
   test('a rollout that fails goes back to the certificate before, and is tried again', async () => {
     const { world: one, asked } = await world()
     await create(one)
