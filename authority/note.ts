@@ -88,37 +88,47 @@ interface Ending {
   readonly error?: unknown
 }
 
-/** One line a signature, refusal or failure. */
+/** One line a signature, refusal or failure. What is `undefined` is left out of it. */
 function note({ log }: Pencil, matter: Matter, ending: Ending): void {
-  const { uses, ms, certified, error } = ending
-  const { label, caller, action = 'sign' } = matter
+  const { ms, certified, error } = ending
+  const { caller, action = 'sign' } = matter
   const { profile, names } = certified ?? matter
   const outcome = certified !== undefined ? 'ok' : isRefusal(error) ? 'refused' : 'failed'
-  const known = LABEL.test(label) ? label : 'none'
-  const code = error === undefined ? undefined : codeOf(error)
-  const answered = uses.filter((use) => use.outcome === 'ok')
-  log.audit({
-    ...{ trace: caller.trace, request: caller.request, who: caller.who, door: caller.door },
-    ...{ action, label: known, org: certified?.org },
-    ...(action === 'sign' && { profile: short(profile) }),
+  const label = LABEL.test(matter.label) ? matter.label : 'none'
+  const line = {
+    trace: caller.trace,
+    request: caller.request,
+    who: caller.who,
+    door: caller.door,
+    action,
+    label,
+    org: certified?.org,
+    profile: action === 'sign' ? short(profile) : undefined,
     serial: certified?.serial,
-    ...(action === 'revoke' ? { serials: listed(names) } : { names: listed(names) }),
+    [action === 'revoke' ? 'serials' : 'names']: listed(names),
     fingerprint: certified?.fingerprint,
     notAfter: certified?.notAfter && new Date(certified.notAfter).toISOString(),
-    kmsRequestIds:
-      uses
-        .map(({ kmsRequestId }) => kmsRequestId)
-        .filter(Boolean)
-        .join(' ') || undefined,
-    region: answered.map(({ region }) => region).join(' ') || undefined,
-    ...{ outcome, code, reason: error instanceof Refused ? error.reason : undefined },
-    ...certified?.more,
+    ...keyUses(ending.uses),
+    outcome,
+    code: error === undefined ? undefined : codeOf(error),
+    reason: error instanceof Refused ? error.reason : undefined,
     ms: hundredths(ms),
-    kmsMs:
-      uses.length === 0 ? undefined : hundredths(uses.reduce((sum, use) => sum + (use.ms ?? 0), 0)),
-  })
+  }
+  log.audit(certified?.more === undefined ? line : { ...line, ...certified.more })
   if (certified === undefined) log.count(outcome === 'refused' ? 'SignRefused' : 'SignFailed', 1)
-  else counted(log, { action, label: known, ms })
+  else counted(log, { action, label, ms })
+}
+
+/** What KMS did for it; nothing where the key is in memory. */
+function keyUses(uses: readonly Use[]): Fields | undefined {
+  if (uses.length === 0) return undefined
+  const requests = uses.map(({ kmsRequestId }) => kmsRequestId).filter(Boolean)
+  const answered = uses.filter(({ outcome }) => outcome === 'ok')
+  return {
+    kmsRequestIds: requests.join(' ') || undefined,
+    region: answered.map(({ region }) => region).join(' ') || undefined,
+    kmsMs: hundredths(uses.reduce((sum, { ms = 0 }) => sum + ms, 0)),
+  }
 }
 
 function hundredths(ms: number): number {

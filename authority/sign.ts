@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Log } from '../ports/log.ts'
 import type { Ca } from './ca.ts'
 import type { Principal } from './entitle.ts'
@@ -101,7 +101,7 @@ export async function sign(office: Office, order: Order): Promise<Signed> {
       })
       const { anchors } = record
       const signed: Signed = { ...issued, label, org: ca.org, chain: behind(ca, record), anchors }
-      const fingerprint = createHash('sha256').update(signed.certificate).digest('hex')
+      const fingerprint = hash('sha256', signed.certificate, 'hex')
       return { made: signed, certified: { ...signed, fingerprint } }
     } finally {
       ca.signer.close()

@@ -9,7 +9,7 @@ const MOST = 65_536
  * Lines of JSON on a file descriptor. What comes in one turn of the event loop is written in one go, and before the answers of that
  * turn leave; a reader that is slow makes the writer wait, and nothing is lost.
  */
-export function journal(descriptor: number): { write(fields: Fields): void; flush(): void } {
+export function journal(descriptor: number): { write(line: string): void; flush(): void } {
   let waiting = ''
   let planned = false
   const flush = () => {
@@ -20,8 +20,8 @@ export function journal(descriptor: number): { write(fields: Fields): void; flus
   }
   return {
     flush,
-    write(fields) {
-      waiting += `${JSON.stringify(fields)}\n`
+    write(line) {
+      waiting += `${line}\n`
       if (waiting.length > MOST) flush()
       else if (!planned) {
         planned = true
@@ -45,12 +45,16 @@ function written(descriptor: number, bytes: Uint8Array): number {
   }
 }
 
-/** The log of a server: every line has its time; metrics are counted, not written. */
-export function logTo(write: (fields: Fields) => void, counts: Pick<Counts, 'own'>): Log {
+/** The log of a server: every line, JSON, has its time; metrics are counted, not written. */
+export function logTo(write: (line: string) => void, counts: Pick<Counts, 'own'>): Log {
   const line =
     (level: string) =>
-    (event: string, fields: Fields = {}) =>
-      write({ time: new Date().toISOString(), level, message: event, ...fields })
+    (event: string, fields: Fields = {}) => {
+      // fields are not copied into an object with the head: audit lines have many, and are most of what is written
+      const head = JSON.stringify({ time: timeNow(), level, message: event })
+      const rest = JSON.stringify(fields)
+      write(rest === '{}' ? head : `${head.slice(0, -1)},${rest.slice(1)}`)
+    }
   const audit = line('AUDIT')
   return {
     info: line('INFO'),
@@ -64,4 +68,13 @@ export function logTo(write: (fields: Fields) => void, counts: Pick<Counts, 'own
       if (unit === 'Count') counts.own(metric, fields, value)
     },
   }
+}
+
+let last = { at: 0, text: '' }
+
+/** ISO 8601; the lines of a millisecond have the same. */
+function timeNow(): string {
+  const at = Date.now()
+  if (last.at !== at) last = { at, text: new Date(at).toISOString() }
+  return last.text
 }

@@ -45,7 +45,7 @@ async function run(parent: MessagePort, start: Start): Promise<void> {
   const asking = new Asking(parent)
   const lines = journal(1)
   const counts = counting()
-  const log = logTo((fields) => lines.write(fields), counts)
+  const log = logTo(lines.write, counts)
   const authorities =
     settings.records === undefined ? held(records(roots), settings) : await stored(settings)
   const kept = settings.state === undefined ? undefined : revocations(asking)
