@@ -21,7 +21,8 @@ const RECENT = 20 // deployments of one service: the newest decide
 /**
  * ECS as the fleet. A name is `cluster/service`.
  *
- * @param once a client that tries once: forcing a deployment again because an answer was lost would begin two
+ * @param once a client that tries again what was throttled and nothing else: forcing a deployment again because an answer was
+ * lost would begin two
  */
 export function fleet(client: ECSClient, once: ECSClient): Fleet {
   async function describe(cluster: string, services: readonly string[]): Promise<readonly Told[]> {

@@ -46,7 +46,7 @@ function ground(written: Log, parts: readonly Part<object>[], remaining: () => n
   const settings = config()
   const { client } = pace(settings.share, { log: written, remaining })
   return {
-    ...assemble(site(settings, client), parts),
+    ...assemble(site(settings, client, remaining), parts),
     org: settings.org,
     deadline: settings.deadline,
     log: written,

@@ -5,7 +5,7 @@ import { THROTTLES } from './errors.ts'
 import { buckets } from './rates.ts'
 
 /** Kept of an invocation for the call itself and what follows it. Milliseconds. */
-const RESERVE = 5_000
+export const RESERVE = 5_000
 
 /** Time and chance as the pace sees them. Milliseconds, and from 0 to 1. */
 export interface Rhythm {

@@ -9,6 +9,8 @@ export interface Site {
   readonly config: Config
   /** Keeps a client within its share of the account's quotas. */
   readonly paced: Pace['client']
+  /** Milliseconds that are left of the invocation. */
+  readonly remaining: () => number
   /** Of every client in the function's own region. */
   readonly settings: { readonly region: string; readonly requestHandler: typeof patience }
 }
@@ -24,8 +26,8 @@ export type Provided<P extends readonly Part<object>[]> = P extends readonly [
   ? First & Provided<Rest>
   : unknown
 
-export function site(config: Config, paced: Pace['client']): Site {
-  return { config, paced, settings: { region: config.region, requestHandler: patience } }
+export function site(config: Config, paced: Pace['client'], remaining: () => number): Site {
+  return { config, paced, remaining, settings: { region: config.region, requestHandler: patience } }
 }
 
 /** The ports of all parts, by name. */

@@ -10,8 +10,14 @@ import {
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { config } from '../../aws/config.ts'
 import { fleet } from '../../aws/ecs.ts'
+import { site } from '../../aws/part.ts'
+import { ecs } from '../../aws/parts/ecs.ts'
+import { throttlesOnly } from '../../aws/throttle.ts'
+import type { Mishap } from '../../local/faults.ts'
 import type { Fleet } from '../../ports/fleet.ts'
+import { client } from '../support/client.ts'
 import { type Fargate, fargate, images } from '../support/fargate.ts'
 
 const CLUSTER = 'mesh'
@@ -178,6 +184,100 @@ describe('a service that somebody else deploys', () => {
     const [found] = await (await saying({ ...theirs, desiredCount: 0 })).look(['mesh/web'], 0)
 
     expect(found?.state).toBe('idle')
+  })
+})
+
+describe('a deployment that is started through the function’s own client', () => {
+  /** With 60 s left unless said otherwise, and no jitter to wait for. */
+  function rolling(left = 60_000, random = () => 0) {
+    const retryStrategy = throttlesOnly(() => left, random)
+    const { maxAttempts: _, ...settings } = client(local.world)
+    const once = new ECSClient({ ...settings, retryStrategy })
+    onTestFinished(() => {
+      local.world.faults.clear()
+      once.destroy()
+    })
+    return fleet(local.client, once)
+  }
+  const strike = (mishap: Mishap, times?: number) =>
+    local.world.faults.add(
+      { operation: 'UpdateService', ...(times !== undefined && { times }) },
+      mishap,
+    )
+
+  test('is tried again when ECS throttles it, and begins once', async () => {
+    const { name, first, told } = await service()
+    await told(first, 'COMPLETED')
+    await local.world.clock.advance(60_000)
+    const since = local.world.clock.now()
+    strike({ kind: 'throttle' }, 3)
+
+    expect(await rolling().roll(name)).toMatch(/^ecs-svc\/\d+$/)
+    expect(await states(name, since)).toHaveLength(1)
+  })
+
+  test('is tried again by the function as it is wired', async () => {
+    const { name, first, told } = await service()
+    await told(first, 'COMPLETED')
+    const environment = {
+      ...{ AWS_REGION: 'us-east-1', CERTRELAY_ORG: 'acme', CERTRELAY_QUEUE: 'http://q' },
+      ...{ CERTRELAY_ROLLOUTS: 'http://r', CERTRELAY_DEAD_LETTERS: 'http://d' },
+    }
+    const place = site(
+      config(environment),
+      <C>(one: C) => one,
+      () => 60_000,
+    )
+    const { maxAttempts: _, ...settings } = client(local.world)
+    const wired = ecs({ ...place, settings: { ...place.settings, ...settings } })
+    onTestFinished(() => local.world.faults.clear())
+    strike({ kind: 'throttle' }, 1)
+
+    expect(await wired.fleet.roll(name)).toMatch(/^ecs-svc\/\d+$/)
+  })
+
+  test.each<[string, Mishap]>([
+    ['whose answer is lost', { kind: 'lost' }],
+    ['of which ECS says 500', { kind: 'error', status: 500 }],
+    ['of which ECS says 503', { kind: 'error', status: 503 }],
+    ['whose connection is reset', { kind: 'reset' }],
+  ])('%s is not tried again: it may have begun', async (_, mishap) => {
+    const { name, first, told } = await service()
+    await told(first, 'COMPLETED')
+    await local.world.clock.advance(60_000)
+    const since = local.world.clock.now()
+    strike(mishap, 1)
+
+    await expect(rolling().roll(name)).rejects.toThrow(
+      expect.objectContaining({ code: 'SERVICE_UNAVAILABLE' }),
+    )
+    expect((await states(name, since))?.length).toBe(mishap.kind === 'lost' ? 1 : 0)
+  })
+
+  test('is given up when ECS throttles it for ever, or when the invocation is too short for another try', async () => {
+    const { name } = await service()
+    const unavailable = expect.objectContaining({ code: 'SERVICE_UNAVAILABLE' })
+    strike({ kind: 'throttle' })
+
+    await expect(rolling().roll(name)).rejects.toThrow(unavailable)
+    await expect(rolling(5_400, () => 1).roll(name)).rejects.toThrow(unavailable)
+  })
+
+  test('waits longer each time, with full jitter, and never past the end of the invocation', async () => {
+    const { acquireInitialRetryToken, refreshRetryTokenForRetry } = throttlesOnly(
+      () => 60_000,
+      () => 1,
+    )
+    const throttle = { errorType: 'THROTTLING' }
+    const waits: number[] = []
+    let token = await acquireInitialRetryToken()
+    for (let count = 0; count < 7; count++) {
+      token = await refreshRetryTokenForRetry(token, throttle)
+      waits.push(token.getRetryDelay())
+    }
+
+    expect(waits).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 20_000])
+    await expect(refreshRetryTokenForRetry(token, throttle)).rejects.toThrow()
   })
 })
 

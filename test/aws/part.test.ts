@@ -39,7 +39,11 @@ test('a root gives the ports of its parts, and no others', () => {
 })
 
 test('parts that share a port complete each other, in any order', () => {
-  const place = site(config(good), <C>(client: C) => client)
+  const place = site(
+    config(good),
+    <C>(client: C) => client,
+    () => 60_000,
+  )
 
   for (const parts of [
     [acm, pca],
@@ -55,7 +59,13 @@ test('parts that share a port complete each other, in any order', () => {
 })
 
 test('every key has a client in its own region, former keys too', () => {
-  const { keyholes } = keys(site(config(good), <C>(client: C) => client))
+  const { keyholes } = keys(
+    site(
+      config(good),
+      <C>(client: C) => client,
+      () => 60_000,
+    ),
+  )
 
   expect(keyholes.map(({ region, former }) => [region, former])).toEqual([
     ['us-east-1', false],

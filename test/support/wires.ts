@@ -85,7 +85,7 @@ export async function wiring(
     CERTRELAY_DEAD_LETTERS: urls['dead-letters'],
     CERTRELAY_SIGN: SIGN,
   })
-  const plain = site(settings, eye.watch(HOME).client)
+  const plain = site(settings, eye.watch(HOME).client, () => 0) // no time for a second attempt
   const own = { ...plain, settings: { ...plain.settings, ...client(aws) } }
   const parts = {
     ...{ ...bus(own), ...ecs(own), ...queue(own), ...secrets(own), ...sign(own) },
