@@ -58,19 +58,22 @@ export function fleet(client: ECSClient, once: ECSClient): Fleet {
   }
 
   async function look(cluster: string, about: Told, since: number): Promise<Running> {
-    const { serviceName = '', status, desiredCount, deploymentController, deployments = [] } = about
+    const { serviceName = '', status, desiredCount, deployments = [] } = about
+    const { deploymentController, deploymentConfiguration } = about
     const name = `${cluster}/${serviceName}`
     const state = stateOf(status, desiredCount, deploymentController?.type)
     if (state === 'foreign') return { name, state, deployments: sets(about, since) }
     if (state !== 'active') return { name, state, deployments: [] }
+    const breaker = deploymentConfiguration?.deploymentCircuitBreaker?.enable === true
+    const known = { name, state, ...(breaker && { breaker }) }
     const primary = deployments.find((one) => one.status === 'PRIMARY')
     const began = primary?.createdAt?.getTime() ?? 0
-    if (began < since) return { name, state, deployments: [] }
+    if (began < since) return { ...known, deployments: [] }
     const listed = await history(cluster, serviceName, since)
     const own = listed.filter((one) => one.began >= since)
-    if (own.length > 0) return { name, state, deployments: own }
+    if (own.length > 0) return { ...known, deployments: own }
     // ECS lists deployments for 90 days only
-    return { name, state, deployments: [{ began, state: rolloutState(primary?.rolloutState) }] }
+    return { ...known, deployments: [{ began, state: rolloutState(primary?.rolloutState) }] }
   }
 
   return {

@@ -2,6 +2,7 @@ import { again, anew, DAY, due, MOST_ATTEMPTS, WORTHWHILE } from './due.ts'
 import { holder, isDeployed } from './labels.ts'
 import type { Decision, Issued, Observed } from './observed.ts'
 import { DEADLINE, type Progress, progress } from './rollout.ts'
+import { unended } from './slow.ts'
 import type { Promoted } from './tags.ts'
 import { unissued } from './unissued.ts'
 import { isOurs, sameCertificate } from './version.ts'
@@ -89,10 +90,7 @@ function listed({ failed }: Progress): string {
 
 function proof(found: Progress, version: string, now: number) {
   const { late, taking, running, proven, deadline } = found
-  if (late.length + running.length > 0) {
-    const reason = `deployments are under way: ${[...late, ...running].join(' ')}`
-    return { step: 'wait', reason, at: Math.min(now + POLL, deadline) } as const
-  }
+  if (late.length + running.length > 0) return unended(found, now)
   if (taking.length > 0) {
     const reason = `the tasks of ${taking.join(' ')} take it by themselves`
     return { step: 'wait', reason, at: Math.min(now + MINUTE, deadline) } as const

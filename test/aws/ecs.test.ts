@@ -113,6 +113,15 @@ describe('a service that runs', () => {
   })
 })
 
+test('a service says whether ECS gives its deployments up by itself', async () => {
+  const [own, without] = [await service(), await service({ deploymentConfiguration: {} })]
+  const breakers = async (since: number) =>
+    (await ports.look([own.name, without.name], since)).map(({ breaker }) => breaker)
+
+  expect(await breakers(0)).toEqual([true, undefined])
+  expect(await breakers(local.world.clock.now() + 60_000)).toEqual([true, undefined])
+})
+
 describe('a service that has no part in a rollout', () => {
   test('is idle with a desired count of 0, and gone when it or its cluster does not exist', async () => {
     const idle = await service({ desiredCount: 0 })

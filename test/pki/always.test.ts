@@ -42,6 +42,7 @@ const services = fc.uniqueArray(
     name: fc.constantFrom('a/1', 'a/2', 'a/3'),
     state: fc.constantFrom(...STATES),
     deployments,
+    breaker: fc.boolean(),
   }),
   { maxLength: 3, selector: ({ name }) => name },
 )
@@ -170,12 +171,13 @@ describe('whatever is seen', () => {
 
       expect(decision.services).not.toEqual([])
       expect(decision.since).toBeGreaterThanOrEqual(since)
-      for (const { name, state, deployments } of one.services) {
+      for (const { name, state, deployments, breaker } of one.services) {
         if (!decision.services.includes(name)) continue
         const own = deployments.filter(({ began }) => began >= since)
         expect(state).toBe('active')
         expect(own.filter(({ state }) => state === 'completed')).toEqual([])
-        expect(own[0]?.state === 'running' && now < own[0].began + deadline).toBe(false)
+        const limit = breaker === true ? Math.max(deadline, 12 * HOUR) : deadline
+        expect(own[0]?.state === 'running' && now < own[0].began + limit).toBe(false)
         expect(own.filter(({ began }) => began >= decision.since)).toEqual([])
         if (own[0] !== undefined) expect(now - own[0].began).toBeGreaterThanOrEqual(15 * MINUTE)
       }
@@ -197,6 +199,27 @@ describe('whatever is seen', () => {
       if (busy.some((all) => now >= (all[0]?.began ?? 0) + deadline)) return
 
       expect(decide(one, now).step).toBe('wait')
+    })
+  })
+
+  test('nothing is taken back while its deployments run that ECS itself gives up, before twelve hours are over', () => {
+    property((one, now) => {
+      const { promoted, attempts, versions, services, deadline = 30 * MINUTE } = one
+      const current = holder(versions, 'AWSCURRENT') ?? ''
+      if (promoted === undefined || !sameCertificate(promoted.version, current)) return
+      if (attempts?.at === promoted.at) return
+      const busy = services
+        .filter(({ state }) => state === 'active')
+        .map(({ breaker, deployments }) => ({
+          limit: breaker === true ? Math.max(deadline, 12 * HOUR) : deadline,
+          newest: deployments.find(({ began }) => began >= promoted.at),
+        }))
+      const well = busy.every(
+        ({ newest, limit }) =>
+          newest !== undefined && newest.state !== 'failed' && now < newest.began + limit,
+      )
+
+      if (well) expect(decide(one, now).step).not.toBe('rollback')
     })
   })
 

@@ -5,6 +5,7 @@ import type { Running } from '../../pki/rollout.ts'
 import { nextVersion, versionId } from '../../pki/version.ts'
 import { DAY } from '../support/fakes.ts'
 import {
+  breaking,
   FOREIGN,
   finding,
   HOUR,
@@ -131,6 +132,36 @@ describe('first what is under way in the services, without a word from the sourc
       'wait',
     ],
     [
+      'still running at the deadline, with the circuit breaker: wait, ECS says when it fails',
+      { services: [breaking(service('a/b', ['running', 0]))] },
+      30,
+      'wait',
+    ],
+    [
+      'failed, with the circuit breaker: rollback at once',
+      { services: [breaking(service('a/b', ['failed', 0]))] },
+      1,
+      'rollback',
+    ],
+    [
+      'still running after twelve hours, with the circuit breaker: rollback',
+      { services: [breaking(service('a/b', ['running', 0]))] },
+      720,
+      'rollback',
+    ],
+    [
+      'one slow with the circuit breaker, one at the deadline without: rollback',
+      {
+        services: [
+          breaking(service('a/b', ['running', 0])),
+          service('a/c', ['completed', 1]),
+          service('a/d', ['running', 0]),
+        ],
+      },
+      30,
+      'rollback',
+    ],
+    [
       'the failure was counted, the label not moved: rollback goes on',
       { attempts: { version: NEW, count: 1, at: START } },
       1,
@@ -200,6 +231,48 @@ describe('first what is under way in the services, without a word from the sourc
 
     expect(at(1)).toMatchObject({ at: START + 6 * MINUTE })
     expect(at(28)).toMatchObject({ at: START + 30 * MINUTE })
+  })
+
+  test('a slow deployment is told by its service and how long it takes, and does not hold up the next certificate for ever', () => {
+    const services = [
+      breaking(service('a/b', ['running', 0])),
+      breaking(service('a/c', ['running', 5])),
+    ]
+    const at = (minutes: number, over = {}) =>
+      decide(look({ versions: rolling, services, ...over }), START + minutes * MINUTE)
+    const third = { certificate: { ...issued, version: 'a third' } }
+
+    expect(at(28)).toMatchObject({ at: START + 30 * MINUTE })
+    expect(at(40)).toMatchObject({
+      step: 'wait',
+      reason: 'deployments are under way: a/b a/c, slow is a/b (40 minutes) a/c (35 minutes)',
+      at: START + 45 * MINUTE,
+    })
+    expect(at(119)).toMatchObject({ at: START + 120 * MINUTE })
+    expect(at(119, third).step).toBe('wait')
+    expect(at(190)).toMatchObject({
+      step: 'alarm',
+      reason:
+        "deployments do not end: a/b (3 hours) a/c (3 hours); the circuit breaker has not given them up, see in ECS's events what their tasks wait for: after 12 hours they count as failed",
+      at: START + 720 * MINUTE,
+    })
+    expect(at(190, third).step).toBe('export')
+    expect([at(120).step, at(720 - 1 / 60).step, at(720).step]).toEqual([
+      ...['alarm', 'alarm', 'rollback'],
+    ])
+  })
+
+  test('a deadline that is longer than twelve hours is what the circuit breaker is given', () => {
+    const slow = {
+      services: [breaking(service('a/b', ['running', 0]))],
+      deadline: 20 * HOUR,
+    }
+
+    expect(decide(look({ versions: rolling, ...slow }), START + 20 * HOUR - 1)).toMatchObject({
+      step: 'wait',
+      at: START + 20 * HOUR,
+    })
+    expect(step({ versions: rolling, ...slow }, START + 20 * HOUR)).toBe('rollback')
   })
 
   test('sidecars that take it by themselves are given five minutes and asked again every minute, then there is a deployment', () => {

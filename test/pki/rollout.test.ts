@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEADLINE, progress, type Running } from '../../pki/rollout.ts'
-import { MINUTE, NEW, OLD, START, service } from './states.ts'
+import { breaking, HOUR, MINUTE, NEW, OLD, START, service } from './states.ts'
 
 const seen = (services: readonly Running[], minutes = 1, deadline?: number) => {
   const { late, running, proven, failed } = progress(
@@ -93,6 +93,18 @@ describe('a service is', () => {
     expect(progress([one], START, START + 6 * MINUTE).failed).toEqual([
       { name: 's', times: 2, began: START + 5 * MINUTE },
     ])
+  })
+
+  test('left to ECS for twelve hours when it has the circuit breaker, and told as slow from its deadline on', () => {
+    const one = [breaking(service('s', ['running', 0]))]
+    const at = (minutes: number) => progress(one, START, START + minutes * MINUTE)
+    const slow = [{ name: 's', began: START, limit: 12 * HOUR }]
+
+    expect(at(29)).toMatchObject({ running: ['s'], slow: [], deadline: START + 30 * MINUTE })
+    expect(at(30)).toMatchObject({ running: ['s'], slow, deadline: START + 2 * HOUR })
+    expect(at(120)).toMatchObject({ running: ['s'], slow, deadline: START + 12 * HOUR })
+    expect(at(12 * 60 - 1)).toMatchObject({ running: ['s'], failed: [] })
+    expect(at(12 * 60)).toMatchObject({ running: [], slow: [], failed: [{ name: 's' }] })
   })
 
   test('given as long as its deadline says', () => {

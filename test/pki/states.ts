@@ -33,6 +33,9 @@ export function service(
   return { name, state: 'active', deployments: began }
 }
 
+/** With the deployment circuit breaker. */
+export const breaking = (one: Running): Running => ({ ...one, breaker: true })
+
 /** What is seen when all is well and no service is named, but for what `over` says. */
 export function look(over: Partial<Observed> = {}): Observed {
   return {

@@ -48,6 +48,8 @@ export interface Weather {
   /** Of deployments: the service is sick from then on, for up to so long (milliseconds). */
   readonly sick: number
   readonly sickness: number
+  /** Of deployments with the circuit breaker: they take hours, though nothing is wrong. */
+  readonly slow: number
   /** Of certificates: what is exported, or signed, does not fit together. */
   readonly spoiled: number
   /** Of renewals, and of what an authority of certrelay's own is asked to sign: it refuses. */
@@ -69,6 +71,7 @@ export const CALM: Weather = {
   lost: 0,
   sick: 0,
   sickness: 0,
+  slow: 0,
   spoiled: 0,
   refused: 0,
   outages: [],
@@ -96,6 +99,7 @@ export function weather(dice: Dice, from: number, to: number): Weather {
     lost: share(0.1),
     sick: share(0.06),
     sickness: 3 * DAY,
+    slow: share(0.04),
     spoiled: share(0.04),
     refused: share(0.1),
     outages,

@@ -3,6 +3,8 @@ import type { Deployment, Running } from '../../pki/rollout.ts'
 import type { World } from './world.ts'
 
 const MINUTE = 60_000
+/** The slowest deployments run for so long: for longer than they are given. */
+const SLOWEST = 15 * 60 * MINUTE
 /** Deployments that ECS remembers here: the newest decide. */
 const REMEMBERED = 12
 
@@ -67,7 +69,9 @@ export function ecs(
     loop.after(dice.between(5_000, MINUTE), () => {
       if (rollout.state === 'running') rollout.tasks = start(service)
     })
-    loop.after(dice.between(MINUTE, 8 * MINUTE), () => end(service, rollout))
+    const slow = service.breaker && dice.chance(weather.slow)
+    const last = slow ? dice.stretch(20 * MINUTE, SLOWEST) : dice.between(MINUTE, 8 * MINUTE)
+    loop.after(last, () => end(service, rollout))
   }
 
   function end(service: Service, rollout: Rollout): void {
@@ -112,7 +116,8 @@ export function ecs(
         const known = service.rollouts.filter(
           ({ began, seen }) => began >= since && seen <= loop.now(),
         )
-        return { name, state: 'active', deployments: known.map(plain) }
+        const { breaker } = service
+        return { name, state: 'active', breaker, deployments: known.map(plain) }
       })
     },
     roll(name) {

@@ -341,9 +341,9 @@ function fleet(world: Behind, now: () => number): Fleet {
     },
     async roll(name) {
       world.rolls.push(name)
-      const { deployments } = required(world.services.get(name))
-      const begun = [{ began: now(), state: 'running' as const }, ...deployments]
-      world.services.set(name, { name, state: 'active', deployments: begun })
+      const known = required(world.services.get(name))
+      const begun = [{ began: now(), state: 'running' as const }, ...known.deployments]
+      world.services.set(name, { ...known, state: 'active', deployments: begun })
       return `ecs-svc/${world.rolls.length}`
     },
   }

@@ -148,6 +148,43 @@ describe('a rollout that fails', () => {
     expect(holder(world, secret, 'AWSCURRENT')).toBe(first)
   })
 
+  test('is left to the circuit breaker where there is one: what is slow is told, called after two hours, and settled when it ends', async () => {
+    const { world, secret, second } = await rolling(['mesh/color'])
+    world.services.set('mesh/color', {
+      ...required(world.services.get('mesh/color')),
+      breaker: true,
+    })
+    const called = () => world.lines.filter(({ event }) => event === 'Attention').length
+    world.pass(40 * MINUTE)
+    const [slow] = await look(world, secret)
+    expect([slow?.step, called()]).toEqual(['wait', 0])
+    expect(slow?.reason).toContain('slow is mesh/color (40 minutes)')
+
+    world.pass(3 * 60 * MINUTE)
+    const [late] = await look(world, secret)
+    expect([late?.step, called()]).toEqual(['alarm', 1])
+    expect(late?.reason).toMatch(/^deployments do not end: mesh\/color \(3 hours\)/)
+    await end(world, 'mesh/color')
+    expect(holder(world, secret, 'DEPLOYED')).toBe(second)
+    expect(await look(world, secret)).toMatchObject([{ step: 'done' }])
+    expect(world.rolls).toEqual(['mesh/color'])
+  })
+
+  test('hangs no secret for good: after twelve hours it is taken back, circuit breaker or not', async () => {
+    const { world, secret, first } = await rolling(['mesh/color'])
+    world.services.set('mesh/color', {
+      ...required(world.services.get('mesh/color')),
+      breaker: true,
+    })
+    world.pass(12 * 60 * MINUTE)
+    await look(world, secret)
+
+    expect(holder(world, secret, 'AWSCURRENT')).toBe(first)
+    await world.begin()
+    await end(world, 'mesh/color')
+    expect(holder(world, secret, 'DEPLOYED')).toBe(first)
+  })
+
   test('of the version that was gone back to raises an alarm, and moves nothing', async () => {
     const { world, secret, first } = await rolling(['mesh/color'])
     await end(world, 'mesh/color', 'failed')
