@@ -245,6 +245,7 @@ describe('a rollout', () => {
     const skipped = on.aws
       .lines({ group: '/aws/lambda/certrelay-reconcile' })
       .filter(({ message }) => message.includes('"message":"service-skipped"'))
+      .filter(({ message }) => message.includes(':secret:drowsy-'))
       .map(({ message }) =>
         /"target":"([^"]+)","state":"([^"]+)"/.exec(message)?.slice(1).join(' '),
       )
