@@ -43,7 +43,8 @@ const value = 'd1b2c3d4-0000-4000-8000-000000000000'
 const secret = (SecretId: string, more = {}) => ({ SecretId, ...more })
 const put = (SecretId: string) =>
   secret(SecretId, { SecretString: 'mine', ClientRequestToken: value })
-const tagged = (SecretId: string) => secret(SecretId, { Tags: [{ Key: 'team', Value: 'red' }] })
+const tagged = (SecretId: string, Key = 'team') =>
+  secret(SecretId, { Tags: [{ Key, Value: 'red' }] })
 const certificate = (CertificateArn: string) => ({ CertificateArn })
 const exporting = (arn: string) => ({ ...certificate(arn), Passphrase: 'cGFzc3BocmFzZQ==' })
 const order = (more = {}) => ({
@@ -72,6 +73,7 @@ describe('is allowed', () => {
     ['ReconcileRole', 'secretsmanager GetSecretValue', () => secret(things.managed)],
     ['ReconcileRole', 'sqs SendMessage', () => queued('DeadLetters')],
     ['SweepRole', 'secretsmanager ListSecrets', () => ({})],
+    ['SweepRole', 'secretsmanager TagResource', () => tagged(things.managed, 'certrelay:told')],
     ['SweepRole', 'sqs SendMessage', () => queued('Looks')],
   ]
   it.each(cases)('%s: %s', async (role, what, input) => {
@@ -113,7 +115,8 @@ describe('is refused', () => {
     ['SweepRole', 'secretsmanager DescribeSecret', () => secret(things.managed)],
     ['SweepRole', 'secretsmanager GetSecretValue', () => secret(things.managed)],
     ['SweepRole', 'secretsmanager PutSecretValue', () => put(things.managed)],
-    ['SweepRole', 'secretsmanager TagResource', () => tagged(things.managed)],
+    ['SweepRole', 'secretsmanager TagResource', () => tagged(things.managed, 'certrelay:source')],
+    ['SweepRole', 'secretsmanager TagResource', () => tagged(things.foreign, 'certrelay:told')],
     ['SweepRole', 'acm ExportCertificate', () => exporting(things.own)],
     ['SweepRole', 'acm RenewCertificate', () => certificate(things.own)],
     ['SweepRole', 'ecs UpdateService', rolling],

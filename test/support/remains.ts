@@ -91,6 +91,9 @@ async function keeping({ call }: Scene, arn: string, serials: ReadonlyMap<string
     on: [promoted, previous, attempts, sealed].map((one) => place(one?.version)),
     rotated: place(rotated?.token),
     failures: attempts?.count,
-    tags: Object.keys(tags).sort(),
+    // whether a person was called on the way is no part of where it ends
+    tags: Object.keys(tags)
+      .filter((name) => name !== 'certrelay:attention')
+      .sort(),
   }
 }
