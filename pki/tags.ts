@@ -75,6 +75,17 @@ export const REPLACES = `${PREFIX}replaces`
 
 /** Reads the tags; `undefined` when the secret is not managed. Malformed optional tags read as absent. */
 export function readTags(tags: Readonly<Record<string, string>>): Registration | undefined {
+  const known = READ.get(tags)
+  if (known !== undefined) return known
+  const registration = read(tags)
+  if (registration !== undefined) READ.set(tags, registration)
+  return registration
+}
+
+/** One look reads the same tags several times. */
+const READ = new WeakMap<Readonly<Record<string, string>>, Registration>()
+
+function read(tags: Readonly<Record<string, string>>): Registration | undefined {
   const source = tags[`${PREFIX}source`]
   if (source === undefined || source === '') return undefined
   const promoted = promotion(words(tags, 'promoted'))

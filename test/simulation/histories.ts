@@ -39,8 +39,11 @@ interface Thread {
   end(): Promise<unknown>
 }
 
+/** What a look makes does not live long: with more room it is collected less often. */
+const ROOM = { maxYoungGenerationSizeMb: 96 }
+
 function thread(): Thread {
-  const worker = new Worker(new URL('./thread.ts', import.meta.url))
+  const worker = new Worker(new URL('./thread.ts', import.meta.url), { resourceLimits: ROOM })
   return {
     ask: (wanted) =>
       new Promise((resolve, reject) => {

@@ -67,6 +67,7 @@ export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About
   const rolled = new Set<string>()
   const began = new Map<string, number>()
   const watched = new Set<string>()
+  let sweeps = 0
   const key = (secret: string, version: string) => `${secret} ${version}`
   const material = (secret: string, version: string) => facts.get(key(secret, version))?.material
   const ours: Own = own(world, signer, material)
@@ -172,7 +173,7 @@ export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About
           world.fail(`a log line ${event} holds material`)
     },
     counted(metric, value) {
-      if (metric === 'DaysToExpiry') paged(world, ecs(), material, value)
+      if (metric === 'DaysToExpiry' && sweeps++ % LOOKED === 0) paged(world, ecs(), material, value)
     },
     settled() {
       for (const kept of shelf().kept.values()) calm(world, acm(), ecs(), kept, material)
@@ -215,10 +216,13 @@ type Find = Rules['material']
 
 /** Certificates that live longer page at 14, 7, 3 and 1 days (pki/fresh.ts); shorter ones only when their renewal is late. */
 const LONG = 84 * DAY
+/** Of so many sweeps one is looked at. */
+const LOOKED = 5
 const PAGES = 14
 
 /** A sweep says how many days the certificates have that tasks run with, and not those of certificates that they have yet to get. */
 function paged(world: World, ecs: Ecs, find: Find, days: number): void {
+  if (days < 0) return
   const now = world.loop.now()
   for (const service of ecs.services.values())
     for (const [secret, version] of ecs.running(service).flatMap((tasks) => [...tasks])) {
