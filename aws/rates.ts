@@ -1,8 +1,9 @@
 import { type Bucket, bucket, type Rate } from '../pki/bucket.ts'
 
 /**
- * What certrelay takes of an account's quotas in one region, all its functions together: at most what AWS gives, and half of
- * ExportCertificate, so that others can work as well. Operations in one group share a quota. Sources:
+ * What a function of certrelay takes of an account's quotas in one region, all its environments together: at most what AWS gives,
+ * and half of ExportCertificate, so that others can work as well. Functions do not know of each other: what they ask for beyond
+ * a quota at once is throttled and tried again. Operations in one group share a quota. Sources:
  * https://docs.aws.amazon.com/acm/latest/userguide/acm-limits.html, https://docs.aws.amazon.com/general/latest/gr/pca.html,
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html,
  * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html

@@ -1,10 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { RATES } from '../aws/rates.ts'
 import { packaged } from '../cli/package.ts'
 import { weigh } from '../cli/weigh.ts'
 import { parseNotice } from '../events/notice.ts'
 import { pattern } from '../local/events/pattern.ts'
+import { read } from './support/markdown.ts'
 import {
   ofType,
   packagedTemplate,
@@ -165,21 +167,6 @@ describe('what wakes it', () => {
     expect(mapping?.Properties['FunctionResponseTypes']).toEqual(['ReportBatchItemFailures'])
   })
 
-  test('a function that a queue feeds knows how many of it run at once, nearly', () => {
-    const mappings = ofType(resources, 'AWS::Lambda::EventSourceMapping')
-    expect(mappings).toHaveLength(2)
-
-    for (const [id, { Properties }] of mappings) {
-      const { MaximumConcurrency } = record(Properties['ScalingConfig'])
-      const fed = id.replace(/EventSourceMapping.*$/, 'LambdaFunction')
-      const { Environment } = resources.get(fed)?.Properties ?? {}
-      const { CERTRELAY_SHARE } = record(record(Environment)['Variables'])
-      const most = Number(MaximumConcurrency)
-      expect(Number(CERTRELAY_SHARE), id).toBeLessThanOrEqual(most)
-      expect(Number(CERTRELAY_SHARE), id).toBeGreaterThanOrEqual(most / 2)
-    }
-  })
-
   test('what needs a person calls one, and says in a sentence what to do', () => {
     const alarms = ofType(resources, 'AWS::CloudWatch::Alarm')
     const metrics = alarms.flatMap(([, { Properties }]) => watched(Properties))
@@ -328,6 +315,70 @@ const INDIRECT: Readonly<Record<string, readonly string[]>> = {
   'sqs:DeleteMessage': ['Reconcile', 'Roll'],
   'sqs:ReceiveMessage': ['Reconcile', 'Roll'],
 }
+
+describe('how many run at once', () => {
+  const paced = new Set(RATES.flatMap(({ operations }) => operations))
+  const pacing = [
+    ...new Set(
+      Object.entries(COMMANDS).flatMap(([action, owners]) =>
+        paced.has(action.split(':')[1] ?? '') ? owners : [],
+      ),
+    ),
+  ].sort()
+  /** How many of a function run at once, and how many it believes do. */
+  const limits = (name: string) => {
+    const { Properties = {} } = resources.get(`${name}LambdaFunction`) ?? {}
+    const { CERTRELAY_SHARE } = record(record(Properties['Environment'])['Variables'])
+    const [, mapping] =
+      ofType(resources, 'AWS::Lambda::EventSourceMapping').find(([id]) => id.startsWith(name)) ?? []
+    const { MaximumConcurrency } = record(record(mapping?.Properties)['ScalingConfig'])
+    const reserved = record(Properties['ReservedConcurrentExecutions'])['Fn::If']
+    const [condition, most] = Array.isArray(reserved) ? reserved : []
+    if (reserved !== undefined) expect(condition, name).toBe('Reserving')
+    return { share: Number(CERTRELAY_SHARE), most: Number(most ?? MaximumConcurrency) }
+  }
+
+  test('every function that calls what is paced has a limit', () => {
+    expect(pacing).toEqual([
+      ...['Certificate', 'Reconcile', 'Roll', 'Rotate', 'Settle', 'Sweep', 'Trust'],
+    ])
+    for (const name of pacing) expect(limits(name).most, name).toBeGreaterThan(0)
+  })
+
+  test.each(['Bootstrap', 'Certificate', 'Roll', 'Rotate', 'Settle', 'Sweep', 'Trust'])(
+    'the environments of %s share a quota among as many as run at once',
+    (name) => {
+      const { share, most } = limits(name)
+
+      expect(share).toBe(most)
+    },
+  )
+
+  test('those of Reconcile wait so much that more run than share, and yet ask for no more exports than AWS gives', () => {
+    const { share, most } = limits('Reconcile')
+    const { rate = 0 } =
+      RATES.find(({ operations }) => operations.includes('ExportCertificate')) ?? {}
+
+    expect(most).toBeGreaterThan(share)
+    expect((rate * most) / share).toBeLessThan(10)
+  })
+
+  test('what is reserved of the account is what the page says', () => {
+    const reserved = FUNCTIONS.map((name) => `${name.charAt(0).toUpperCase()}${name.slice(1)}`)
+      .filter(
+        (name) =>
+          resources.get(`${name}LambdaFunction`)?.Properties['ReservedConcurrentExecutions'],
+      )
+      .map((name) => [name, limits(name).most] as const)
+    const sum = reserved.reduce((all, [name, most]) => all + (name === 'Bootstrap' ? 0 : most), 0)
+
+    expect(reserved.map(([name]) => name)).toEqual([
+      ...['Bootstrap', 'Certificate', 'Rotate', 'Settle', 'Sweep', 'Trust'],
+    ])
+    expect(read('docs/deploy.md')).toContain(`${sum} concurrent executions`)
+    expect(read('docs/deploy.md')).toContain(`${sum + limits('Bootstrap').most} with hand-over`)
+  })
+})
 
 describe('what the functions may do', () => {
   test('every command of the SDK that aws/ imports is known here', async () => {
