@@ -94,7 +94,8 @@ export function weather(dice: Dice, from: number, to: number): Weather {
     killed: share(0.005),
     failing: share(0.01),
     stale: share(0.03),
-    twice: share(0.03),
+    // a look that waits leaves another one, up to twelve in a row: more copies than that would only grow
+    twice: Math.min(0.1, share(0.03)),
     late: share(0.05),
     lost: share(0.1),
     sick: share(0.06),

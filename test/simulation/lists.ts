@@ -70,12 +70,13 @@ export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['materia
   }
 
   function isQuiet(kept: Kept): boolean {
-    let known = quiet.get(kept)
-    if (known?.held !== kept.held) {
-      known = { held: kept.held, until: rest(kept) }
-      quiet.set(kept, known)
-    }
-    return world.loop.now() < known.until
+    const { held } = kept
+    const anew = () => ({ held, until: rest(kept) })
+    const known = quiet.get(kept)
+    const now = known?.held === held ? known : anew()
+    const silent = world.loop.now() < now.until
+    quiet.set(kept, silent ? now : anew()) // it is shown, and may be quiet for a while again
+    return silent
   }
 
   return (of) => {
