@@ -18,10 +18,15 @@ const HEADERS_TIME = 10_000
 const REQUEST_TIME = 30_000
 const KEEP_ALIVE = 65_000 // longer than load balancers keep theirs
 
-/** The HTTP(S) side of a server: reads whole requests, within limits, and writes answers. */
+/**
+ * The HTTP(S) side of a server: reads whole requests, within limits, and writes answers.
+ *
+ * @param before is called before answers leave: what is on the record of them has to be written by then
+ */
 export function door(
   { limit, tls, compatible }: Pick<Settings, 'limit' | 'tls' | 'compatible'>,
   answer: (request: Request) => Promise<Answer>,
+  before: () => void,
 ): Server {
   const admitted = admission(tls, compatible.includes('whitelist-anchors'))
   const listener: RequestListener = (message, response) => {
@@ -35,7 +40,7 @@ export function door(
   }
   const server: Server =
     tls === undefined ? createServer(listener) : createSecure(secured(tls), listener)
-  const leave = together(server)
+  const leave = together(server, before)
   server.headersTimeout = HEADERS_TIME
   server.requestTimeout = REQUEST_TIME
   server.keepAliveTimeout = KEEP_ALIVE
@@ -47,7 +52,7 @@ export function door(
  * processor, and its caches, from the requests that are still to be worked on. Who has the thread alone does not wait, and finds
  * it awake when it asks again at once.
  */
-function together(server: Server): (leave: () => void) => void {
+function together(server: Server, before: () => void): (leave: () => void) => void {
   const stay = awake()
   let connections = 0
   let waiting: (() => void)[] = []
@@ -58,10 +63,12 @@ function together(server: Server): (leave: () => void) => void {
   const all = () => {
     const ready = waiting
     waiting = []
+    before()
     for (const leave of ready) leave()
   }
   return (leave) => {
     if (connections < 2) {
+      before()
       leave()
       stay()
     } else if (waiting.push(leave) === 1) setImmediate(all)

@@ -6,14 +6,15 @@ import type { Fields, Log } from '../ports/log.ts'
 const MOST = 65_536
 
 /**
- * Lines of JSON on a file descriptor. What comes in one turn of the event loop is written in one go, and before the answers of that
- * turn leave; a reader that is slow makes the writer wait, and nothing is lost.
+ * Lines of JSON on a file descriptor. What comes in one turn of the event loop is written in one go, when it is flushed or the turn
+ * ends; a reader that is slow makes the writer wait, and nothing is lost.
  */
 export function journal(descriptor: number): { write(line: string): void; flush(): void } {
   let waiting = ''
   let planned = false
   const flush = () => {
     planned = false
+    if (waiting === '') return
     const bytes = Buffer.from(waiting)
     waiting = ''
     for (let at = 0; at < bytes.length; ) at += written(descriptor, bytes.subarray(at))
@@ -25,7 +26,7 @@ export function journal(descriptor: number): { write(line: string): void; flush(
       if (waiting.length > MOST) flush()
       else if (!planned) {
         planned = true
-        process.nextTick(flush)
+        setImmediate(flush)
       }
     },
   }

@@ -63,7 +63,7 @@ async function run(parent: MessagePort, start: Start): Promise<void> {
     }),
     counts,
   }
-  const server = door(settings, (request) => answer(request, desk, asking))
+  const server = door(settings, (request) => answer(request, desk, asking), lines.flush)
   const send = (message: Up) => parent.postMessage(message)
   server.once('error', ({ message }) => send({ kind: 'failed', message }))
   server.listen({ port, host: settings.address, reusePort: shared, backlog: 1024 }, () => {
