@@ -33,6 +33,8 @@ export interface Service {
   tasks: Tasks
   /** Its deployments fail until then. */
   sick: number
+  /** A slow deployment goes on until then. */
+  slow: number
 }
 
 /** ECS: deployments take time, fail while a service is sick, and tell how they ended; without a circuit breaker they hang. */
@@ -71,6 +73,7 @@ export function ecs(
     })
     const slow = service.breaker && dice.chance(weather.slow)
     const last = slow ? dice.stretch(20 * MINUTE, SLOWEST) : dice.between(MINUTE, 8 * MINUTE)
+    if (slow) service.slow = Math.max(service.slow, began + last)
     loop.after(last, () => end(service, rollout))
   }
 
@@ -104,6 +107,7 @@ export function ecs(
         rollouts: [],
         tasks: new Map(),
         sick: 0,
+        slow: 0,
       }
       services.set(name, service)
       return service

@@ -14,7 +14,7 @@ const DAY = 86_400_000
 const MINUTE = 60_000
 /** A certificate must not end in use when AWS answered for so long before. */
 const REACHED = 7 * DAY
-/** A service whose deployments succeed again has a certificate that lasts within so long: one is tried daily. */
+/** A service whose deployments succeed again, and end, has a certificate that lasts within so long: one is tried daily. */
 const WELL = 2 * DAY
 /** Of the stored versions: so many are looked at with real cryptography, besides the check that certrelay makes itself. */
 const SHARE = 0.2
@@ -103,7 +103,7 @@ export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About
     loop.at(own.notAfter, () => over(secret, version))
   }
 
-  /** It has ended: nothing may run with it, but for as long as AWS did not answer or deployments fail, and a little longer. */
+  /** It has ended: nothing may run with it, but for as long as AWS did not answer or deployments fail or do not end, and a little longer. */
   function over(secret: string, version: string): void {
     const now = loop.now()
     const users = [...ecs().services.values()].filter((service) =>
@@ -115,7 +115,7 @@ export function rules(world: World, { shelf, acm, signer, ecs, coalesce }: About
     const kept = shelf().kept.get(secret)
     const strike = kept !== undefined && isOwn(kept) ? ours.excused(kept) : 0
     const out = Math.max(...outs.map(({ to }) => to + REACHED), strike)
-    const excused = (service: Service) => Math.max(out, service.sick + WELL)
+    const excused = ({ sick, slow }: Service) => Math.max(out, Math.max(sick, slow) + WELL)
     const guilty = users.find((service) => excused(service) < now)
     if (guilty !== undefined)
       world.fail(`${guilty.name} runs with ${version} of ${secret}, which has ended`)
