@@ -18,6 +18,8 @@ const REFUSED = 6 * 60 * MINUTE
 const OVERDUE = 1 / 9
 /** ECS's event is expected earlier. */
 const POLL = 5 * MINUTE
+/** A deployment that was asked for has begun after so many of these, however long changes are collected. */
+const PATIENT = 6
 /** ECS shows a deployment that has begun after so long at the latest; what it began itself to go back is older than that. */
 const SHOWN = 2 * MINUTE
 
@@ -60,7 +62,7 @@ function judge(
   undoing: boolean,
   now: number,
 ) {
-  const { versions, services, deadline = DEADLINE, asked, hot } = observed
+  const { versions, services, deadline = DEADLINE, asked, hot, waits = 0 } = observed
   const current = holder(versions, 'AWSCURRENT') ?? version
   const found = progress(services, since, now, { deadline, ...(hot === true && { hot: current }) })
   const deployed = isDeployed(versions)
@@ -75,8 +77,8 @@ function judge(
   if (found.late.length > 0 && asked !== true)
     return { step: 'roll', reason, services: found.late, since } as const
   if (failing) return stay(found, since, asked === true, now)
-  // a deployment that cannot be started must not hold up the next certificate
-  if (found.late.length > 0 && now >= since + deadline)
+  // a deployment that cannot be started must not hold up the next certificate; one that was asked for just now may yet begin
+  if (found.late.length > 0 && now >= since + deadline && waits >= PATIENT)
     return {
       step: 'alarm',
       reason: `no deployment of ${found.late.join(' ')} has begun since the promotion: see the function certrelay-roll and the dead letters`,

@@ -26,6 +26,8 @@ export interface Observed {
   readonly deadline?: number
   /** Its sidecars take a new version by themselves, and say so (docs/hot.md). */
   readonly hot?: boolean
+  /** So many looks in a row have found nothing to do but wait. */
+  readonly waits?: number
   /** This run has asked for the deployments that are missing. */
   readonly asked?: boolean
   /** Secrets Manager rotates this secret: an AWSPENDING that is not ours waits for the next certificate. */

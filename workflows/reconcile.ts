@@ -88,7 +88,9 @@ async function look(
         return { secret, step: 'unmanaged', reason }
       }
       known = seen.registration
-      const decision = over(ports, seen, run, before) ?? decide(seen.observed, ports.clock.now())
+      const decision =
+        over(ports, seen, run, before) ??
+        decide({ ...seen.observed, waits: before }, ports.clock.now())
       const { step, reason } = decision
       ports.log.info(step, { secret, reason })
       if (step === 'wait' || step === 'done' || step === 'alarm') {

@@ -293,15 +293,22 @@ describe('first what is under way in the services, without a word from the sourc
   })
 
   test('a deployment that never begins is waited for until the deadline', () => {
-    const late = { versions: rolling, services: [service('a/b')], asked: true }
+    const late = { versions: rolling, services: [service('a/b')], asked: true, waits: 6 }
     const at = (milliseconds: number) => step(late, START + 30 * MINUTE + milliseconds)
 
     expect(at(-1)).toBe('wait')
     expect(at(0)).toBe('alarm')
   })
 
-  test('a deployment that never begins raises an alarm, and does not hold up the next certificate', () => {
+  test('a deployment that was asked for just now may yet begin, however long ago the promotion was', () => {
     const late = { versions: rolling, services: [service('a/b')], asked: true }
+    const after = (waits: number) => step({ ...late, waits }, START + DAY)
+
+    expect([0, 5, 6].map(after)).toEqual(['wait', 'wait', 'alarm'])
+  })
+
+  test('a deployment that never begins raises an alarm, and does not hold up the next certificate', () => {
+    const late = { versions: rolling, services: [service('a/b')], asked: true, waits: 6 }
 
     expect(decide(look(late), START + 31 * MINUTE)).toMatchObject({
       step: 'alarm',

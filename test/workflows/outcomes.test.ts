@@ -245,13 +245,15 @@ describe('a permission was revoked', () => {
     const second = holder(world, secret, 'AWSCURRENT')
     world.rollouts.splice(0) // they end in the dead-letter queue
     world.pass(31 * 60_000)
+    expect(await look(world, secret)).toMatchObject({ step: 'wait' })
+    const later = async () => (await reconcile(world.ports, { secret, waits: 6 }, () => 100_000))[0]
 
-    expect(await look(world, secret)).toMatchObject({
+    expect(await later()).toMatchObject({
       step: 'alarm',
       reason: expect.stringContaining('no deployment of mesh/color has begun'),
     })
     await world.renewed(source)
-    await look(world, secret)
+    await later()
     expect(holder(world, secret, 'AWSCURRENT')).not.toBe(second)
   })
 
