@@ -16,6 +16,13 @@ const DAY = 86_400_000
 const SEEN = 20 * 3_600_000
 const NEAR = 20 * DAY
 
+/** As long as nothing changes a secret is not shown in this time. */
+interface Quiet {
+  readonly held: Kept['held']
+  readonly from: number
+  readonly until: number
+}
+
 /** A rotation by Secrets Manager waits with an empty version, or was given up. */
 function isWaiting(kept: Kept): boolean {
   const pending = kept.versions.get(holder(kept, 'AWSPENDING') ?? '')
@@ -42,7 +49,7 @@ function newest(at: (label: string) => Material | undefined): string | undefined
  * looked at in vain.
  */
 export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['material']): Site['list'] {
-  const quiet = new Map<Kept, { readonly held: Kept['held']; readonly until: number }>()
+  const quiet = new Map<Kept, Quiet>()
 
   function rest(kept: Kept): number {
     const { held, source, arn } = kept
@@ -71,11 +78,13 @@ export function lists(world: World, acm: Acm, shelf: Shelf, find: Rules['materia
 
   function isQuiet(kept: Kept): boolean {
     const { held } = kept
-    const anew = () => ({ held, until: rest(kept) })
-    const known = quiet.get(kept)
-    const now = known?.held === held ? known : anew()
-    const silent = world.loop.now() < now.until
-    quiet.set(kept, silent ? now : anew()) // it is shown, and may be quiet for a while again
+    const now = world.loop.now()
+    const weighed = () => ({ held, from: now, until: rest(kept) })
+    const before = quiet.get(kept)
+    const known = before?.held === held ? before : weighed()
+    const silent = now < known.until
+    // after a time of quiet it is shown once, and may then be quiet for a while again
+    quiet.set(kept, !silent && known.from < known.until ? weighed() : known)
     return silent
   }
 
