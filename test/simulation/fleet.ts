@@ -62,8 +62,9 @@ export function ecs(
   function begin(service: Service): void {
     const { weather } = world
     const began = loop.now()
-    if (dice.chance(weather.sick))
-      service.sick = Math.max(service.sick, began + dice.stretch(2 * MINUTE, weather.sickness))
+    // what is sick does not get worse by being tried again: otherwise tries alone would keep it so for years
+    if (began >= service.sick && dice.chance(weather.sick))
+      service.sick = began + dice.stretch(2 * MINUTE, weather.sickness)
     for (const one of service.rollouts) if (one.state === 'running') one.state = 'failed' // stopped
     const lag = dice.chance(weather.stale) ? dice.between(0, 4_000) : 0
     const rollout: Rollout = { began, state: 'running', seen: began + lag, tasks: undefined }
