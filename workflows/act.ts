@@ -3,9 +3,11 @@ import type { Decision } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { readTags } from '../pki/tags.ts'
+import { sameCertificate, versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
+import type { Drawn } from './draw.ts'
 import { describe, type Run, type Seen } from './observe.ts'
 import { certify, filled, wishOf } from './own.ts'
 import { lay, stage, verify } from './publish.ts'
@@ -124,11 +126,23 @@ async function sign(
     if (has !== undefined) return has === 'foreign' ? { taken: token } : { rotated: token }
   }
   const drawn = await certify(ports, wish, registration.layout)
+  unknown(drawn, held)
   const { version, instead } = await lay(ports, held, drawn, token)
   if (instead === 'foreign') return { taken: version }
   // another run was quicker: what it has signed is as good
   if (instead === 'older') return { certificate: await describe(ports, held, registration) }
   return { certificate: { ...drawn.certificate, version } }
+}
+
+/** What is signed twice would be signed for ever: the second time it is for another key. @throws ISSUE_BROKEN */
+function unknown({ certificate: { arn, serial = '' }, passphrase }: Drawn, held: Held): void {
+  const own = versionId(arn, serial)
+  if (![...held.versions.keys()].some((version) => sameCertificate(version, own))) return
+  passphrase.wipe()
+  throw new RelayError(
+    'ISSUE_BROKEN',
+    `${arn} has signed serial ${serial} before, for another key: look at its sign function`,
+  )
 }
 
 async function check(

@@ -346,6 +346,23 @@ describe('when something fails', () => {
     expect([current(one).version === first, asked.length]).toEqual([false, 2])
   })
 
+  test('an authority that hands out what it has signed before is asked once an hour', async () => {
+    const all: { certificate: string; chain: string }[] = []
+    const tamper = (signed: { certificate: string; chain: string }) => {
+      all.push(signed)
+      return all[0] ?? signed
+    }
+    const { world: one, asked } = await world({ tamper })
+    await create(one)
+    await rest(one)
+    const before = current(one).version
+    one.pass(16 * HOUR)
+
+    expect(await look(one)).toMatchObject({ reason: expect.stringMatching(/^ISSUE_BROKEN/) })
+    await rest(one)
+    expect([current(one).version, asked.length]).toEqual([before, 2])
+  })
+
   test('a sign function that is out is asked again by the queue, and nothing changes meanwhile', async () => {
     const refuse = (_: Petition, nth: number) =>
       nth > 1 ? new RelayError('SERVICE_UNAVAILABLE', 'out') : undefined
