@@ -56,8 +56,12 @@ export interface Weather {
   readonly refused: number
   /** Nothing answers in these times, epoch milliseconds. */
   readonly outages: readonly { readonly from: number; readonly to: number }[]
-  /** An authority of certrelay's own does not answer in these. */
-  readonly strikes: Weather['outages']
+  /** An authority of certrelay's own does not answer in these times, or always spoils its answers in one `manner` (0.5 to 1). */
+  readonly strikes: readonly {
+    readonly from: number
+    readonly to: number
+    readonly manner: number
+  }[]
   /** The nth region's KMS does not answer in these times. */
   readonly regions: readonly { readonly nth: number; readonly from: number; readonly to: number }[]
 }
@@ -105,6 +109,6 @@ export function weather(dice: Dice, from: number, to: number): Weather {
     refused: share(0.1),
     outages,
     regions,
-    strikes: times(100),
+    strikes: times(100).map((one) => ({ ...one, manner: dice.roll() })),
   }
 }

@@ -141,13 +141,16 @@ export function signer(world: World, mint: Mint, asked: (name: string) => void):
       const { name } = wanted(petition.csr)
       const { weather } = world
       const now = loop.now()
-      if (weather.strikes.some(({ from, to }) => from <= now && now < to))
+      const { manner = 0 } = weather.strikes.find(({ from, to }) => from <= now && now < to) ?? {}
+      const always =
+        manner > 0.5 ? SPOILS[Math.floor((manner - 0.5) * 2 * SPOILS.length)] : undefined
+      if (manner > 0 && always === undefined)
         throw new RelayError('SERVICE_UNAVAILABLE', `${LABEL} does not answer; try again`)
       if (dice.chance(weather.refused)) {
         troubles.set(name, now)
         throw new RelayError(dice.pick(REFUSALS), `${LABEL} does not sign for ${name}`)
       }
-      const spoil = dice.chance(weather.spoiled) ? dice.pick(SPOILS) : undefined
+      const spoil = always ?? (dice.chance(weather.spoiled) ? dice.pick(SPOILS) : undefined)
       if (spoil !== undefined) troubles.set(name, now)
       const before = spoil === 'again' ? last.get(name) : undefined
       const material = before ?? make(petition, now, spoil === 'again' ? undefined : spoil)

@@ -48,7 +48,8 @@ export async function simulate({ years, ...setting }: Simulation): Promise<Histo
       await world.loop.play(Math.min(until, at + DAY))
   }
   await watch(end)
-  const past = (times: World['weather']['outages']) => times.filter(({ to }) => to <= end)
+  const past = <T extends World['weather']['outages'][number]>(times: readonly T[]) =>
+    times.filter(({ to }) => to <= end)
   world.weather = {
     ...CALM,
     outages: past(world.weather.outages),
