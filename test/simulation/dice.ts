@@ -109,6 +109,6 @@ export function weather(dice: Dice, from: number, to: number): Weather {
     refused: share(0.1),
     outages,
     regions,
-    strikes: times(100).map((one) => ({ ...one, manner: dice.roll() })),
+    strikes: times(300).map((one) => ({ ...one, manner: dice.roll() })),
   }
 }

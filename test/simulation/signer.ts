@@ -175,6 +175,7 @@ export function signer(world: World, mint: Mint, asked: (name: string) => void):
       const { csr } = ask(wish, Secret.from('former'))
       const age = dice.between(0.01, 0.6) * lifeOf(profile)
       const material = make({ label: LABEL, profile, csr }, loop.now() - age)
+      last.set(name, material)
       counts.orphans++
       return { source, material }
     },
