@@ -307,6 +307,13 @@ describe('first what is under way in the services, without a word from the sourc
     expect([0, 5, 6].map(after)).toEqual(['wait', 'wait', 'alarm'])
   })
 
+  test('one that has begun and is slow is no deployment that never begins', () => {
+    const services = [breaking(service('a/b', ['running', 0]))]
+    const slow = { versions: rolling, services, asked: true, waits: 6 }
+
+    expect(step(slow, START + 31 * MINUTE)).toBe('wait')
+  })
+
   test('a deployment that never begins raises an alarm, and does not hold up the next certificate', () => {
     const late = { versions: rolling, services: [service('a/b')], asked: true, waits: 6 }
 
@@ -697,6 +704,16 @@ describe('then the certificate at its source', () => {
     const deployed = labels({ [NEW]: ['AWSCURRENT', 'DEPLOYED'] })
     expect(reason({ ...idle, versions: deployed })).toBe('current and rolled out')
     expect(reason({})).toBe('current and rolled out')
+  })
+})
+
+test('in place of a certificate that was rejected a newer one is asked for two weeks before the end of the one in use', () => {
+  const notAfter = START + 60 * DAY
+  const rejected = labels({ [OLD]: ['AWSCURRENT', 'DEPLOYED'], [NEW]: ['REJECTED'] })
+
+  expect(decide(look({ versions: rejected, ...before, notAfter }), START)).toMatchObject({
+    step: 'done',
+    at: START + 46 * DAY,
   })
 })
 

@@ -177,6 +177,7 @@ describe('a secret is quiet', () => {
       quiet({ tags: writeTags({ ...usual, ...called }), versions: labels(deployed) }, NOW),
     ).toBe(false)
     expect(stand(called).fresh).toBe(false)
+    expect(stand({ attention: NOW - 2 * HOUR }).fresh).toBe(true)
   })
 
   test('not when it is none of ours, or holds nothing', () => {

@@ -160,6 +160,11 @@ describe('reading tags', () => {
     ['sealed', 'version-only'],
     ['not-before', ''],
     ['looked', 'never'],
+    ['attention', 'now'],
+    ['told', 'version-only'],
+    ['told', 'version 0'],
+    ['told', 'version soon'],
+    ['told', ' 7'],
     ['replaces', 'nothing'],
     ['services', 'no-cluster a/b/c /x'],
   ])('a malformed %s (%s) reads as absent', (name, value) => {
