@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { glob, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { delimiter, join, relative } from 'node:path'
 import * as v from 'valibot'
 import { exclusively } from './lock.mjs'
@@ -89,12 +90,24 @@ async function digest(folder: string, patterns: readonly string[]): Promise<stri
   return hash.digest('hex')
 }
 
-async function run({ config, folder }: (typeof STACKS)[keyof typeof STACKS]): Promise<void> {
+type Stack = (typeof STACKS)[keyof typeof STACKS]
+
+/** serverless-esbuild leaves a folder for each function where temporary files go. */
+async function run(stack: Stack): Promise<void> {
+  const place = await mkdtemp(join(tmpdir(), 'certrelay-package-'))
+  try {
+    await packageTo(stack, place)
+  } finally {
+    await rm(place, { recursive: true, force: true })
+  }
+}
+
+async function packageTo({ config, folder }: Stack, TMPDIR: string): Promise<void> {
   const words = ['package', '--config', config, '--package', folder]
   const child = spawn(process.execPath, [join(BIN, 'osls'), ...words], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}` },
+    env: { ...process.env, TMPDIR, PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}` },
   })
   const said: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => said.push(part))
