@@ -56,15 +56,19 @@ export interface Trust {
 
 /** The facts of a PEM leaf. @throws RelayError BUNDLE_INVALID when it is not one certificate. */
 export function facts(source: string, certificate: string): Facts {
-  const known = READ.get(certificate) ?? readFacts(certificate)
-  if (READ.size >= MANY) READ.clear()
-  READ.set(certificate, known)
-  return { source, ...known }
+  return { source, ...(READ.get(certificate) ?? kept(certificate)) }
 }
 
 /** A look reads the same few leaves again and again. */
 const READ = new Map<string, Omit<Facts, 'source'>>()
 const MANY = 64
+
+function kept(certificate: string): Omit<Facts, 'source'> {
+  const made = readFacts(certificate)
+  if (READ.size >= MANY) READ.clear()
+  READ.set(certificate, made)
+  return made
+}
 
 function readFacts(certificate: string): Omit<Facts, 'source'> {
   const leaf = only(certificate, 'certificate')

@@ -2,7 +2,7 @@ import { again, anew, DAY, due, MOST_ATTEMPTS, WORTHWHILE } from './due.ts'
 import { holder, isDeployed } from './labels.ts'
 import type { Decision, Issued, Observed } from './observed.ts'
 import { DEADLINE, type Progress, progress } from './rollout.ts'
-import { unended } from './slow.ts'
+import { POLL, unended } from './slow.ts'
 import type { Promoted } from './tags.ts'
 import { unissued } from './unissued.ts'
 import { isOurs, sameCertificate } from './version.ts'
@@ -16,9 +16,7 @@ const RENEWING = 15 * MINUTE
 const REFUSED = 6 * 60 * MINUTE
 /** With such a share of its lifetime left (44 days of 395) it should long have been renewed: ACM itself begins at 60 days. */
 const OVERDUE = 1 / 9
-/** ECS's event is expected earlier. */
-const POLL = 5 * MINUTE
-/** A deployment that was asked for has begun after so many of these, however long changes are collected. */
+/** A deployment that was asked for has begun after so many polls, however long changes are collected. */
 const PATIENT = 6
 /** ECS shows a deployment that has begun after so long at the latest; what it began itself to go back is older than that. */
 const SHOWN = 2 * MINUTE

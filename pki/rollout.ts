@@ -101,18 +101,14 @@ export function progress(
     const own = deployments.filter(({ began }) => began >= since)
     const [newest] = own
     const limit = breaker ? Math.max(deadline, LONGEST) : deadline
-    if (state === 'foreign' && newest !== undefined) {
-      // how its deployments fail, and what is done then, is for whoever makes them
-      const done = own.some((one) => one.state === 'completed')
-      if (done) proven.push(name)
-      else foreign.push(name)
-    } else if (newest === undefined && hot !== undefined && serves(serving, hot)) proven.push(name)
+    const taken = newest === undefined && hot !== undefined && serves(serving, hot)
+    if (taken || own.some((one) => one.state === 'completed')) proven.push(name)
     else if (newest === undefined && hot !== undefined && now < since + HOT) {
       taking.push(name)
       first = Math.min(first, since + HOT)
-    } else if (state === 'foreign') foreign.push(name)
+    } else if (state === 'foreign')
+      foreign.push(name) // how its deployments fail, and what is done then, is for whoever makes them
     else if (newest === undefined) late.push(name)
-    else if (own.some((one) => one.state === 'completed')) proven.push(name)
     else if (newest.state === 'failed' || now >= newest.began + limit)
       failed.push({ name, times: own.length, began: newest.began })
     else {

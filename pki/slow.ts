@@ -4,7 +4,7 @@ import { CALL, type Progress, type Slow } from './rollout.ts'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 /** ECS's event is expected earlier. */
-const POLL = 5 * MINUTE
+export const POLL = 5 * MINUTE
 
 /**
  * Deployments run or are about to begin: they are waited for. Those that take long are named, and a person is called when they

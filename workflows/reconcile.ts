@@ -2,9 +2,11 @@ import { type Decision, decide } from '../pki/decide.ts'
 import { RelayError } from '../pki/error.ts'
 import { isCalled, quiet } from '../pki/fresh.ts'
 import { type Registration, writeTags } from '../pki/tags.ts'
+import type { Fields } from '../ports/log.ts'
 import { act, type Needs } from './act.ts'
 import { lost } from './lost.ts'
 import { observe, type Run, type Seen, START } from './observe.ts'
+import { noted } from './record.ts'
 import { skip } from './settled.ts'
 
 /** What woke us: a secret to look at, or a certificate whose secrets are to be looked at. */
@@ -126,26 +128,24 @@ async function attention(
   if (!(error instanceof RelayError) || error.remedy === 'retry' || error.remedy === 'wait')
     throw error
   const { code, message: reason } = error
-  const { log } = ports
-  log.error('attention', { secret, code, reason })
-  log.count('Attention', 1)
-  await remember(ports, secret, known)
+  await call(ports, known, { secret, code, reason })
   return { secret, step: 'alarm', reason: `${code}: ${reason}` }
 }
 
-/** Notes since when a person is needed: until a look finds all well, every sweep has the secret looked at, which says it again. */
-async function remember(
-  { keeper, clock, log }: Needs,
-  secret: string,
+/**
+ * Calls a person, and notes since when one is needed: until a look finds all well, every sweep has the secret looked at, which says
+ * it again.
+ */
+async function call(
+  ports: Needs,
   known: Registration | undefined,
+  about: Fields & { readonly secret: string },
 ): Promise<void> {
-  if (known === undefined || isCalled(known)) return
-  try {
-    await keeper.tag(secret, writeTags({ attention: clock.now() }))
-  } catch (error) {
-    if (!(error instanceof RelayError)) throw error
-    log.warn('not-noted', { secret, code: error.code, reason: error.message })
-  }
+  const { clock, log } = ports
+  log.error('attention', about)
+  log.count('Attention', 1)
+  if (known !== undefined && !isCalled(known))
+    await noted(ports, about.secret, { attention: clock.now() })
 }
 
 async function end(
@@ -154,14 +154,15 @@ async function end(
   decision: Extract<Decision, { readonly step: 'wait' | 'done' | 'alarm' }>,
   waits: number,
 ): Promise<void> {
-  const { keeper, clock, log } = ports
+  const { keeper, clock } = ports
   const { arn: secret } = held
   const now = clock.now()
-  if (decision.step === 'alarm') {
-    log.error('attention', { secret, source: registration.source, reason: decision.reason })
-    log.count('Attention', 1)
-    await remember(ports, secret, registration)
-  }
+  if (decision.step === 'alarm')
+    await call(ports, registration, {
+      secret,
+      source: registration.source,
+      reason: decision.reason,
+    })
   if (decision.step === 'done') {
     const { looked = 0, promoted, attention: called = 0 } = registration
     // services that no rollout reaches: nobody else would say so

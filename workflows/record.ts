@@ -1,3 +1,4 @@
+import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import { type Registration, writeTags } from '../pki/tags.ts'
 import { sameCertificate } from '../pki/version.ts'
@@ -22,6 +23,20 @@ export async function record(
     ...(previous !== undefined && { previous }),
   })
   await keeper.tag(secret, tags)
+}
+
+/** Notes what was said to somebody, as well as it can: where the secret cannot be written to it may be said again. */
+export async function noted(
+  { keeper, log }: Pick<Ports, 'keeper' | 'log'>,
+  secret: string,
+  said: Pick<Registration, 'attention' | 'told'>,
+): Promise<void> {
+  try {
+    await keeper.tag(secret, writeTags(said))
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    log.warn('not-noted', { secret, code: error.code, reason: error.message })
+  }
 }
 
 /** What is known of the version that AWSCURRENT leaves. */

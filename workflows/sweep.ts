@@ -1,10 +1,10 @@
 import { DAY } from '../pki/due.ts'
-import { RelayError } from '../pki/error.ts'
 import { type Standing, standing } from '../pki/fresh.ts'
 import { keySet } from '../pki/sealed.ts'
-import { type Registration, readTags, writeTags } from '../pki/tags.ts'
+import { readTags } from '../pki/tags.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Listed } from '../ports/vault.ts'
+import { noted } from './record.ts'
 import { tell } from './tell.ts'
 
 type Needs = Pick<Ports, 'keeper' | 'queue' | 'bus' | 'keys' | 'clock' | 'log'>
@@ -123,19 +123,5 @@ async function warn(ports: Needs, secret: string, about: Standing): Promise<void
   ports.log.error('expiry-near', { secret, version, source, days })
   if (passed === undefined) return
   await tell(ports, { kind: 'ExpiryNear', secret, source, version, notAfter, days })
-  await noted(ports, secret, { version, days: passed })
-}
-
-/** Notes what was told; a sweep does not end because one secret cannot be written to. */
-async function noted(
-  { keeper, log }: Needs,
-  secret: string,
-  told: NonNullable<Registration['told']>,
-): Promise<void> {
-  try {
-    await keeper.tag(secret, writeTags({ told }))
-  } catch (error) {
-    if (!(error instanceof RelayError)) throw error
-    log.warn('not-noted', { secret, code: error.code, reason: error.message })
-  }
+  await noted(ports, secret, { told: { version, days: passed } })
 }

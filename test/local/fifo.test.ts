@@ -13,6 +13,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Local, start } from '../../local/index.ts'
 import { client as configuration } from '../support/client.ts'
+import { ASSUMED, lambda } from '../support/echo.ts'
 
 const MINUTE = 60_000
 let aws: Local
@@ -306,13 +307,7 @@ const TEMPLATE = JSON.stringify({
     Role: {
       Type: 'AWS::IAM::Role',
       Properties: {
-        AssumeRolePolicyDocument: {
-          Statement: {
-            Effect: 'Allow',
-            Principal: { Service: 'lambda.amazonaws.com' },
-            Action: 'sts:AssumeRole',
-          },
-        },
+        AssumeRolePolicyDocument: ASSUMED,
         Policies: [
           {
             PolicyName: 'all',
@@ -321,16 +316,7 @@ const TEMPLATE = JSON.stringify({
         ],
       },
     },
-    Consumer: {
-      Type: 'AWS::Lambda::Function',
-      Properties: {
-        FunctionName: 'consumer',
-        Runtime: 'nodejs24.x',
-        Handler: 'index.handler',
-        Role: { 'Fn::GetAtt': ['Role', 'Arn'] },
-        Code: { ZipFile: CONSUMER },
-      },
-    },
+    Consumer: lambda('consumer', CONSUMER),
     Mapping: {
       Type: 'AWS::Lambda::EventSourceMapping',
       Properties: {
