@@ -4,6 +4,7 @@ import type { Log } from '../ports/log.ts'
 import { type Answer, answer, type Made, marker } from './answer.ts'
 import type { Edge, Visit } from './edge.ts'
 import { ours } from './report.ts'
+import { within } from './within.ts'
 
 type Needs = Pick<Ports, 'clock' | 'log'> & Pick<Wired, 'again'>
 
@@ -162,7 +163,7 @@ async function settle(
   try {
     const pause = Math.min(MOST_PAUSE, 500 * 2 ** attempt, remaining() - RESERVE)
     if (pause > 0) await ports.clock.sleep(pause)
-    await before(HANDOVER, () => ports.again(continued(request, until)))
+    await within(ports.again(continued(request, until)), HANDOVER, late)
     return { status: 'LATER' }
   } catch (thrown) {
     ports.log.error('not-handed-on', { reason: ours(thrown).message })
@@ -183,7 +184,7 @@ async function attempted(
   work: () => Promise<Made>,
 ): Promise<Missed | Extract<Outcome, { status: 'SUCCESS' }>> {
   try {
-    return { status: 'SUCCESS', made: await before(milliseconds, work) }
+    return { status: 'SUCCESS', made: await within(work(), milliseconds, late) }
   } catch (thrown) {
     return { status: 'MISSED', error: ours(thrown), cut: thrown instanceof Late }
   }
@@ -235,16 +236,8 @@ class Late extends RelayError {
   }
 }
 
-async function before<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Late()), Math.max(0, milliseconds))
-  })
-  try {
-    return await Promise.race([work(), late])
-  } finally {
-    clearTimeout(timer)
-  }
+function late(): never {
+  throw new Late()
 }
 
 function keyOf({ requestId, attempt }: Request): string {

@@ -8,6 +8,7 @@ import { keys } from './keys.ts'
 import { parse } from './parse.ts'
 import { report, timeUp } from './report.ts'
 import { bind, trace } from './trace.ts'
+import { within } from './within.ts'
 
 /** Before Lambda ends the invocation, so that there is time to say so. Milliseconds. */
 const FAREWELL = 1_500
@@ -69,17 +70,4 @@ export function serve<E, R, W extends Partial<Keyed>>(
       if (late === undefined) return work
       return within(work, remaining() - FAREWELL - SOONER, () => late(event, log))
     })
-}
-
-/** What comes of the work, or, when that takes longer than so many milliseconds, what there is to say then. */
-async function within<R>(work: Promise<R>, most: number, otherwise: () => R): Promise<R> {
-  let timer: NodeJS.Timeout | undefined
-  const up = new Promise<R>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise()), Math.max(0, most))
-  })
-  try {
-    return await Promise.race([work, up])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -10,28 +10,36 @@ import { LABEL } from './succession.ts'
 type Needs = Pick<Ports, 'vault' | 'org'>
 type Service = { readonly label: string; readonly algorithm: Signing }
 
-/** A root that is kept. @throws PROPERTY_INVALID when what is asked of it is what only a new one can have */
-export async function known(
+/** The record that a version of an authority's secret holds. @throws CONTEXT_MISMATCH when it is another organization's */
+export async function recordIn(
   { vault, org }: Needs,
-  { label, algorithm }: Service,
-  { arn, version, id }: { readonly arn: string; readonly version: string; readonly id: string },
-): Promise<Founded> {
+  label: string,
+  { arn, version }: { readonly arn: string; readonly version: string | undefined },
+): Promise<CaRecord> {
   const { content } = await vault.read(arn, version)
   try {
     const record = parseRecord(content, label)
-    if (record.org !== org)
-      throw new RelayError('CONTEXT_MISMATCH', `authority ${label} belongs to another organization`)
-    if (record.algorithm === algorithm) {
-      const { custody, certificate, chain } = record
-      return { algorithm, custody, certificate, chain, anchors: anchorOf(record) }
-    }
+    if (record.org === org) return record
   } finally {
     content.wipe()
   }
-  throw new RelayError(
-    'PROPERTY_INVALID',
-    `Algorithm: root ${id} has another one and keeps it; list a new root under Roots`,
-  )
+  throw new RelayError('CONTEXT_MISMATCH', `authority ${label} belongs to another organization`)
+}
+
+/** A root that is kept. @throws PROPERTY_INVALID when what is asked of it is what only a new one can have */
+export async function known(
+  ports: Needs,
+  { label, algorithm }: Service,
+  { id, ...place }: { readonly arn: string; readonly version: string; readonly id: string },
+): Promise<Founded> {
+  const record = await recordIn(ports, label, place)
+  if (record.algorithm !== algorithm)
+    throw new RelayError(
+      'PROPERTY_INVALID',
+      `Algorithm: root ${id} has another one and keeps it; list a new root under Roots`,
+    )
+  const { custody, certificate, chain } = record
+  return { algorithm, custody, certificate, chain, anchors: anchorOf(record) }
 }
 
 /** Of a root itself, or of what signed it: not those of the roots beside it. */

@@ -9,7 +9,7 @@ import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Held } from '../ports/vault.ts'
 import { anchorsOf, type Drawn, newPassphrase } from './draw.ts'
-import { read } from './publish.ts'
+import { bundleOf } from './publish.ts'
 
 type Needs = Pick<Ports, 'authority' | 'vault' | 'notary' | 'demand' | 'passphrase'>
 
@@ -95,17 +95,6 @@ function unfilled({ versions, tags }: Held, version: string) {
   }
 }
 
-/** A version as a bundle, without its passphrase; `undefined` when it is none. @throws what `Vault.read` throws */
-export async function bundleOf(
-  vault: Ports['vault'],
-  secret: string,
-  version: string,
-): Promise<Bundle | undefined> {
-  const bundle = read((await vault.read(secret, version)).content)
-  bundle?.passphrase?.wipe()
-  return bundle
-}
-
 /**
  * What a version that a rotation by Secrets Manager waits with was filled with; `undefined` when nothing was stored yet. What
  * it holds stays: a certificate signed for it would be an orphan.
@@ -118,8 +107,7 @@ export async function filled(
   wish: Wish,
 ): Promise<'older' | 'foreign' | undefined> {
   try {
-    const there = read((await vault.read(secret, version)).content)
-    there?.passphrase?.wipe()
+    const there = await bundleOf(vault, secret, version)
     const ours =
       there?.facts.source === wish.source || (there && fitting(there, wish)) !== undefined
     return ours ? 'older' : 'foreign'

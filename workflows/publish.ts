@@ -163,8 +163,7 @@ async function holds(
   version: string,
   { facts: { source, names } }: Bundle,
 ): Promise<string | undefined> {
-  const there = read((await vault.read(secret, version)).content)
-  there?.passphrase?.wipe()
+  const there = await bundleOf(vault, secret, version)
   if (there === undefined) return undefined
   // the walkthrough's layout does not say where a certificate is from
   const unnamed = there.facts.source === WALKTHROUGH_SOURCE && sameNames(there.facts.names, names)
@@ -212,6 +211,17 @@ export function read(content: Secret): Bundle | undefined {
   } finally {
     content.wipe()
   }
+}
+
+/** A version as a bundle, without its passphrase; `undefined` when it is none. @throws what `Vault.read` throws */
+export async function bundleOf(
+  vault: Ports['vault'],
+  secret: string,
+  version: string,
+): Promise<Bundle | undefined> {
+  const bundle = read((await vault.read(secret, version)).content)
+  bundle?.passphrase?.wipe()
+  return bundle
 }
 
 /** The passphrase of a bundle. The caller wipes it. @throws CONFIG_INVALID, and what `Keys.open` throws */

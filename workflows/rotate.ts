@@ -1,6 +1,6 @@
 import { listed } from '../pki/check.ts'
 import { RelayError } from '../pki/error.ts'
-import { readTags, writeTags } from '../pki/tags.ts'
+import { type Registration, readTags, writeTags } from '../pki/tags.ts'
 import { versionId } from '../pki/version.ts'
 import type { Certificate } from '../ports/authority.ts'
 import type { Ports } from '../ports/index.ts'
@@ -54,9 +54,11 @@ export async function rotate(ports: Needs, { step, secret, token }: Rotation): P
   const registration = readTags(held.tags)
   if (registration === undefined) throw new TypeError('a secret under rotation is registered')
   const certificate = await describe(ports, held, registration)
-  if (isOwn(registration.source)) await unfit(ports, held, token, certificate)
-  if (step === 'createSecret' && isOwn(registration.source))
-    return sign(ports, held, token, certificate)
+  if (isOwn(registration.source)) {
+    const own = { held, token, registration }
+    await unfit(ports, own, certificate)
+    if (step === 'createSecret') return sign(ports, own, certificate)
+  }
   if (typeof certificate === 'string')
     throw new RelayError(
       'CERTIFICATE_MISSING',
@@ -107,10 +109,19 @@ async function create(
   )
 }
 
-/** A source that signs at once: nothing is waited for. What the token holds already is not made twice. */
-async function sign(ports: Needs, held: Held, token: string, certificate: Supplied): Promise<void> {
-  const registration = readTags(held.tags)
-  if (registration === undefined) throw new TypeError('a secret under rotation is registered')
+/** A version that waits for a certificate of a source that signs at once. */
+interface Own {
+  readonly held: Held
+  readonly token: string
+  readonly registration: Registration
+}
+
+/** Nothing is waited for. What the token holds already is not made twice. */
+async function sign(
+  ports: Needs,
+  { held, token, registration }: Own,
+  certificate: Supplied,
+): Promise<void> {
   if (typeof certificate !== 'string' && versionOf(certificate, held) === token) {
     const of = versionId(certificate.arn, certificate.serial ?? '')
     if (registration.rotated?.token !== token)
@@ -129,13 +140,10 @@ async function sign(ports: Needs, held: Held, token: string, certificate: Suppli
  */
 async function unfit(
   ports: Needs,
-  held: Held,
-  token: string,
+  { held, token, registration }: Own,
   certificate: Supplied,
 ): Promise<void> {
   if (typeof certificate !== 'string' && versionOf(certificate, held) === token) return
-  const registration = readTags(held.tags)
-  if (registration === undefined) throw new TypeError('a secret under rotation is registered')
   const wish = wishOf(registration)
   const instead = await filled(ports.vault, { secret: held.arn, version: token }, wish)
   if (instead === undefined) return

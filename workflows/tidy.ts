@@ -1,9 +1,10 @@
-import { type CaRecord, FOUNDING, parseRecord } from '../authority/record.ts'
+import { type CaRecord, FOUNDING } from '../authority/record.ts'
 import { RelayError } from '../pki/error.ts'
 import { holder } from '../pki/labels.ts'
 import type { Ports } from '../ports/index.ts'
 import type { Pens } from '../ports/keys.ts'
 import type { Directory } from '../ports/lister.ts'
+import { recordIn } from './editions.ts'
 import { close, left } from './roots.ts'
 import { idsOf, LABEL } from './succession.ts'
 
@@ -45,12 +46,8 @@ async function finish(ports: Needs, { secret, label }: Open): Promise<boolean> {
   const held = await vault.find(secret)
   if (held === undefined || held.deleted) return false
   for (const id of idsOf(held)) {
-    const { content } = await vault.read(secret, holder(held.versions, `${LABEL}${id}`))
-    try {
-      await closed(ports, parseRecord(content, label))
-    } finally {
-      content.wipe()
-    }
+    const version = holder(held.versions, `${LABEL}${id}`)
+    await closed(ports, await recordIn(ports, label, { arn: secret, version }))
   }
   await keeper.tag(secret, {}, [FOUNDING])
   log.info('founding-closed', { label })
@@ -58,11 +55,6 @@ async function finish(ports: Needs, { secret, label }: Open): Promise<boolean> {
 }
 
 async function closed(ports: Needs, record: CaRecord): Promise<void> {
-  if (record.org !== ports.org)
-    throw new RelayError(
-      'CONTEXT_MISMATCH',
-      `authority ${record.label} belongs to another organization`,
-    )
   try {
     await close(ports, record)
   } catch (error) {
